@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Bodies grow by doubling in the arena, in place as long as nothing else was taken from it, which is
+ * so while the user waits. A body beyond the limit is cut, and the rest read and dropped, so that the
+ * connection can be used again. */
+#include "answer.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "session.h"
+
+#define FIRST_BODY_BYTES 1024
+
+struct answer_line {
+    struct answer_line *next;
+    size_t size;
+    char text[];
+};
+
+void answer_init(struct answer *answer, struct arena *arena, struct decoder_pool *decoders)
+{
+    *answer = (struct answer){.arena = arena, .decoders = decoders};
+    answer->response.body = "";
+    answer->response.url = "";
+    answer->last = &answer->first;
+}
+
+void answer_begin(struct answer *answer)
+{
+    answer_close(answer);
+    answer->first = NULL;
+    answer->last = &answer->first;
+    answer->begun = false;
+    answer->result = 0;
+    answer->response.body = "";
+    answer->response.body_size = 0;
+    answer->response.body_cut = false;
+}
+
+void answer_header(struct answer *answer, const char *line, size_t size)
+{
+    struct answer_line *kept = arena_alloc(answer->arena, sizeof *kept + size + 1);
+
+    if (!kept) {
+        answer->result = -ENOMEM;
+        return;
+    }
+    kept->next = NULL;
+    kept->size = size;
+    memcpy(kept->text, line, size);
+    kept->text[size] = '\0';
+    *answer->last = kept;
+    answer->last = &kept->next;
+}
+
+/* Appends to the body: what a decoder gives, or what came. */
+static bool append(void *context, const void *bytes, size_t size)
+{
+    struct answer *answer = context;
+    loads_response *response = &answer->response;
+
+    if (size > SESSION_MAX_BODY_BYTES - response->body_size) {
+        size = SESSION_MAX_BODY_BYTES - response->body_size;
+        response->body_cut = true;
+    }
+    if (response->body_size + size + 1 > answer->capacity) {
+        size_t wanted = MAX(answer->capacity * 2, (size_t)FIRST_BODY_BYTES);
+        wanted = MAX(wanted, response->body_size + size + 1);
+        char *larger = arena_grow(answer->arena, answer->body, answer->capacity, wanted);
+        if (!larger) {
+            answer->result = -ENOMEM;
+            return false;
+        }
+        answer->body = larger;
+        answer->capacity = wanted;
+    }
+    memcpy(answer->body + response->body_size, bytes, size);
+    response->body_size += size;
+    answer->body[response->body_size] = '\0';
+    response->body = answer->body;
+    return true;
+}
+
+/* All values of Content-Encoding, joined by commas; NULL: there is none. */
+static const char *codings(struct answer *answer)
+{
+    const char *all = NULL;
+
+    for (const struct answer_line *line = answer->first; line; line = line->next) {
+        struct header_field field;
+        if (header_parse(line->text, line->size, &field) && header_is(&field, "Content-Encoding")) {
+            all = arena_printf(answer->arena, "%s%s%.*s", all ? all : "", all ? ", " : "",
+                               (int)field.value_size, field.value);
+        }
+    }
+    return all;
+}
+
+static int begin_body(struct answer *answer)
+{
+    struct error error = {0};
+    const char *coding = codings(answer);
+
+    answer->begun = true;
+    if (!coding) {
+        return 0;
+    }
+    int r = decoder_new(&answer->decoder, answer->decoders, coding, strlen(coding), &error);
+    (void)snprintf(answer->reason, sizeof answer->reason, "%s", error.text);
+    return r;
+}
+
+bool answer_body(struct answer *answer, const void *bytes, size_t size)
+{
+    struct error error = {0};
+
+    if (answer->result == 0 && !answer->begun) {
+        answer->result = begin_body(answer);
+    }
+    if (answer->result < 0) {
+        return false;
+    }
+    if (!answer->decoder) {
+        return append(answer, bytes, size);
+    }
+    int r = decoder_write(answer->decoder, bytes, size, append, answer, &error);
+    if (r < 0 && answer->result == 0) {
+        answer->result = r;
+        (void)snprintf(answer->reason, sizeof answer->reason, "%s", error.text);
+    }
+    return r == 0;
+}
+
+int answer_end(struct answer *answer)
+{
+    if (answer->result == 0 && answer->decoder) {
+        struct error error = {0};
+        answer->result = decoder_finish(answer->decoder, &error);
+        (void)snprintf(answer->reason, sizeof answer->reason, "%s", error.text);
+    }
+    return answer->result;
+}
+
+const char *answer_find(const struct answer *answer, const char *name)
+{
+    for (const struct answer_line *line = answer->first; line; line = line->next) {
+        struct header_field field;
+        if (header_parse(line->text, line->size, &field) && header_is(&field, name)) {
+            return arena_strndup(answer->arena, field.value, field.value_size);
+        }
+    }
+    return NULL;
+}
+
+void answer_close(struct answer *answer)
+{
+    answer->decoder = decoder_free(answer->decoder);
+}

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* loads_register() carries the header's version in its name, so that a module built against another
+ * header can't be loaded: the dynamic linker misses a symbol, and its message becomes ours. */
+#include "module.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <string.h>
+
+#define MAX_TESTS 1000
+
+static const struct loads_test *tests[MAX_TESTS];
+static size_t n_tests;
+static size_t n_refused;
+
+void loads_register(const struct loads_test *test)
+{
+    if (n_tests < MAX_TESTS) {
+        tests[n_tests++] = test;
+    } else {
+        n_refused++;
+    }
+}
+
+int module_load(const char *path, struct error *error)
+{
+    if (!dlopen(path, RTLD_NOW | RTLD_LOCAL)) {
+        const char *reason = dlerror();
+        const char *symbol = strstr(reason, "undefined symbol: loads_");
+        if (symbol) {
+            return error_set(error, -ENOEXEC,
+                             "%s was built against another version of loads/loads.h (it needs %s; "
+                             "this is Loads %s, header version %d): build it again",
+                             path, symbol + strlen("undefined symbol: "), LOADS_VERSION,
+                             LOADS_HEADER_VERSION);
+        }
+        return error_set(error, -ENOEXEC, "cannot load the module: %s", reason);
+    }
+    if (n_refused > 0) {
+        return error_set(error, -E2BIG, "%s has more than %d tests", path, MAX_TESTS);
+    }
+    if (n_tests == 0) {
+        return error_set(error, -ENOENT, "%s has no tests: define one with LOADS_TEST(Suite, test)",
+                         path);
+    }
+    return 0;
+}
+
+static int unknown(const char *suite, const char *name, struct error *error)
+{
+    char list[ERROR_TEXT_BYTES / 2] = "";
+    size_t length = 0;
+
+    for (size_t i = 0; i < n_tests && length < sizeof list; i++) {
+        length += (size_t)snprintf(list + length, sizeof list - length, "\n  %s.%s",
+                                   tests[i]->suite, tests[i]->name);
+    }
+    return error_set(error, -ENOENT, "there is no test %s.%s; the module has:%s", suite, name, list);
+}
+
+int module_find(const char *suite, const char *name, const struct loads_test **ret,
+                struct error *error)
+{
+    for (size_t i = 0; i < n_tests; i++) {
+        if (strcmp(tests[i]->suite, suite) == 0 && strcmp(tests[i]->name, name) == 0) {
+            *ret = tests[i];
+            return 0;
+        }
+    }
+    return unknown(suite, name, error);
+}
+
+void module_each(void (*visit)(const struct loads_test *test, void *context), void *context)
+{
+    for (size_t i = 0; i < n_tests; i++) {
+        visit(tests[i], context);
+    }
+}

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* A short list per user: tests talk to a few hosts. */
+#include "peer.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+
+#define MAX_AGE_USEC (30 * USEC_PER_SEC)
+#define MAX_PEERS    64 /* per user: the oldest goes */
+
+struct peer {
+    struct peer *next;
+    uint64_t known_usec; /* when the answer came */
+    unsigned current;
+    unsigned tried; /* addresses that failed in a row */
+    unsigned count;
+    char (*addresses)[INET6_ADDRSTRLEN];
+    char host[];
+};
+
+struct lookup {
+    struct resolve_query query;
+    struct loads_user *user;
+    bool done;
+};
+
+static struct peer *peer_free(struct peer *peer)
+{
+    if (peer) {
+        free(peer->addresses);
+        free(peer);
+    }
+    return NULL;
+}
+
+void peers_free(struct peer *peers)
+{
+    while (peers) {
+        struct peer *next = peers->next;
+        peer_free(peers);
+        peers = next;
+    }
+}
+
+/* The link to a host's entry; to NULL at the end when there is none. */
+static struct peer **find(struct loads_user *user, const char *host)
+{
+    struct peer **link = &user->session.peers;
+    while (*link && strcmp((*link)->host, host) != 0) {
+        link = &(*link)->next;
+    }
+    return link;
+}
+
+static void on_answer(struct resolve_query *query)
+{
+    struct lookup *lookup = query->context;
+    lookup->done = true;
+    user_wake(lookup->user);
+}
+
+/* Waits for the resolver, no longer than the deadline. */
+static int look_up(struct loads_user *user, const char *host, uint64_t deadline_usec,
+                   struct lookup *lookup)
+{
+    struct worker *worker = user->worker;
+
+    *lookup = (struct lookup){.user = user, .query = {.done = on_answer}};
+    lookup->query.context = lookup;
+    int r = resolver_lookup(worker->resolver, host, &lookup->query);
+    if (r != 0) {
+        return r < 0 ? r : 0;
+    }
+    while (!lookup->done) {
+        uint64_t now = clock_monotonic_usec();
+        if (now >= deadline_usec) {
+            resolver_cancel(worker->resolver, &lookup->query);
+            return -ETIMEDOUT;
+        }
+        r = user_sleep(user, (double)(deadline_usec - now) / 1e6);
+        if (r < 0 && !lookup->done) {
+            resolver_cancel(worker->resolver, &lookup->query);
+            return r;
+        }
+    }
+    return 0;
+}
+
+static int remember(struct loads_user *user, const char *host, const struct resolve_query *answer)
+{
+    size_t size = strlen(host) + 1;
+    struct peer *peer = calloc(1, sizeof *peer + size);
+    unsigned n = 0;
+
+    if (!peer) {
+        return -ENOMEM;
+    }
+    memcpy(peer->host, host, size);
+    peer->known_usec = clock_monotonic_usec();
+    peer->count = (unsigned)answer->count;
+    peer->addresses = malloc(answer->count * sizeof *peer->addresses);
+    if (!peer->addresses) {
+        peer_free(peer);
+        return -ENOMEM;
+    }
+    memcpy(peer->addresses, answer->addresses, answer->count * sizeof *peer->addresses);
+    peer->next = user->session.peers;
+    user->session.peers = peer;
+    for (struct peer **link = &peer->next; *link; link = &(*link)->next) {
+        if (++n == MAX_PEERS) {
+            peers_free(*link);
+            *link = NULL;
+            break;
+        }
+    }
+    return 0;
+}
+
+int peer_address(struct loads_user *user, const char *host, uint64_t deadline_usec,
+                 const char **ret, char reason[static 128])
+{
+    struct peer **link = find(user, host);
+
+    if (*link && (*link)->tried == 0 &&
+        clock_monotonic_usec() - (*link)->known_usec >= MAX_AGE_USEC) {
+        struct peer *old = *link;
+        *link = old->next;
+        peer_free(old);
+    }
+    if (!*link) {
+        struct lookup lookup;
+        int r = look_up(user, host, deadline_usec, &lookup);
+        if (r < 0) {
+            return r;
+        }
+        if (lookup.query.result < 0 || lookup.query.count == 0) {
+            (void)snprintf(reason, 128, "%s", lookup.query.reason);
+            return -ENOENT;
+        }
+        r = remember(user, host, &lookup.query);
+        if (r < 0) {
+            return r;
+        }
+        link = find(user, host);
+    }
+    *ret = (*link)->addresses[(*link)->current];
+    return 0;
+}
+
+bool peer_next(struct loads_user *user, const char *host)
+{
+    struct peer **link = find(user, host);
+    struct peer *peer = *link;
+
+    if (!peer) {
+        return false;
+    }
+    resolver_demote(user->worker->resolver, host, peer->addresses[peer->current]);
+    if (++peer->tried < peer->count) {
+        peer->current = (peer->current + 1) % peer->count;
+        return true;
+    }
+    *link = peer->next; /* ask again next time */
+    peer_free(peer);
+    return false;
+}
+
+void peer_good(struct loads_user *user, const char *host)
+{
+    struct peer *peer = *find(user, host);
+    if (peer) {
+        peer->tried = 0;
+    }
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* What users do becomes counts here: the one place that stages and commits the worker's tally and
+ * writes its detail stream. All functions are called on the user's own stack and may suspend it when
+ * the detail ring is full (being cancelled doesn't cut that short: the supervisor always drains). */
+#ifndef LOADS_WORKER_RECORD_H
+#define LOADS_WORKER_RECORD_H
+
+#include "loop/transport.h"
+#include "metrics/names.h"
+#include "user.h"
+
+/* An iteration begins, ends. */
+void record_start(struct loads_user *user);
+void record_outcome(struct loads_user *user);
+
+/* A request begins: if the worker dies now, it is an error of this name. */
+void record_request(struct loads_user *user, const char *name, const char *method);
+
+/* It ended with a complete answer. `elapsed_usec` includes name resolution. */
+void record_hit(struct loads_user *user, const char *name, const struct exchange *exchange,
+                uint64_t elapsed_usec);
+
+/* It ended without one. Returns the error's id. */
+unsigned record_request_error(struct loads_user *user, const char *name, const char *method,
+                              const char *url, uint64_t started_usec, const struct error_key *error);
+
+/* An error or failure that is no request's. Returns its id. */
+unsigned record_error(struct loads_user *user, const struct error_key *error);
+
+void record_counter(struct loads_user *user, const char *name, int64_t increment);
+
+/* The supervisor has made room in the detail ring. */
+void record_room(struct worker *worker);
+
+#endif

@@ -1,0 +1,443 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* One call of loads_send(), hop by hop: compose the request, choose an address, hand it to the
+ * transport, wait, record, and see whether the answer leads on.
+ *
+ * Header and body pieces arrive on the loop's stack while the user is suspended; they go straight to
+ * where the answer keeps them (answer.c). The user is resumed by done(), when the transport's library
+ * is off the stack. */
+#include "session.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "answer.h"
+#include "base/clock.h"
+#include "cookies.h"
+#include "header.h"
+#include "peer.h"
+#include "record.h"
+#include "redirect.h"
+#include "user.h"
+
+#define COOKIE_HEADER_BYTES 8192
+
+struct call {
+    struct loads_user *user;
+    const loads_request *request;
+    struct answer answer;
+    struct exchange exchange;
+    bool done;
+    uint64_t hop_started_usec;
+    uint64_t deadline_usec;
+
+    const struct url *url; /* of this hop */
+    const char *method;
+    const char *body;
+    size_t body_size;
+    bool left_origin; /* a redirect led to another host: credentials stay behind */
+    struct redirect redirect; /* how this hop came to be; method NULL: it is the first */
+    const char *lines[EXCHANGE_MAX_HEADERS + 1];
+    size_t n_lines;
+
+    unsigned error_id;
+};
+
+/* ---- the end without an answer ------------------------------------------------------------------ */
+
+static const char *request_name(const struct call *call)
+{
+    const loads_request *request = call->request;
+    return request->name ? request->name : call->url ? call->url->name : "(invalid)";
+}
+
+/* Counts a request without an answer, whose reason becomes the response's. */
+static int fail(struct call *call, const char *class, const char *format, ...) _printf_(3, 4);
+static int fail(struct call *call, const char *class, const char *format, ...)
+{
+    struct loads_user *user = call->user;
+    char message[1024], place[256];
+    const char *slash = call->request->file_ ? strrchr(call->request->file_, '/') : NULL;
+    const char *file = slash ? slash + 1 : call->request->file_;
+    va_list arguments;
+
+    va_start(arguments, format);
+    (void)vsnprintf(message, sizeof message, format, arguments); /* cut is fine */
+    va_end(arguments);
+    (void)snprintf(place, sizeof place, "%s:%d", file ? file : "", call->request->line_);
+    struct error_key key = {.kind = ERROR_KIND_ERROR,
+                            .class = class,
+                            .message = message,
+                            .place = file ? place : "",
+                            .test = user->worker->test_name};
+    call->error_id =
+        record_request_error(user, request_name(call), call->method ? call->method : "",
+                             call->url ? call->url->text : "", call->hop_started_usec, &key);
+    loads_response *response = &call->answer.response;
+    response->status = 0;
+    response->error = arena_printf(&user->arena, "%s", message);
+    return response->error ? -EIO : -ENOMEM;
+}
+
+/* ---- composing ---------------------------------------------------------------------------------- */
+
+static int add_line(struct call *call, const char *line)
+{
+    if (!line) {
+        return -ENOMEM;
+    }
+    if (call->n_lines == EXCHANGE_MAX_HEADERS) {
+        return fail(call, "request", "more than %d headers", EXCHANGE_MAX_HEADERS);
+    }
+    call->lines[call->n_lines++] = line;
+    return 0;
+}
+
+static bool given(const struct call *call, const char *name)
+{
+    return header_find(call->request->headers, 0, name, NULL) >= 0;
+}
+
+static int add_given_lines(struct call *call)
+{
+    for (const char *const *line = call->request->headers; line && *line; line++) {
+        struct error error;
+        int r = header_check(*line, strlen(*line), &error);
+        if (r < 0) {
+            return fail(call, "request", "%s", error.text);
+        }
+        if (call->redirect.method && !redirect_keeps(*line, &call->redirect, call->left_origin)) {
+            continue;
+        }
+        r = add_line(call, *line);
+        if (r < 0) {
+            return r;
+        }
+    }
+    return 0;
+}
+
+static int add_cookies(struct call *call)
+{
+    struct loads_user *user = call->user;
+    char cookies[COOKIE_HEADER_BYTES];
+
+    if (!user->session.cookies || given(call, "Cookie")) {
+        return 0;
+    }
+    ssize_t n = cookie_jar_header(user->session.cookies, call->url->host, call->url->path,
+                                  call->url->secure, clock_realtime_usec(), cookies,
+                                  sizeof cookies);
+    if (n < 0) {
+        return fail(call, "request", "the cookies for %s are longer than %d bytes",
+                    call->url->host, COOKIE_HEADER_BYTES);
+    }
+    return n == 0 ? 0 : add_line(call, arena_printf(&user->arena, "Cookie: %s", cookies));
+}
+
+/* "Authorization: Basic …" for credentials in the URL. Base64 is RFC 4648's. */
+static const char *basic_authorization(struct arena *arena, const struct url *url)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    const char *plain = arena_printf(arena, "%s:%s", url->user, url->password ? url->password : "");
+    size_t size = plain ? strlen(plain) : 0;
+    char *line = plain ? arena_alloc(arena, 32 + (size + 2) / 3 * 4) : NULL;
+
+    if (!line) {
+        return NULL;
+    }
+    char *out = stpcpy(line, "Authorization: Basic ");
+    for (size_t i = 0; i < size; i += 3) {
+        unsigned char three[3] = {0};
+        memcpy(three, plain + i, MIN((size_t)3, size - i));
+        *out++ = digits[three[0] >> 2];
+        *out++ = digits[(three[0] & 3) << 4 | three[1] >> 4];
+        *out++ = i + 1 < size ? digits[(three[1] & 15) << 2 | three[2] >> 6] : '=';
+        *out++ = i + 2 < size ? digits[three[2] & 63] : '=';
+    }
+    *out = '\0';
+    return line;
+}
+
+static int compose(struct call *call)
+{
+    static const char *const defaults[][2] = {
+        {"User-Agent", "User-Agent: loads/" LOADS_VERSION},
+        {"Accept-Encoding", "Accept-Encoding: " DECODER_ACCEPTS},
+    };
+
+    call->n_lines = 0;
+    int r = add_given_lines(call);
+    for (size_t i = 0; r == 0 && i < ELEMENTSOF(defaults); i++) {
+        if (!given(call, defaults[i][0])) {
+            r = add_line(call, defaults[i][1]);
+        }
+    }
+    if (r == 0 && call->request->json && call->body && !given(call, "Content-Type")) {
+        r = add_line(call, "Content-Type: application/json");
+    }
+    if (r == 0 && call->url->user && !given(call, "Authorization")) {
+        r = add_line(call, basic_authorization(&call->user->arena, call->url));
+    }
+    if (r == 0) {
+        r = add_cookies(call);
+    }
+    call->lines[call->n_lines] = NULL;
+    return r;
+}
+
+/* ---- what the transport calls ------------------------------------------------------------------- */
+
+static struct call *call_of(struct exchange *exchange)
+{
+    return CONTAINER_OF(exchange, struct call, exchange);
+}
+
+static void take_cookie(struct call *call, const struct header_field *field)
+{
+    struct session *session = &call->user->session;
+
+    if (!session->cookies && cookie_jar_new(&session->cookies) < 0) {
+        return; /* as a full jar: the cookie isn't kept */
+    }
+    (void)cookie_jar_set(session->cookies, call->url->host, call->url->path, call->url->secure,
+                         field->value, field->value_size, clock_realtime_usec());
+    /* refused cookies are the server's business */
+}
+
+static void on_header(struct exchange *exchange, const char *line, size_t size)
+{
+    struct call *call = call_of(exchange);
+    struct header_field field;
+
+    if (header_parse(line, size, &field)) {
+        if (header_is(&field, "Set-Cookie")) {
+            take_cookie(call, &field);
+        }
+        answer_header(&call->answer, line, size);
+    }
+}
+
+static bool on_body(struct exchange *exchange, const void *bytes, size_t size)
+{
+    return answer_body(&call_of(exchange)->answer, bytes, size);
+}
+
+static void on_done(struct exchange *exchange)
+{
+    struct call *call = call_of(exchange);
+    call->done = true;
+    user_wake(call->user);
+}
+
+static const struct exchange_callbacks callbacks = {on_header, on_body, on_done};
+
+/* ---- one exchange ------------------------------------------------------------------------------- */
+
+static int exchange_wait(struct call *call)
+{
+    while (!call->done) {
+        int r = user_wait(call->user);
+        if (r < 0 && !call->done) {
+            exchange_cancel(&call->exchange);
+            return r;
+        }
+    }
+    return 0;
+}
+
+static int exchange_once(struct call *call, const char *address)
+{
+    struct loads_user *user = call->user;
+    uint64_t now = clock_monotonic_usec();
+
+    call->done = false;
+    call->exchange = (struct exchange){
+        .method = call->method,
+        .url = call->url,
+        .address = address,
+        .headers = call->lines,
+        .body = call->body,
+        .body_size_bytes = call->body_size,
+        .timeout_usec = call->deadline_usec > now ? call->deadline_usec - now : 1,
+        .callbacks = &callbacks,
+    };
+    answer_begin(&call->answer);
+    if (!user->session.connections) {
+        int r = connections_new(user->worker->transport, &user->session.connections);
+        if (r < 0) {
+            return r;
+        }
+    }
+    int r = exchange_start(user->worker->transport, user->session.connections, &call->exchange);
+    if (r == -EINVAL || r == -E2BIG) {
+        return fail(call, "request", "the request can't be sent: method or headers are invalid");
+    }
+    return r < 0 ? r : exchange_wait(call);
+}
+
+/* With the host's addresses one after the other, until one takes a connection. */
+static int exchange_with_host(struct call *call)
+{
+    const char *host = call->url->host;
+    char reason[128];
+
+    if (call->url->numeric_host) {
+        return exchange_once(call, NULL);
+    }
+    for (;;) {
+        const char *address;
+        int r = peer_address(call->user, host, call->deadline_usec, &address, reason);
+        if (r == -ENOENT) {
+            return fail(call, "resolve", "Could not resolve host: %s (%s)", host, reason);
+        }
+        if (r == -ETIMEDOUT) {
+            return fail(call, "timeout", "Resolving %s timed out", host);
+        }
+        if (r < 0) {
+            return r;
+        }
+        r = exchange_once(call, address);
+        if (r < 0) {
+            return r;
+        }
+        if (call->exchange.error != TRANSPORT_CONNECT) {
+            peer_good(call->user, host);
+            return 0;
+        }
+        if (!peer_next(call->user, host)) {
+            return 0;
+        }
+    }
+}
+
+static int take_result(struct call *call)
+{
+    const struct exchange *exchange = &call->exchange;
+    uint64_t elapsed = exchange->ended_usec - call->hop_started_usec;
+
+    if (exchange->error == TRANSPORT_CANCELLED && call->answer.result < 0) {
+        return call->answer.result == -ENOMEM
+                   ? -ENOMEM
+                   : fail(call, "decoding", "%s", call->answer.reason);
+    }
+    if (exchange->error != TRANSPORT_OK) {
+        return fail(call, transport_error_name(exchange->error), "%s", exchange->error_text);
+    }
+    record_hit(call->user, request_name(call), exchange, elapsed);
+    call->answer.response.status = exchange->status;
+    call->answer.response.elapsed_sec = (double)elapsed / 1e6;
+    int r = answer_end(&call->answer);
+    return r == 0 || r == -ENOMEM ? r : fail(call, "decoding", "%s", call->answer.reason);
+}
+
+static int hop(struct call *call)
+{
+    call->hop_started_usec = clock_monotonic_usec();
+    int r = compose(call);
+    if (r < 0) {
+        return r;
+    }
+    record_request(call->user, request_name(call), call->method);
+    r = exchange_with_host(call);
+    return r < 0 ? r : take_result(call);
+}
+
+/* ---- the call ----------------------------------------------------------------------------------- */
+
+/* 1: the answer leads to another hop, which is prepared. */
+static int follow(struct call *call)
+{
+    loads_response *response = &call->answer.response;
+    const char *location = session_header(response, "Location");
+    const struct url *next = NULL;
+    struct error error;
+
+    if (call->request->no_redirects ||
+        !redirect_next(call->method, response->status, location, &call->redirect)) {
+        return 0;
+    }
+    if (response->redirects == SESSION_MAX_REDIRECTS) {
+        return fail(call, "redirect", "more than %d redirects, the last one to %s",
+                    SESSION_MAX_REDIRECTS, location);
+    }
+    if (url_get(call->user->worker->urls, call->url, location, &next, &error) < 0) {
+        return fail(call, "redirect", "%s", error.text);
+    }
+    response->redirects++;
+    call->left_origin = call->left_origin || redirect_leaves(call->url, next);
+    call->method = call->redirect.method;
+    if (call->redirect.drop_body) {
+        call->body = NULL;
+        call->body_size = 0;
+    }
+    url_unref(call->url);
+    call->url = next;
+    return 1;
+}
+
+static int prepare(struct call *call)
+{
+    const loads_request *request = call->request;
+    struct worker *worker = call->user->worker;
+    double timeout =
+        request->timeout_sec > 0 ? request->timeout_sec : (double)worker->spec->timeout_usec / 1e6;
+    struct error error;
+
+    call->hop_started_usec = clock_monotonic_usec();
+    call->deadline_usec = call->hop_started_usec + (uint64_t)(MIN(timeout, 1e9) * 1e6);
+    call->method = request->method ? request->method : "GET";
+    call->body = request->json ? request->json : request->body;
+    if (call->body) {
+        call->body_size = request->body_size ? request->body_size : strlen(call->body);
+    }
+    if (!request->url) {
+        return fail(call, "request", "there is no URL");
+    }
+    int r = url_get(worker->urls, worker->server_url, request->url, &call->url, &error);
+    return r == -EINVAL ? fail(call, "request", "%s", error.text) : r;
+}
+
+int session_send(loads_user *user, const loads_request *request, loads_response **ret,
+                 unsigned *ret_error_id)
+{
+    struct call *call = arena_alloc(&user->arena, sizeof *call);
+
+    if (!call) {
+        return -ENOMEM;
+    }
+    memset(call, 0, sizeof *call);
+    call->user = user;
+    call->request = request;
+    answer_init(&call->answer, &user->arena, user->worker->decoders);
+    *ret = &call->answer.response;
+    int r = prepare(call);
+    if (r == 0) {
+        do {
+            r = hop(call);
+            if (r == 0) {
+                r = follow(call);
+            }
+        } while (r == 1);
+    }
+    if (call->url) {
+        call->answer.response.url = arena_printf(&user->arena, "%s", call->url->text);
+        url_unref(call->url);
+    }
+    answer_close(&call->answer);
+    *ret_error_id = call->error_id;
+    return r;
+}
+
+const char *session_header(const loads_response *response, const char *name)
+{
+    return answer_find(CONTAINER_OF(response, struct answer, response), name);
+}
+
+void session_close(struct session *session)
+{
+    session->connections = connections_free(session->connections);
+    session->cookies = cookie_jar_free(session->cookies);
+    peers_free(session->peers);
+    session->peers = NULL;
+}

@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* The life of a virtual user.
+ *
+ * Its coroutine lives for the whole cycle and loops over iterations. Whatever it waits for, it
+ * suspends; what it waited for wakes it, which only puts it into a queue. The queue is run in
+ * ev_prepare, before the loop waits for descriptors: by then every library's call has returned.
+ *
+ * An iteration can end from any depth. _Unwind_ForcedUnwind() goes up frame by frame and runs cleanup
+ * attributes, as a C++ exception would, until the stop function sees the frame of guarded(), where it
+ * jumps. A frame's canonical address lies above all frames that it called; so the first one whose
+ * address is above guarded()'s frame pointer is guarded() itself. */
+#include "user.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "record.h"
+
+struct deferred {
+    struct deferred *next;
+    void (*function)(void *);
+    void *argument;
+};
+
+static struct loads_user *current;
+
+struct loads_user *user_current(void)
+{
+    return current;
+}
+
+static void on_sleep_over(struct ev_loop *loop _unused_, ev_timer *timer, int events _unused_)
+{
+    user_wake(timer->data);
+}
+
+void user_init(struct loads_user *user, struct worker *worker, unsigned index, unsigned iteration)
+{
+    user->worker = worker;
+    user->index = index;
+    user->number = worker->options.first_user + index;
+    user->iteration = iteration;
+    arena_init(&user->arena, worker->arenas);
+    ev_timer_init(&user->sleep, on_sleep_over, 0, 0);
+    user->sleep.data = user;
+}
+
+void user_free(struct loads_user *user)
+{
+    session_close(&user->session);
+    arena_reset(&user->arena);
+    stack_give_back(user->worker->stacks, &user->stack);
+}
+
+/* ---- waiting and waking ------------------------------------------------------------------------ */
+
+void user_wake(struct loads_user *user)
+{
+    struct worker *worker = user->worker;
+
+    if (user->queued) {
+        return;
+    }
+    user->queued = true;
+    user->next = NULL;
+    *worker->ready.last = user;
+    worker->ready.last = &user->next;
+    ev_idle_start(worker->loop, &worker->idle); /* the loop must not sleep over it */
+}
+
+static void resume(struct loads_user *user)
+{
+    struct worker *worker = user->worker;
+
+    user->queued = false;
+    current = user;
+    context_enter(&user->context);
+    current = NULL;
+    if (context_over(&user->context)) {
+        user_free(user);
+        worker_user_over(worker);
+    }
+}
+
+void users_run_ready(struct worker *worker)
+{
+    struct loads_user *user = worker->ready.first;
+
+    /* Who becomes ready meanwhile waits for the next turn: descriptors come in between. */
+    worker->ready = (struct user_queue){NULL, &worker->ready.first};
+    ev_idle_stop(worker->loop, &worker->idle);
+    while (user) {
+        struct loads_user *next = user->next;
+        resume(user);
+        user = next;
+    }
+}
+
+int user_wait(struct loads_user *user)
+{
+    assert(user == current);
+    context_leave(&user->context);
+    return user->cancelled ? -ECANCELED : 0;
+}
+
+void user_cancel(struct loads_user *user)
+{
+    if (!user->cancelled) {
+        user->cancelled = true;
+        user_wake(user);
+    }
+}
+
+int user_sleep(struct loads_user *user, double seconds)
+{
+    struct worker *worker = user->worker;
+    uint64_t until = clock_monotonic_usec() + (uint64_t)(seconds * 1e6);
+    int r;
+
+    ev_now_update(worker->loop); /* the timer counts from the loop's now, which may be old */
+    ev_timer_set(&user->sleep, seconds, 0);
+    ev_timer_start(worker->loop, &user->sleep);
+    do {
+        r = user_wait(user);
+    } while (r == 0 && ev_is_active(&user->sleep) && clock_monotonic_usec() < until);
+    ev_timer_stop(worker->loop, &user->sleep);
+    return r;
+}
+
+bool user_stack_contains(const struct loads_user *user, const void *address)
+{
+    const char *base = user->stack.base;
+    return base && (const char *)address >= base && (const char *)address < base + user->stack.size;
+}
+
+/* ---- leaving ----------------------------------------------------------------------------------- */
+
+static _Unwind_Reason_Code stop_at_base(int version _unused_, _Unwind_Action actions,
+                                        _Unwind_Exception_Class class _unused_,
+                                        struct _Unwind_Exception *exception _unused_,
+                                        struct _Unwind_Context *frame, void *argument)
+{
+    struct loads_user *user = argument;
+
+    if (actions & _UA_END_OF_STACK || _Unwind_GetCFA(frame) > user->base_frame) {
+        longjmp(*user->base, 1);
+    }
+    return _URC_NO_REASON;
+}
+
+void user_leave(struct loads_user *user)
+{
+    user->leaving = true;
+    memset(&user->unwind, 0, sizeof user->unwind);
+    (void)_Unwind_ForcedUnwind(&user->unwind, stop_at_base, user); /* returns only when it can't */
+    log_error("cannot unwind the stack of user %u: build the test with -fexceptions", user->number);
+    abort();
+}
+
+/* Calls function(argument); returns when it does, or when the user leaves. */
+static __attribute__((noinline)) void guarded(struct loads_user *user, void (*function)(void *),
+                                              void *argument)
+{
+    jmp_buf base;
+
+    user->base = &base;
+    user->base_frame = (uintptr_t)__builtin_frame_address(0);
+    if (setjmp(base) == 0) {
+        function(argument);
+    }
+    user->base = NULL;
+    user->leaving = false;
+}
+
+/* ---- iterations -------------------------------------------------------------------------------- */
+
+void user_judge(struct loads_user *user, enum outcome outcome, unsigned error_id)
+{
+    if (user->outcome == OUTCOME_SUCCESS) { /* the first is what made it end */
+        user->outcome = outcome;
+        user->error_id = error_id;
+    }
+}
+
+int user_defer(struct loads_user *user, void (*function)(void *), void *argument)
+{
+    struct deferred *deferred = arena_alloc(&user->arena, sizeof *deferred);
+    if (!deferred) {
+        return -ENOMEM;
+    }
+    *deferred = (struct deferred){user->deferred, function, argument};
+    user->deferred = deferred;
+    return 0;
+}
+
+static void run_body(void *argument)
+{
+    struct loads_user *user = argument;
+    user->worker->test->body(user);
+}
+
+static void iterate(struct loads_user *user)
+{
+    user->outcome = OUTCOME_SUCCESS;
+    user->error_id = 0;
+    record_start(user);
+    guarded(user, run_body, user);
+    while (user->deferred) {
+        struct deferred deferred = *user->deferred;
+        user->deferred = deferred.next;
+        guarded(user, deferred.function, deferred.argument);
+    }
+    if (user->release) {
+        user->release(user);
+    }
+    arena_reset(&user->arena);
+    if (user->cancelled) {
+        user_judge(user, OUTCOME_INTERRUPTED, 0);
+    }
+    record_outcome(user);
+    user->iteration++;
+}
+
+static bool may_iterate(const struct loads_user *user)
+{
+    const struct worker *worker = user->worker;
+
+    return !worker->stopping && !user->cancelled &&
+           (worker->options.iterations == 0 || user->iteration < worker->options.iterations) &&
+           (worker->deadline_usec == 0 || clock_monotonic_usec() < worker->deadline_usec);
+}
+
+static void live(void *argument)
+{
+    struct loads_user *user = argument;
+
+    while (may_iterate(user)) {
+        iterate(user);
+        user_wake(user); /* others first: a test that never waits must not keep the loop */
+        (void)!user_wait(user); /* being cancelled here ends the loop above */
+    }
+}
+
+int user_start(struct loads_user *user, struct error *error)
+{
+    int r = stack_take(user->worker->stacks, &user->stack, error);
+    if (r < 0) {
+        return r;
+    }
+    context_make(&user->context, user->stack.base, user->stack.size, live, user);
+    return 0;
+}

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* A virtual user: a coroutine that executes the test again and again. It runs only when the loop
+ * resumes it, and never while a library is on the stack. */
+#ifndef LOADS_WORKER_USER_H
+#define LOADS_WORKER_USER_H
+
+#include <ev.h>
+#include <setjmp.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <unwind.h>
+
+#include "arena.h"
+#include "context.h"
+#include "metrics/interval.h"
+#include "session.h"
+#include "stack.h"
+#include "worker.h"
+
+struct deferred;
+
+struct loads_user {
+    struct worker *worker;
+    unsigned index;     /* in this worker */
+    unsigned number;    /* over all workers of the cycle */
+    unsigned iteration; /* the one that is on, or the next */
+    struct context context;
+    struct stack stack;
+    struct arena arena; /* of this iteration */
+    struct session session;
+    struct loads_user *next; /* in the queue that it is in */
+    bool queued;
+    bool cancelled; /* it was told to leave: it does when it is resumed */
+    bool leaving;   /* its stack is being unwound */
+    ev_timer sleep;
+    jmp_buf *base; /* where leaving ends */
+    uintptr_t base_frame;
+    struct _Unwind_Exception unwind;
+    struct deferred *deferred;
+    void (*release)(struct loads_user *user); /* frees `released` at the end of the iteration */
+    void *released;
+    enum outcome outcome; /* of the iteration that is on */
+    unsigned error_id;    /* what made it an error or a failure */
+    uint64_t iteration_started_usec; /* CLOCK_MONOTONIC */
+};
+
+/* Readies a user (all zero) that begins with iteration `iteration`. */
+void user_init(struct loads_user *user, struct worker *worker, unsigned index, unsigned iteration);
+
+/* Takes a stack and makes it ready to run. */
+int user_start(struct loads_user *user, struct error *error) _must_check_;
+
+/* After its end, or when the worker ends: gives back what it has. */
+void user_free(struct loads_user *user);
+
+/* ---- from the loop ---- */
+
+/* Resumes the users that are ready, each until it waits for something. */
+void users_run_ready(struct worker *worker);
+
+/* Puts a user that waits in the ready queue; harmless when it is there. */
+void user_wake(struct loads_user *user);
+
+/* Makes it leave its iteration, which counts as interrupted. */
+void user_cancel(struct loads_user *user);
+
+/* ---- from the user's own stack ---- */
+
+/* The user that runs now; NULL on the loop's stack. */
+struct loads_user *user_current(void);
+
+/* Suspends until somebody wakes it. Whoever waits for something checks whether it came, and waits
+ * again if not. -ECANCELED: it shall leave: clean up and call user_leave(). */
+int user_wait(struct loads_user *user) _must_check_;
+
+/* Leaves the iteration through the frames above, whose cleanups run. While that goes on
+ * user->leaving is set. */
+void user_leave(struct loads_user *user) __attribute__((noreturn));
+
+/* The iteration ends as this, unless something worse was said before. */
+void user_judge(struct loads_user *user, enum outcome outcome, unsigned error_id);
+
+/* Calls function(argument) at the end of the iteration. -ENOMEM. */
+int user_defer(struct loads_user *user, void (*function)(void *), void *argument) _must_check_;
+
+/* Sleeps. -ECANCELED as for user_wait(). */
+int user_sleep(struct loads_user *user, double seconds) _must_check_;
+
+/* Whether an address lies on the user's stack: who calls us is it. */
+bool user_stack_contains(const struct loads_user *user, const void *address);
+
+#endif

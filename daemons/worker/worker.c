@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Setting up, starting, stopping and ending. A worker is told what to do by its supervisor over
+ * descriptor 3; when that closes, the supervisor is gone, and so is the worker. */
+#include "worker.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "crash.h"
+#include "loop/curl.h"
+#include "module.h"
+#include "record.h"
+#include "run/channel.h"
+#include "run/run_dir.h"
+#include "url_test.h"
+#include "user.h"
+
+#define RESOLVE_TTL_USEC (30 * USEC_PER_SEC)
+#define MAX_CACHED_URLS  4096
+#define SPEC_MAX_BYTES   ((off_t)1 << 20)
+
+void worker_give_up(struct worker *worker, const char *reason)
+{
+    struct message message = {.type = MESSAGE_REFUSED};
+
+    (void)snprintf(message.text, sizeof message.text, "%s", reason);
+    if (channel_send(worker->channel, &message) < 0) {
+        log_error("%s", reason);
+    }
+    _exit(EXIT_FAILURE);
+}
+
+/* ---- the loop ---------------------------------------------------------------------------------- */
+
+static void on_prepare(struct ev_loop *loop _unused_, ev_prepare *watcher, int events _unused_)
+{
+    users_run_ready(watcher->data);
+}
+
+static void on_idle(struct ev_loop *loop _unused_, ev_idle *watcher _unused_, int events _unused_)
+{
+    /* Being active is its work: the loop doesn't wait while users are ready. */
+}
+
+static void cancel_all(struct worker *worker)
+{
+    for (unsigned i = 0; i < worker->n_users; i++) {
+        if (!context_over(&worker->users[i].context)) {
+            user_cancel(&worker->users[i]);
+        }
+    }
+}
+
+static void on_grace(struct ev_loop *loop _unused_, ev_timer *timer, int events _unused_)
+{
+    cancel_all(timer->data);
+}
+
+/* No iteration starts any more; those that are on may end until `at_usec`, which can be moved nearer. */
+static void stop(struct worker *worker, uint64_t at_usec)
+{
+    uint64_t now = clock_monotonic_usec();
+
+    worker->stopping = true;
+    ev_timer_stop(worker->loop, &worker->grace);
+    if (at_usec <= now) {
+        cancel_all(worker);
+        return;
+    }
+    ev_now_update(worker->loop);
+    ev_timer_set(&worker->grace, (double)(at_usec - now) / 1e6, 0);
+    ev_timer_start(worker->loop, &worker->grace);
+}
+
+static void on_deadline(struct ev_loop *loop _unused_, ev_timer *timer, int events _unused_)
+{
+    struct worker *worker = timer->data;
+    stop(worker, worker->deadline_usec + worker->spec->grace_usec);
+}
+
+static void on_second(struct ev_loop *loop _unused_, ev_timer *timer, int events _unused_)
+{
+    struct worker *worker = timer->data;
+    uint64_t elapsed = clock_monotonic_usec() - worker->run_start_usec;
+
+    tally_advance(worker->area->tally, (uint32_t)(elapsed / USEC_PER_SEC));
+}
+
+static void go(struct worker *worker, const struct message_go *order)
+{
+    if (worker->run_start_usec > 0) {
+        return;
+    }
+    uint64_t now = clock_monotonic_usec();
+    worker->run_start_usec = order->run_start_usec;
+    worker->deadline_usec = order->deadline_usec;
+    ev_now_update(worker->loop);
+    if (order->deadline_usec > 0) {
+        double left = order->deadline_usec > now ? (double)(order->deadline_usec - now) / 1e6 : 0;
+        ev_timer_set(&worker->deadline, left, 0);
+        ev_timer_start(worker->loop, &worker->deadline);
+    }
+    ev_timer_again(worker->loop, &worker->second);
+    for (unsigned i = 0; i < worker->n_users; i++) {
+        user_wake(&worker->users[i]);
+    }
+}
+
+static void on_channel(struct ev_loop *loop _unused_, ev_io *watcher, int events _unused_)
+{
+    struct worker *worker = watcher->data;
+    struct message message;
+    int r;
+
+    while ((r = channel_receive(worker->channel, &message)) != 0) {
+        if (r < 0) {
+            _exit(EXIT_FAILURE); /* the supervisor is gone: nobody will read what we count */
+        }
+        if (message.type == MESSAGE_GO) {
+            go(worker, &message.go);
+        } else if (message.type == MESSAGE_STOP) {
+            stop(worker, clock_monotonic_usec() + message.stop.grace_usec);
+        } else if (message.type == MESSAGE_DRAINED) {
+            record_room(worker);
+        }
+    }
+}
+
+void worker_user_over(struct worker *worker)
+{
+    if (--worker->n_running == 0) {
+        ev_break(worker->loop, EVBREAK_ALL);
+    }
+}
+
+void worker_run(struct worker *worker)
+{
+    ev_run(worker->loop, 0);
+    (void)tally_seal(worker->area->tally); /* the supervisor reads both buffers at our end */
+}
+
+/* ---- setting up -------------------------------------------------------------------------------- */
+
+static int read_spec(struct worker *worker, struct error *error)
+{
+    _cleanup_free_ char *path = run_dir_file(worker->options.run_dir, "spec.json");
+    _cleanup_free_ char *text = NULL;
+    struct stat status;
+    _cleanup_fd_ int fd = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+
+    if (fd < 0 || fstat(fd, &status) < 0) {
+        return error_set_errno(error, path ? -errno : -ENOMEM, "cannot read the specification");
+    }
+    if (status.st_size > SPEC_MAX_BYTES) {
+        return error_set(error, -E2BIG, "the specification has %jd bytes",
+                         (intmax_t)status.st_size);
+    }
+    text = malloc((size_t)status.st_size + 1);
+    if (!text) {
+        return error_set_errno(error, -ENOMEM, "cannot read the specification");
+    }
+    ssize_t n = read(fd, text, (size_t)status.st_size);
+    if (n != status.st_size) {
+        return error_set_errno(error, n < 0 ? -errno : -EIO, "cannot read the specification");
+    }
+    text[n] = '\0';
+    return run_spec_decode(text, (size_t)n, &worker->spec, error);
+}
+
+static int open_files(struct worker *worker, struct error *error)
+{
+    const struct worker_options *options = &worker->options;
+    _cleanup_free_ char *area = run_dir_file(options->run_dir, "worker-%u", options->serial);
+    _cleanup_free_ char *names = run_dir_file(options->run_dir, "names");
+
+    if (!area || !names) {
+        return error_set_errno(error, -ENOMEM, "cannot open the run's files");
+    }
+    int r = names_file_open(&worker->names, names, error);
+    if (r < 0) {
+        return r;
+    }
+    r = area_open(&worker->area, area, error);
+    if (r < 0) {
+        return r;
+    }
+    worker->n_users = worker->area->n_users;
+    if (worker->n_users > stack_pool_limit()) {
+        return error_set(error, -E2BIG,
+                         "%u users are more than this worker can hold: %zu with the kernel's "
+                         "vm.max_map_count; raise that, or use more --workers",
+                         worker->n_users, stack_pool_limit());
+    }
+    return 0;
+}
+
+static int load_test(struct worker *worker, struct error *error)
+{
+    const struct run_spec *spec = worker->spec;
+    int r;
+
+    if (spec->url) {
+        worker->test = url_test();
+    } else {
+        r = module_load(spec->module_path, error);
+        if (r == 0) {
+            r = module_find(spec->suite, spec->test, &worker->test, error);
+        }
+        if (r < 0) {
+            return r;
+        }
+    }
+    (void)snprintf(worker->test_name, sizeof worker->test_name, "%s.%s", worker->test->suite,
+                   worker->test->name);
+    worker->test_id =
+        names_id(worker->names->names, NAME_TEST, worker->test_name, strlen(worker->test_name));
+    return 0;
+}
+
+static int make_parts(struct worker *worker, struct error *error)
+{
+    struct transport_curl_options options = {0};
+    const char *server_url = worker->spec->url ? worker->spec->url : worker->spec->server_url;
+    int r;
+
+    worker->loop = ev_loop_new(EVFLAG_AUTO);
+    if (!worker->loop) {
+        return error_set(error, -ENOMEM, "cannot make an event loop");
+    }
+    if ((r = transport_curl_new(&worker->transport, worker->loop, &options)) < 0 ||
+        (r = resolver_new(&worker->resolver, worker->loop, RESOLVE_TTL_USEC, NULL)) < 0 ||
+        (r = url_cache_new(&worker->urls, MAX_CACHED_URLS)) < 0 ||
+        (r = arena_pool_new(&worker->arenas)) < 0 ||
+        (r = decoder_pool_new(&worker->decoders)) < 0 ||
+        (r = stack_pool_new(&worker->stacks, worker->spec->stack_size_bytes)) < 0) {
+        return error_set_errno(error, r, "cannot set up");
+    }
+    return server_url ? url_get(worker->urls, NULL, server_url, &worker->server_url, error) : 0;
+}
+
+static int make_users(struct worker *worker, struct error *error)
+{
+    worker->users = calloc(worker->n_users, sizeof *worker->users);
+    if (!worker->users) {
+        return error_set_errno(error, -ENOMEM, "cannot make %u users", worker->n_users);
+    }
+    for (unsigned i = 0; i < worker->n_users; i++) {
+        user_init(&worker->users[i], worker, i, user_word_iterations(worker->area->users[i]));
+        int r = user_start(&worker->users[i], error);
+        if (r < 0) {
+            return r;
+        }
+        worker->n_running++;
+    }
+    return 0;
+}
+
+static void make_watchers(struct worker *worker)
+{
+    ev_prepare_init(&worker->prepare, on_prepare);
+    ev_set_priority(&worker->prepare, EV_MAXPRI); /* before the transport starts what users asked for */
+    ev_idle_init(&worker->idle, on_idle);
+    ev_io_init(&worker->channel_watcher, on_channel, worker->channel, EV_READ);
+    ev_timer_init(&worker->deadline, on_deadline, 0, 0);
+    ev_timer_init(&worker->grace, on_grace, 0, 0);
+    ev_timer_init(&worker->second, on_second, 1.0, 1.0);
+    worker->prepare.data = worker->channel_watcher.data = worker->deadline.data =
+        worker->grace.data = worker->second.data = worker;
+    ev_prepare_start(worker->loop, &worker->prepare);
+    ev_io_start(worker->loop, &worker->channel_watcher);
+}
+
+int worker_new(struct worker **ret, const struct worker_options *options, struct error *error)
+{
+    _cleanup_(worker_freep) struct worker *worker = calloc(1, sizeof *worker);
+    int r;
+
+    if (!worker) {
+        return error_set_errno(error, -ENOMEM, "cannot start");
+    }
+    worker->options = *options;
+    worker->channel = CHANNEL_FD;
+    worker->ready.last = &worker->ready.first;
+    worker->no_room.last = &worker->no_room.first;
+    if ((r = read_spec(worker, error)) < 0 || (r = open_files(worker, error)) < 0 ||
+        (r = make_parts(worker, error)) < 0 || (r = load_test(worker, error)) < 0 ||
+        (r = make_users(worker, error)) < 0) {
+        return r;
+    }
+    make_watchers(worker);
+    r = crash_catch(worker->channel);
+    if (r < 0) {
+        return error_set_errno(error, r, "cannot catch crashes");
+    }
+    r = channel_send(worker->channel, &(struct message){.type = MESSAGE_READY});
+    if (r < 0) {
+        return error_set_errno(error, r, "cannot reach the supervisor");
+    }
+    *ret = TAKE_PTR(worker);
+    return 0;
+}
+
+struct worker *worker_free(struct worker *worker)
+{
+    if (worker) {
+        for (unsigned i = 0; worker->users && i < worker->n_users; i++) {
+            user_free(&worker->users[i]);
+        }
+        free(worker->users);
+        url_unref(worker->server_url);
+        transport_free(worker->transport);
+        resolver_free(worker->resolver);
+        url_cache_free(worker->urls);
+        stack_pool_free(worker->stacks);
+        arena_pool_free(worker->arenas);
+        decoder_pool_free(worker->decoders);
+        area_free(worker->area);
+        names_file_free(worker->names);
+        run_spec_free(worker->spec);
+        if (worker->loop) {
+            ev_loop_destroy(worker->loop);
+        }
+        free(worker);
+    }
+    return NULL;
+}

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* A worker: one process, one loop, virtual users as coroutines on it. */
+#ifndef LOADS_WORKER_WORKER_H
+#define LOADS_WORKER_WORKER_H
+
+#include <ev.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "loads/loads.h"
+
+#include "arena.h"
+#include "base/error.h"
+#include "decode.h"
+#include "loop/resolve.h"
+#include "loop/transport.h"
+#include "loop/url.h"
+#include "run/area.h"
+#include "stack.h"
+#include "wire/spec.h"
+
+/* What it was started with. */
+struct worker_options {
+    const char *run_dir;
+    unsigned serial;
+    unsigned cycle;
+    unsigned first_user;
+    unsigned iterations; /* of each user; 0: as many as the time allows */
+};
+
+struct user_queue {
+    struct loads_user *first, **last;
+};
+
+/* Read by the files of this folder; changed by worker.c and, where a comment says so, by others. */
+struct worker {
+    struct ev_loop *loop;
+    struct worker_options options;
+    struct run_spec *spec;
+    struct area *area;
+    struct names_file *names;
+    int channel;
+    struct transport *transport;
+    struct resolver *resolver;
+    struct url_cache *urls;
+    struct stack_pool *stacks;
+    struct arena_pool *arenas;
+    struct decoder_pool *decoders;
+    const struct url *server_url; /* NULL: none */
+    const struct loads_test *test;
+    char test_name[512]; /* "Suite.test" */
+    unsigned test_id;
+
+    struct loads_user *users;
+    unsigned n_users;
+    unsigned n_running;        /* users whose coroutine isn't over */
+    struct user_queue ready;   /* user.c */
+    struct user_queue no_room; /* record.c: waiting for room in the detail ring */
+    uint64_t run_start_usec;   /* 0: not yet */
+    uint64_t deadline_usec;    /* 0: none */
+    bool stopping;             /* no iteration starts any more */
+
+    ev_prepare prepare;
+    ev_idle idle;
+    ev_io channel_watcher;
+    ev_timer deadline, grace, second;
+};
+
+/* Sets everything up and tells the supervisor that it is ready. -errno with a text. */
+int worker_new(struct worker **ret, const struct worker_options *options,
+               struct error *error) _must_check_;
+
+/* Runs until all users are done, and seals the tally. */
+void worker_run(struct worker *worker);
+
+struct worker *worker_free(struct worker *worker);
+DEFINE_CLEANUP(struct worker, worker_free)
+
+/* The run can't go on: tells the supervisor why and exits. */
+void worker_give_up(struct worker *worker, const char *reason) __attribute__((noreturn));
+
+/* A user's coroutine is over. */
+void worker_user_over(struct worker *worker);
+
+#endif

@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Loads: load tests that are functional tests. The one header that a test includes.
+ *
+ *     #include <loads/loads.h>
+ *
+ *     LOADS_TEST(TestWebSite, test_es)
+ *     {
+ *         loads_response *res = loads_get(user, "http://localhost:9200");
+ *         loads_assert_int_eq(res->status, 200);
+ *     }
+ *
+ * saved as example.c, runs with `loads-runner example.TestWebSite.test_es -u 100 --hits 10`.
+ *
+ * A test is ordinary code that looks blocking: while it waits for an answer, other virtual users run in
+ * the same process, one at a time, so tests need no locks. One execution of a test is an iteration. It
+ * ends at the end of the function, or where an assertion fails (a *failure*), or where a request gets
+ * no complete answer (an *error*). In the last two cases the stack is unwound: variables with
+ * __attribute__((cleanup(...))) are cleaned up, and functions given to loads_defer() run. Memory that
+ * this header's functions return (answers, strings) belongs to the iteration and is gone with it.
+ * Cookies and connections live as long as the virtual user: for all its iterations of one cycle. */
+#ifndef LOADS_LOADS_H
+#define LOADS_LOADS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+#error "tests are written in C"
+#endif
+
+#define LOADS_API __attribute__((visibility("default")))
+
+typedef struct loads_user loads_user;
+typedef struct loads_request loads_request;
+typedef struct loads_response loads_response;
+
+/* ---- Tests ------------------------------------------------------------------------------------ */
+
+/* Defines a test: LOADS_TEST(Suite, test) { … `user` is the virtual user … }. In file path/to/module.c
+ * its name is path.to.module.Suite.test. */
+#define LOADS_TEST(suite_name, test_name)                                                          \
+    static void loads_body_##suite_name##_##test_name(loads_user *user);                           \
+    __attribute__((constructor)) static void loads_register_##suite_name##_##test_name(void)       \
+    {                                                                                              \
+        static const struct loads_test test = {#suite_name, #test_name, __FILE__, __LINE__,        \
+                                               loads_body_##suite_name##_##test_name};             \
+        loads_register(&test);                                                                     \
+    }                                                                                              \
+    static void loads_body_##suite_name##_##test_name(__attribute__((unused)) loads_user *user)
+
+struct loads_test {
+    const char *suite;
+    const char *name;
+    const char *file;
+    int line;
+    void (*body)(loads_user *user);
+};
+
+/* The number in the name is this header's: a module that was built against another one doesn't load,
+ * and Loads says why. */
+#define LOADS_HEADER_VERSION 1
+#define loads_register       loads_register_v1
+LOADS_API void loads_register(const struct loads_test *test);
+
+/* ---- Requests --------------------------------------------------------------------------------- */
+
+/* What a request can be told beside its URL, as designated initialisers:
+ *
+ *     loads_post(user, "/login", .body = "name=ada", .timeout_sec = 2.5,
+ *                .headers = LOADS_HEADERS("Content-Type: application/x-www-form-urlencoded"));
+ */
+struct loads_request {
+    const char *url; /* absolute, or relative to --server-url */
+    const char *method;
+    const char *const *headers; /* LOADS_HEADERS("Name: value", …); "Name:" leaves a default one out */
+    const char *body;
+    size_t body_size;    /* 0: up to the body's NUL */
+    const char *json;    /* instead of body: the same, sent as application/json */
+    const char *name;    /* in reports, instead of the URL without query and fragment */
+    double timeout_sec;  /* for the whole request, redirects included; 0: --timeout (30 s) */
+    bool no_redirects;   /* give the redirect itself as the answer */
+    bool may_fail;       /* without a complete answer go on, with status 0 and the reason in .error */
+    const char *file_;   /* where the call stands: filled in by the macros */
+    int line_;
+};
+
+#define LOADS_HEADERS(...) ((const char *const[]){__VA_ARGS__, NULL})
+
+/* An answer. Statuses of 400 and more are answers like any other: assert on them. */
+struct loads_response {
+    int status;       /* 200 …; 0: there is no complete answer (only with .may_fail) */
+    const char *body; /* decoded, NUL-terminated; "" if there is none */
+    size_t body_size;
+    const char *url;    /* of the last hop */
+    unsigned redirects; /* how many were followed */
+    double elapsed_sec; /* of the last hop */
+    bool body_cut;      /* the body was longer than 64 MiB: the rest was left out */
+    const char *error;  /* NULL, or why there is no complete answer */
+};
+
+/* Sends a request and waits for the answer, redirects (30 at most) included; each hop counts as a hit.
+ * Never NULL. */
+LOADS_API loads_response *loads_send(loads_user *user, const loads_request *request);
+
+/* loads_get(user, "http://…", .option = value, …) and so on. */
+#define LOADS_SEND_(user, verb, ...)                                                               \
+    loads_send((user), &(const loads_request){.method = (verb),                                    \
+                                              .file_ = __FILE__,                                   \
+                                              .line_ = __LINE__,                                   \
+                                              .url = __VA_ARGS__})
+#define loads_get(user, ...)     LOADS_SEND_(user, "GET", __VA_ARGS__)
+#define loads_head(user, ...)    LOADS_SEND_(user, "HEAD", __VA_ARGS__)
+#define loads_post(user, ...)    LOADS_SEND_(user, "POST", __VA_ARGS__)
+#define loads_put(user, ...)     LOADS_SEND_(user, "PUT", __VA_ARGS__)
+#define loads_patch(user, ...)   LOADS_SEND_(user, "PATCH", __VA_ARGS__)
+#define loads_delete(user, ...)  LOADS_SEND_(user, "DELETE", __VA_ARGS__)
+#define loads_options(user, ...) LOADS_SEND_(user, "OPTIONS", __VA_ARGS__)
+
+/* The value of the answer's first header of that name, in any case; NULL if there is none. */
+LOADS_API const char *loads_header(const loads_response *response, const char *name);
+
+/* The JSON value at a path such as "items[0].name" ("" is the document). A body that isn't JSON, a path
+ * that isn't there or a value of another type is a failure that says which. */
+LOADS_API const char *loads_json_string(const loads_response *response, const char *path);
+LOADS_API intmax_t loads_json_int(const loads_response *response, const char *path);
+LOADS_API double loads_json_double(const loads_response *response, const char *path);
+LOADS_API bool loads_json_bool(const loads_response *response, const char *path);
+LOADS_API size_t loads_json_count(const loads_response *response, const char *path); /* of an array */
+
+/* Forgets the user's cookies and closes its connections: from here on it is a new visitor. */
+LOADS_API void loads_session_reset(loads_user *user);
+
+/* ---- Assertions ------------------------------------------------------------------------------- */
+
+/* One that doesn't hold ends the iteration as a failure, reported with both values, file and line. */
+#define loads_assert(condition)                                                                    \
+    ((condition) ? (void)0 : loads_fail_at_(__FILE__, __LINE__, "assertion failed: %s", #condition))
+#define loads_assert_true(condition)  loads_assert(condition)
+#define loads_assert_false(condition) loads_assert(!(condition))
+
+#define loads_assert_int_eq(actual, expected) LOADS_INT_(actual, ==, expected)
+#define loads_assert_int_ne(actual, expected) LOADS_INT_(actual, !=, expected)
+#define loads_assert_int_lt(actual, bound)    LOADS_INT_(actual, <, bound)
+#define loads_assert_int_le(actual, bound)    LOADS_INT_(actual, <=, bound)
+#define loads_assert_int_gt(actual, bound)    LOADS_INT_(actual, >, bound)
+#define loads_assert_int_ge(actual, bound)    LOADS_INT_(actual, >=, bound)
+
+#define loads_assert_uint_eq(actual, expected) LOADS_UINT_(actual, ==, expected)
+#define loads_assert_uint_ne(actual, expected) LOADS_UINT_(actual, !=, expected)
+#define loads_assert_uint_lt(actual, bound)    LOADS_UINT_(actual, <, bound)
+#define loads_assert_uint_le(actual, bound)    LOADS_UINT_(actual, <=, bound)
+#define loads_assert_uint_gt(actual, bound)    LOADS_UINT_(actual, >, bound)
+#define loads_assert_uint_ge(actual, bound)    LOADS_UINT_(actual, >=, bound)
+
+#define loads_assert_double_lt(actual, bound) LOADS_DOUBLE_(actual, <, bound)
+#define loads_assert_double_le(actual, bound) LOADS_DOUBLE_(actual, <=, bound)
+#define loads_assert_double_gt(actual, bound) LOADS_DOUBLE_(actual, >, bound)
+#define loads_assert_double_ge(actual, bound) LOADS_DOUBLE_(actual, >=, bound)
+#define loads_assert_double_near(actual, expected, tolerance)                                      \
+    loads_assert_near_(__FILE__, __LINE__, #actual, (actual), (expected), (tolerance))
+
+/* Strings; NULL equals only NULL and contains nothing. */
+#define loads_assert_str_eq(actual, expected)                                                      \
+    loads_assert_str_(__FILE__, __LINE__, #actual, LOADS_STR_EQ_, (actual), (expected))
+#define loads_assert_str_ne(actual, expected)                                                      \
+    loads_assert_str_(__FILE__, __LINE__, #actual, LOADS_STR_NE_, (actual), (expected))
+#define loads_assert_str_contains(actual, part)                                                    \
+    loads_assert_str_(__FILE__, __LINE__, #actual, LOADS_STR_CONTAINS_, (actual), (part))
+#define loads_assert_str_lacks(actual, part)                                                       \
+    loads_assert_str_(__FILE__, __LINE__, #actual, LOADS_STR_LACKS_, (actual), (part))
+
+#define loads_assert_mem_eq(actual, expected, size)                                                \
+    loads_assert_mem_(__FILE__, __LINE__, #actual, (actual), (expected), (size))
+#define loads_assert_null(pointer)     loads_assert((pointer) == NULL)
+#define loads_assert_not_null(pointer) loads_assert((pointer) != NULL)
+
+/* Ends the iteration as a failure with a text of your own, as printf makes it. */
+#define loads_fail(...) loads_fail_at_(__FILE__, __LINE__, __VA_ARGS__)
+
+/* ---- The rest --------------------------------------------------------------------------------- */
+
+/* Waits: think time. Other users go on. */
+LOADS_API void loads_sleep(loads_user *user, double seconds);
+
+/* Custom counters, shown at the end of the run. */
+LOADS_API void loads_incr_counter(loads_user *user, const char *name);
+LOADS_API void loads_add_counter(loads_user *user, const char *name, int64_t increment);
+
+/* Calls function(argument) at the end of the iteration, however it ends; the last given goes first. */
+LOADS_API void loads_defer(loads_user *user, void (*function)(void *argument), void *argument);
+
+/* Memory of the iteration, zeroed; never NULL (without memory the iteration ends as an error). */
+LOADS_API void *loads_alloc(loads_user *user, size_t size_bytes);
+LOADS_API char *loads_printf(loads_user *user, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* A line on the console (of the machine that runs the user), marked with user and iteration. */
+LOADS_API void loads_log(loads_user *user, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* Who runs: users are numbered over all workers, iterations per user, cycles per run; all from 0. */
+LOADS_API unsigned loads_user_number(const loads_user *user);
+LOADS_API unsigned loads_iteration(const loads_user *user);
+LOADS_API unsigned loads_cycle(const loads_user *user);
+LOADS_API const char *loads_server_url(const loads_user *user); /* --server-url, or "" */
+
+/* ---- What the macros above stand on ------------------------------------------------------------ */
+
+#define LOADS_INT_(actual, op, expected)                                                           \
+    __extension__({                                                                                \
+        intmax_t loads_a_ = (actual), loads_b_ = (expected);                                       \
+        if (!(loads_a_ op loads_b_)) {                                                             \
+            loads_fail_at_(__FILE__, __LINE__, "%s is %jd, expected %s%jd", #actual, loads_a_,     \
+                           LOADS_OP_(#op), loads_b_);                                              \
+        }                                                                                          \
+    })
+#define LOADS_UINT_(actual, op, expected)                                                          \
+    __extension__({                                                                                \
+        uintmax_t loads_a_ = (actual), loads_b_ = (expected);                                      \
+        if (!(loads_a_ op loads_b_)) {                                                             \
+            loads_fail_at_(__FILE__, __LINE__, "%s is %ju, expected %s%ju", #actual, loads_a_,     \
+                           LOADS_OP_(#op), loads_b_);                                              \
+        }                                                                                          \
+    })
+#define LOADS_DOUBLE_(actual, op, expected)                                                        \
+    __extension__({                                                                                \
+        double loads_a_ = (actual), loads_b_ = (expected);                                         \
+        if (!(loads_a_ op loads_b_)) {                                                             \
+            loads_fail_at_(__FILE__, __LINE__, "%s is %g, expected %s%g", #actual, loads_a_,       \
+                           LOADS_OP_(#op), loads_b_);                                              \
+        }                                                                                          \
+    })
+/* "200" for ==, else "!= 200", "< 200". */
+#define LOADS_OP_(op) ((op)[0] == '=' ? "" : op " ")
+
+enum loads_str_ { LOADS_STR_EQ_, LOADS_STR_NE_, LOADS_STR_CONTAINS_, LOADS_STR_LACKS_ };
+
+LOADS_API void loads_fail_at_(const char *file, int line, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+LOADS_API void loads_assert_near_(const char *file, int line, const char *what, double actual,
+                                  double expected, double tolerance);
+LOADS_API void loads_assert_str_(const char *file, int line, const char *what, enum loads_str_ how,
+                                 const char *actual, const char *expected);
+LOADS_API void loads_assert_mem_(const char *file, int line, const char *what, const void *actual,
+                                 const void *expected, size_t size);
+
+#endif

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Child processes on the loop: started without fork() in between (posix_spawn), in a process group of
+ * their own, watched through a pidfd, so that no signal handler is needed and a pid is never mistaken
+ * for another's. */
+#ifndef LOADS_LOOP_CHILD_H
+#define LOADS_LOOP_CHILD_H
+
+#include <ev.h>
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "base/error.h"
+
+struct child;
+
+struct child_options {
+    const char *const *argv; /* argv[0] is the program's path, or a name that is looked for in $PATH */
+    const char *directory;   /* NULL: where we are */
+    int channel_fd;          /* becomes descriptor 3 of the child; -1: none */
+    int stdout_fd;           /* becomes descriptor 1 of the child; -1: our stderr */
+    /* The child is gone and reaped: `status` as of waitpid(). Called once, on the loop; the child may
+     * be freed in it. */
+    void (*gone)(struct child *child, int status, void *context);
+    void *context;
+};
+
+/* Standard input is /dev/null, standard error ours. -errno with a text that names the program. */
+int child_spawn(struct child **ret, struct ev_loop *loop, const struct child_options *options,
+                struct error *error) _must_check_;
+
+pid_t child_pid(const struct child *child);
+
+/* Sends a signal to the child and all of its group; nothing if it is gone. */
+void child_signal(struct child *child, int signal_number);
+
+/* A child that still runs is killed, with its group, and waited for. */
+struct child *child_free(struct child *child);
+DEFINE_CLEANUP(struct child, child_free)
+
+/* "exited with status 1", "was killed by signal 11 (Segmentation fault)". */
+void child_describe_status(int status, char *text, size_t size_bytes);
+
+#endif

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Only words in shared memory are left of a dead worker's users; any of them may have been written
+ * over by what made it crash, so nothing in them is believed beyond its range. */
+#include "run/casualties.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+static unsigned error_id(const struct casualties *c, const char *message, const char *place,
+                         const char *traceback, const char *test)
+{
+    struct error_key key = {.kind = ERROR_KIND_ERROR,
+                            .class = "crash",
+                            .message = message,
+                            .place = place,
+                            .test = test,
+                            .traceback = traceback};
+    return names_error(c->names, &key);
+}
+
+static struct interval_count *add_count(struct interval *interval, unsigned id, int64_t count)
+{
+    struct interval_count *entry = &interval->errors[interval->n_errors++];
+    *entry = (struct interval_count){.id = id, .count = count};
+    return entry;
+}
+
+/* One error for the user who crashed, another for those whom it took along. */
+static void count_errors(const struct casualties *c, const char *test, unsigned iterations,
+                         bool culprit, struct interval *interval)
+{
+    unsigned own = 0, others = 0, n_own = culprit ? 1 : 0, n_others = iterations - n_own;
+
+    if (c->interrupted || iterations == 0) {
+        return;
+    }
+    if (c->text->user < 0) { /* nobody in particular: all are alike */
+        (void)add_count(interval, error_id(c, c->text->message, "", "", test), iterations);
+        return;
+    }
+    if (n_own > 0) {
+        own = error_id(c, c->text->message, c->text->place, c->text->traceback, test);
+    }
+    if (n_others > 0) {
+        others = error_id(c, "cut short by the crash of another user's test", "", "", test);
+    }
+    if (n_own > 0 && n_others > 0 && own == others) { /* both in "(other)" */
+        (void)add_count(interval, own, iterations);
+        return;
+    }
+    if (n_own > 0 && (n_others == 0 || own < others)) {
+        (void)add_count(interval, own, n_own);
+    }
+    if (n_others > 0) {
+        (void)add_count(interval, others, n_others);
+    }
+    if (n_own > 0 && n_others > 0 && own > others) {
+        (void)add_count(interval, own, n_own);
+    }
+}
+
+static int count_series(const uint64_t *requests, struct interval *interval)
+{
+    size_t n = 0;
+
+    for (unsigned id = 0; id <= NAMES_MAX_SERIES; id++) {
+        n += requests[id] > 0 ? 1 : 0;
+    }
+    if (n == 0) {
+        return 0;
+    }
+    interval->series = calloc(n, sizeof *interval->series);
+    if (!interval->series) {
+        return -ENOMEM;
+    }
+    for (unsigned id = 0; id <= NAMES_MAX_SERIES; id++) {
+        if (requests[id] > 0) {
+            interval->series[interval->n_series].id = id;
+            interval->series[interval->n_series++].errors = requests[id];
+        }
+    }
+    return 0;
+}
+
+int casualties_count(const struct casualties *c, uint64_t *new_words, unsigned *ret_left,
+                     struct interval **ret)
+{
+    _cleanup_(interval_freep) struct interval *interval = calloc(1, sizeof *interval);
+    _cleanup_free_ uint64_t *requests = calloc(NAMES_MAX_SERIES + 1, sizeof *requests);
+    char test[512];
+    unsigned iterations = 0;
+    bool culprit = false;
+
+    if (!interval || !requests) {
+        return -ENOMEM;
+    }
+    *interval = (struct interval){.second = c->second, .seconds = 1};
+    interval->errors = calloc(2, sizeof *interval->errors);
+    interval->tests = calloc(1, sizeof *interval->tests);
+    if (!interval->errors || !interval->tests) {
+        return -ENOMEM;
+    }
+    (void)snprintf(test, sizeof test, "%s.%s", c->spec->suite, c->spec->test);
+    *ret_left = 0;
+    for (unsigned i = 0; i < c->n_users; i++) {
+        uint64_t word = c->words[i];
+        uint32_t done = user_word_iterations(word);
+        if (user_word_phase(word) != USER_BETWEEN) {
+            done++;
+            iterations++;
+            culprit = culprit || (int)(c->first_user + i) == c->text->user;
+        }
+        if (user_word_phase(word) == USER_REQUESTING && user_word_series(word) <= NAMES_MAX_SERIES) {
+            requests[user_word_series(word)]++;
+        }
+        new_words[i] = user_word(done, USER_BETWEEN, 0);
+        *ret_left += c->hits == 0 || done < c->hits ? 1 : 0;
+    }
+    if (iterations > 0) {
+        enum outcome outcome = c->interrupted ? OUTCOME_INTERRUPTED : OUTCOME_ERROR;
+        interval->tests[0].id = names_id(c->names, NAME_TEST, test, strlen(test));
+        interval->tests[0].outcomes[outcome] = iterations;
+        interval->n_tests = 1;
+    }
+    count_errors(c, test, iterations, culprit, interval);
+    if (!c->interrupted) {
+        int r = count_series(requests, interval);
+        if (r < 0) {
+            return r;
+        }
+    }
+    *ret = TAKE_PTR(interval);
+    return 0;
+}
+
+uint64_t casualties_iterations(const uint64_t *words, unsigned n)
+{
+    uint64_t sum = 0;
+
+    for (unsigned i = 0; i < n; i++) {
+        sum += user_word_iterations(words[i]);
+    }
+    return sum;
+}

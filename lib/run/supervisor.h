@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Runs a specification on this machine: cycle after cycle, each with worker processes that share its
+ * users. What a local loads-runner and an agent have in common. */
+#ifndef LOADS_RUN_SUPERVISOR_H
+#define LOADS_RUN_SUPERVISOR_H
+
+#include <ev.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "metrics/detail.h"
+#include "metrics/interval.h"
+#include "metrics/names.h"
+#include "run/cycles.h"
+#include "wire/spec.h"
+
+#define SUPERVISOR_MAX_USERS_PER_WORKER 30000
+#define SUPERVISOR_MAX_TAKEOVERS        3
+
+struct supervisor;
+
+struct supervisor_options {
+    const struct run_spec *spec; /* borrowed; prepared: module_path is set, or url */
+    const char *worker_program;
+    const char *run_dir; /* exists; files of this run are made in it */
+    unsigned workers;    /* per cycle at most; never more than users */
+    struct supervisor_callbacks {
+        /* What one worker counted in a second, and what the supervisor itself counts of workers that
+         * died. Borrowed during the call, as all below. */
+        void (*interval)(const struct interval *interval, void *context);
+        void (*detail)(const struct detail *detail, void *context);
+        void (*cycle)(unsigned index, const struct cycle *cycle, void *context); /* begins */
+        void (*problem)(const char *text, void *context); /* a worker crashed, for people */
+        /* The end, once: 0, or -errno with a text when the run could not be made or was given up.
+         * The supervisor may be freed in it. */
+        void (*finished)(int result, const struct error *error, void *context);
+        void *context;
+    } callbacks;
+};
+
+/* Borrows the loop and all of `options` but the struct itself. */
+int supervisor_new(struct supervisor **ret, struct ev_loop *loop,
+                   const struct supervisor_options *options, struct error *error) _must_check_;
+struct supervisor *supervisor_free(struct supervisor *supervisor);
+DEFINE_CLEANUP(struct supervisor, supervisor_free)
+
+/* Starts the first cycle. Failures come through finished(). */
+void supervisor_start(struct supervisor *supervisor);
+
+/* No iteration starts any more; those that are on have `grace_usec` to end and are cut then. May be
+ * called again with less. */
+void supervisor_stop(struct supervisor *supervisor, uint64_t grace_usec);
+
+/* The names that ids in intervals and detail stand for. */
+struct names *supervisor_names(struct supervisor *supervisor);
+
+/* A look at a run that is on. */
+struct supervisor_live {
+    uint64_t hits;            /* so far */
+    uint64_t iterations_done; /* of all cycles, workers that died included */
+    unsigned users;           /* of this cycle */
+    unsigned cycle;           /* 0-based */
+    uint64_t active_usec;     /* what the cycles took so far, without the time to start workers */
+};
+
+void supervisor_live(const struct supervisor *supervisor, struct supervisor_live *ret);
+
+#endif

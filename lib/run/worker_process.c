@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* The area is made before the worker, which only maps it: so there is something to read whenever it
+ * dies. Messages it sent before its death are read before its end is told (`gone`), and so is all that
+ * it counted. */
+#include "run/worker_process.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "loop/child.h"
+#include "run/run_dir.h"
+
+struct worker_process {
+    struct ev_loop *loop;
+    struct child *child;
+    int channel;
+    ev_io watcher;
+    struct area *area;
+    unsigned first_user;
+    bool ready;
+    bool has_crash;
+    bool has_refusal;
+    struct message last_words;
+    struct worker_callbacks callbacks;
+};
+
+static void give_intervals(struct worker_process *worker, bool rest)
+{
+    for (;;) {
+        _cleanup_(interval_freep) struct interval *interval = NULL;
+        int r = rest ? tally_take_rest(worker->area->tally, &interval)
+                     : tally_take(worker->area->tally, &interval);
+        if (r == -EBADMSG) {
+            continue; /* that buffer is given up: take the other */
+        }
+        if (r <= 0) {
+            return;
+        }
+        worker->callbacks.interval(worker, interval, worker->callbacks.context);
+    }
+}
+
+static void give_detail(struct worker_process *worker)
+{
+    struct detail_ring *ring = worker->area->ring;
+    char text[DETAIL_MAX_BYTES];
+    struct detail detail;
+    bool some = false;
+
+    while (ring && detail_ring_take(ring, &detail, text) > 0) {
+        worker->callbacks.detail(worker, &detail, worker->callbacks.context);
+        some = true;
+    }
+    if (some) {
+        (void)!channel_send(worker->channel, &(struct message){.type = MESSAGE_DRAINED});
+        /* gone or full: a worker with unread messages knows already */
+    }
+}
+
+void worker_drain(struct worker_process *worker)
+{
+    if (worker->area->tally) {
+        give_detail(worker);
+        give_intervals(worker, false);
+    }
+}
+
+static void take_message(struct worker_process *worker, const struct message *message)
+{
+    switch (message->type) {
+    case MESSAGE_READY:
+        if (!worker->ready && area_attach(worker->area) == 0) {
+            worker->ready = true;
+            worker->callbacks.ready(worker, worker->callbacks.context);
+        }
+        break;
+    case MESSAGE_CRASH:
+        worker->has_crash = true;
+        worker->last_words = *message;
+        break;
+    case MESSAGE_REFUSED:
+        worker->has_refusal = true;
+        worker->last_words = *message;
+        break;
+    default:
+        break; /* ours to send, not to get: a test wrote to descriptor 3 */
+    }
+}
+
+static void on_channel(struct ev_loop *loop, ev_io *watcher, int events _unused_)
+{
+    struct worker_process *worker = watcher->data;
+    struct message message;
+    int r;
+
+    while ((r = channel_receive(worker->channel, &message)) != 0) {
+        if (r > 0) {
+            take_message(worker, &message);
+        } else if (r != -EBADMSG) {
+            ev_io_stop(loop, watcher); /* its end follows through the child's watcher */
+            return;
+        }
+    }
+}
+
+static void on_gone(struct child *child _unused_, int status, void *context)
+{
+    struct worker_process *worker = context;
+
+    on_channel(worker->loop, &worker->watcher, EV_READ);
+    if (area_attach(worker->area) == 0) {
+        tally_recover(worker->area->tally);
+        give_detail(worker);
+        give_intervals(worker, true);
+    }
+    worker->callbacks.gone(worker, status, worker->callbacks.context);
+}
+
+static int make_area(struct worker_process *worker, const struct worker_launch *launch,
+                     struct error *error)
+{
+    _cleanup_free_ char *path = run_dir_file(launch->run_dir, "worker-%u", launch->serial);
+    if (!path) {
+        return error_set_errno(error, -ENOMEM, "cannot start a worker");
+    }
+    int r = area_create(&worker->area, path, launch->n_users, launch->detail, error);
+    if (r == 0 && launch->words) {
+        memcpy(worker->area->users, launch->words, launch->n_users * sizeof(uint64_t));
+    }
+    return r;
+}
+
+static int start_child(struct worker_process *worker, const struct worker_launch *launch, int fd,
+                       struct error *error)
+{
+    char numbers[4][16];
+    unsigned values[4] = {launch->serial, launch->cycle, launch->first_user, launch->hits};
+
+    for (int i = 0; i < 4; i++) {
+        (void)snprintf(numbers[i], sizeof numbers[i], "%u", values[i]);
+    }
+    const char *argv[] = {launch->program, "--run-dir",    launch->run_dir, "--serial",
+                          numbers[0],      "--cycle",      numbers[1],      "--first-user",
+                          numbers[2],      "--iterations", numbers[3],      NULL};
+    struct child_options options = {
+        .argv = argv, .channel_fd = fd, .stdout_fd = -1, .gone = on_gone, .context = worker};
+    return child_spawn(&worker->child, worker->loop, &options, error);
+}
+
+int worker_launch(struct worker_process **ret, struct ev_loop *loop,
+                  const struct worker_launch *launch, const struct worker_callbacks *callbacks,
+                  struct error *error)
+{
+    _cleanup_(worker_process_freep) struct worker_process *worker = calloc(1, sizeof *worker);
+    _cleanup_fd_ int theirs = -1;
+    int pair[2];
+
+    if (!worker) {
+        return error_set_errno(error, -ENOMEM, "cannot start a worker");
+    }
+    worker->loop = loop;
+    worker->channel = -1;
+    worker->first_user = launch->first_user;
+    worker->callbacks = *callbacks;
+    int r = make_area(worker, launch, error);
+    if (r < 0) {
+        return r;
+    }
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
+        return error_set_errno(error, -errno, "cannot start a worker");
+    }
+    worker->channel = pair[0];
+    theirs = pair[1];
+    r = start_child(worker, launch, theirs, error);
+    if (r < 0) {
+        return r;
+    }
+    ev_io_init(&worker->watcher, on_channel, worker->channel, EV_READ);
+    worker->watcher.data = worker;
+    ev_io_start(loop, &worker->watcher);
+    *ret = TAKE_PTR(worker);
+    return 0;
+}
+
+void worker_go(struct worker_process *worker, uint64_t run_start_usec, uint64_t deadline_usec)
+{
+    struct message message = {.type = MESSAGE_GO, .go = {run_start_usec, deadline_usec}};
+    (void)!channel_send(worker->channel, &message); /* gone: its end will be told */
+}
+
+void worker_stop(struct worker_process *worker, uint64_t grace_usec)
+{
+    struct message message = {.type = MESSAGE_STOP, .stop = {grace_usec}};
+    (void)!channel_send(worker->channel, &message); /* gone: its end will be told */
+}
+
+void worker_signal(struct worker_process *worker, int signal_number)
+{
+    child_signal(worker->child, signal_number);
+}
+
+const struct message_crash *worker_crash(const struct worker_process *worker)
+{
+    return worker->has_crash ? &worker->last_words.crash : NULL;
+}
+
+const char *worker_refusal(const struct worker_process *worker)
+{
+    return worker->has_refusal ? worker->last_words.text : NULL;
+}
+
+bool worker_is_ready(const struct worker_process *worker)
+{
+    return worker->ready;
+}
+
+unsigned worker_first_user(const struct worker_process *worker)
+{
+    return worker->first_user;
+}
+
+unsigned worker_n_users(const struct worker_process *worker)
+{
+    return worker->area->n_users;
+}
+
+const uint64_t *worker_words(const struct worker_process *worker)
+{
+    return worker->area->users;
+}
+
+uint64_t worker_live_hits(const struct worker_process *worker)
+{
+    return worker->area->tally ? tally_live_hits(worker->area->tally) : 0;
+}
+
+pid_t worker_pid(const struct worker_process *worker)
+{
+    return child_pid(worker->child);
+}
+
+struct worker_process *worker_process_free(struct worker_process *worker)
+{
+    if (worker) {
+        child_free(worker->child);
+        if (worker->channel >= 0) {
+            if (ev_is_active(&worker->watcher)) {
+                ev_io_stop(worker->loop, &worker->watcher);
+            }
+            close_fd(worker->channel);
+        }
+        area_free(worker->area);
+        free(worker);
+    }
+    return NULL;
+}
