@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* jansson's errors as ours. Its numbers for what went wrong are folded into two kinds: there was no
+ * memory, or the bytes were bad. */
+#include "wire/json.h"
+
+#include <errno.h>
+
+int wire_json_load(const char *bytes, size_t size, size_t max_bytes, json_t **ret,
+                   struct error *error)
+{
+    json_error_t reason;
+
+    if (size > max_bytes) {
+        return error_set(error, -E2BIG, "%zu bytes of JSON, of %zu at most", size, max_bytes);
+    }
+    _cleanup_(json_decrefp) json_t *json = json_loadb(bytes, size, JSON_REJECT_DUPLICATES, &reason);
+    if (!json && json_error_code(&reason) == json_error_out_of_memory) {
+        return error_set_errno(error, -ENOMEM, "JSON");
+    }
+    if (!json) {
+        return error_set(error, -EBADMSG, "not JSON: line %d, column %d: %s", reason.line,
+                         reason.column, reason.text);
+    }
+    if (!json_is_object(json)) {
+        return error_set(error, -EBADMSG, "not a JSON object");
+    }
+    *ret = TAKE_PTR(json);
+    return 0;
+}
+
+int wire_json_dump(const json_t *json, char **ret)
+{
+    char *text = json_dumps(json, JSON_COMPACT);
+    if (!text) {
+        return -ENOMEM;
+    }
+    *ret = text;
+    return 0;
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* The home of jansson: nothing else in lib/ below run includes it. For a cleanup attribute it has
+ * json_decrefp() itself. */
+#ifndef LOADS_WIRE_JSON_H
+#define LOADS_WIRE_JSON_H
+
+#include <jansson.h>
+
+#include "base/error.h"
+
+/* Reads one JSON object of at most `max_bytes`. -EBADMSG: it isn't one (keys that stand twice,
+ * bytes that are not UTF-8, anything behind it), -E2BIG, -ENOMEM; each with a text. */
+int wire_json_load(const char *bytes, size_t size, size_t max_bytes, json_t **ret,
+                   struct error *error) _must_check_;
+
+/* Writes JSON in one line, keys in the order they were put in. The text is malloc'ed, the caller's.
+ * -ENOMEM. */
+int wire_json_dump(const json_t *json, char **ret) _must_check_;
+
+#endif

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* The run specification: all that a worker must know of a run before it starts, and its form as
+ * bytes, one JSON object. */
+#ifndef LOADS_WIRE_SPEC_H
+#define LOADS_WIRE_SPEC_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/parse.h"
+#include "base/strlist.h"
+#include "wire/fqn.h"
+
+#define SPEC_MAX_BYTES       (1 << 20) /* of the JSON */
+#define SPEC_MAX_URL_BYTES   8192
+#define SPEC_MAX_NAME_BYTES  255 /* user_id, project_name */
+#define SPEC_MAX_TAGS        100
+#define SPEC_MAX_TAG_BYTES   1024
+#define SPEC_MIN_STACK_BYTES (UINT64_C(16) << 10)
+#define SPEC_MAX_STACK_BYTES (UINT64_C(1) << 30)
+#define SPEC_RUN_ID_BYTES    36 /* a UUID's text in small letters */
+
+/* Strings are malloc'ed, or NULL: not given. */
+struct run_spec {
+    char run_id[SPEC_RUN_ID_BYTES + 1];
+    struct fqn fqn;    /* what is tested: this, */
+    char *url;         /* or this with the built-in GET test (then fqn.text is empty) */
+    char *module_path; /* absolute, of the shared object that was prepared from fqn.module */
+    char *test_dir;    /* absolute; the worker's working directory */
+
+    struct number_list users;
+    struct number_list hits; /* per user; its count is 0 with a duration */
+    uint64_t duration_usec;  /* of a cycle; 0 with hits */
+    uint64_t grace_usec;     /* for iterations that run when a cycle's time is over */
+    uint64_t http_timeout_usec;
+    uint64_t stack_size_bytes;
+
+    char *server_url;
+    char *user_id;
+    char *project_name;
+    struct strlist tags; /* "key=value" */
+    bool detail;         /* report every hit and test event */
+};
+
+/* All zero but for the defaults: grace 5 s, HTTP timeout 30 s, stacks of 256 KiB. */
+int run_spec_new(struct run_spec **ret) _must_check_;
+struct run_spec *run_spec_free(struct run_spec *spec);
+DEFINE_CLEANUP(struct run_spec, run_spec_free)
+
+/* Whether a specification makes sense as a whole. -EINVAL with a text that names the key. */
+int run_spec_check(const struct run_spec *spec, struct error *error) _must_check_;
+
+/* The JSON of a specification that passes run_spec_check(), malloc'ed, the caller's. -EINVAL: it
+ * doesn't pass; -ENOMEM. */
+int run_spec_encode(const struct run_spec *spec, char **ret, struct error *error) _must_check_;
+
+/* Reads bytes from outside. -EBADMSG: not JSON, an unknown key, a wrong type; -EINVAL: it doesn't
+ * pass run_spec_check(); -E2BIG; -ENOMEM. The text names the key. */
+int run_spec_decode(const char *bytes, size_t size, struct run_spec **ret, struct error *error)
+    _must_check_;
+
+#endif

@@ -1,0 +1,373 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "test.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/conf.h"
+#include "base/parse.h"
+
+struct options {
+    char *fqn, *config, *server_url;
+    struct number_list users, hits;
+    struct strlist output, tag, rest;
+    bool quiet, verbose, help;
+};
+
+static int number_list(const char *text, void *field, struct error *error)
+{
+    return parse_numbers(text, field, error);
+}
+
+static int key_value(const char *text, void *field, struct error *error)
+{
+    size_t length;
+    assert_null(field);
+    return parse_key_value(text, &length, error);
+}
+
+#define ANYWHERE   (CONF_FILE | CONF_ENVIRONMENT)
+#define AT(member) offsetof(struct options, member)
+
+static const struct conf_option rows[] = {
+    {"fqn", "fqdn target", NULL, "FQN", "What to run.", "What", CONF_STRING,
+     ANYWHERE | CONF_POSITIONAL, AT(fqn), NULL},
+    {"users", NULL, "u", "N[:N…]", "How many users.", "How much", CONF_VALUE, ANYWHERE, AT(users),
+     number_list},
+    {"hits", NULL, "cn", "N[:N…]",
+     "How often each user runs the test, a sentence that is long enough to need a second line and "
+     "even a third one.",
+     "How much", CONF_VALUE, ANYWHERE, AT(hits), number_list},
+    {"output", NULL, "o", "NAME[=FILE]", "A report.", "Reports", CONF_LIST, ANYWHERE, AT(output),
+     NULL},
+    {"tag", NULL, NULL, "KEY=VALUE", "A tag.", "Reports", CONF_LIST, ANYWHERE, AT(tag), key_value},
+    {"quiet", NULL, "q", NULL, "No progress.", "Reports", CONF_FLAG, ANYWHERE, AT(quiet), NULL},
+    {"verbose", NULL, "v", NULL, NULL, "Reports", CONF_FLAG, 0, AT(verbose), NULL},
+    {"server-url", NULL, NULL, "A-VERY-LONG-METAVAR-INDEED", "Where.", "Other", CONF_STRING,
+     ANYWHERE, AT(server_url), NULL},
+    {"config", NULL, NULL, "FILE", "Options from a file.", "Other", CONF_STRING,
+     CONF_ENVIRONMENT | CONF_NAMES_FILE, AT(config), NULL},
+    {"help", NULL, "h", NULL, "This text.", "Other", CONF_FLAG, CONF_ALONE, AT(help), NULL},
+};
+
+static const struct conf_table table = {
+    .program = "loads-runner",
+    .usage = "[OPTION...] FQN",
+    .summary = "Runs a load test, and says what it found in a paragraph that is too long for one "
+               "line.",
+    .section = "loads",
+    .options = rows,
+    .count = ELEMENTSOF(rows),
+};
+
+static const char *const variables[] = {"LOADS_FQN",     "LOADS_USERS",      "LOADS_HITS",
+                                        "LOADS_OUTPUT",  "LOADS_TAG",        "LOADS_QUIET",
+                                        "LOADS_VERBOSE", "LOADS_SERVER_URL", "LOADS_CONFIG"};
+
+static int clear_environment(void **state _unused_)
+{
+    for (size_t i = 0; i < ELEMENTSOF(variables); i++) {
+        (void)unsetenv(variables[i]);
+    }
+    return 0;
+}
+
+#define PARSE(options, error, ...)                                                                 \
+    parse_arguments(options, error, (const char *const[]){"loads-runner", __VA_ARGS__, NULL})
+
+static int parse_arguments(struct options *options, struct error *error,
+                           const char *const *arguments)
+{
+    int count = 0;
+    while (arguments[count]) {
+        count++;
+    }
+    return conf_parse(&table, count, (char *const *)arguments, options, error);
+}
+
+static int parse_file(struct options *options, struct error *error, const char *text)
+{
+    FILE *file = fmemopen((void *)text, strlen(text), "r");
+    assert_non_null(file);
+    int r = conf_read_file(&table, file, "run.ini", options, error);
+    fclose(file);
+    return r;
+}
+
+static void assert_numbers(const struct number_list *list, const char *text)
+{
+    struct number_list want;
+    assert_int_equal(parse_numbers(text, &want, NULL), 0);
+    assert_int_equal(list->count, want.count);
+    assert_memory_equal(list->values, want.values, want.count * sizeof want.values[0]);
+}
+
+static void test_command_line(void **state _unused_)
+{
+    struct options options = {0};
+    struct error error;
+
+    assert_int_equal(PARSE(&options, &error, "-u", "10:20", "a.B.c", "--hits=3", "-qv", "--output",
+                           "json=x", "-onull", "--tag=a=b", "--server-url", "-x", "-n5", "--users",
+                           "7"),
+                     0);
+    assert_string_equal(options.fqn, "a.B.c");
+    assert_numbers(&options.users, "7");
+    assert_numbers(&options.hits, "5");
+    assert_true(options.quiet && options.verbose && !options.help);
+    assert_int_equal(options.output.count, 2);
+    assert_string_equal(options.output.items[0], "json=x");
+    assert_string_equal(options.output.items[1], "null");
+    assert_null(options.output.items[2]);
+    assert_string_equal(options.tag.items[0], "a=b");
+    assert_string_equal(options.server_url, "-x");
+    conf_clear(&table, &options);
+    assert_null(options.fqn);
+    assert_int_equal(options.output.count, 0);
+
+    assert_int_equal(PARSE(&options, &error, "--fqdn", "x", "--server-url=", "--", "-u"), 0);
+    assert_string_equal(options.fqn, "-u");
+    assert_string_equal(options.server_url, "");
+    assert_int_equal(PARSE(&options, &error, "-"), 0);
+    assert_string_equal(options.fqn, "-");
+    conf_clear(&table, &options);
+}
+
+static void test_command_line_errors(void **state _unused_)
+{
+    static const struct {
+        const char *arguments[4], *error;
+    } cases[] = {
+        {{"loads-runner", "--user=3"},
+         "unknown option '--user' (did you mean '--users'?); try 'loads-runner --help'"},
+        {{"loads-runner", "--server_url", "x"},
+         "unknown option '--server_url' (did you mean '--server-url'?); try 'loads-runner --help'"},
+        {{"loads-runner", "--frobnicate"},
+         "unknown option '--frobnicate'; try 'loads-runner --help'"},
+        {{"loads-runner", "-x"}, "unknown option '-x'; try 'loads-runner --help'"},
+        {{"loads-runner", "-qx"}, "unknown option '-x' in '-qx'; try 'loads-runner --help'"},
+        {{"loads-runner", "--users"},
+         "option '--users' needs an argument (N[:N…]); try 'loads-runner --help'"},
+        {{"loads-runner", "-q", "-u"},
+         "option '-u' needs an argument (N[:N…]); try 'loads-runner --help'"},
+        {{"loads-runner", "--quiet=yes"},
+         "option '--quiet' takes no argument; try 'loads-runner --help'"},
+        {{"loads-runner", "a", "b"}, "unexpected argument 'b'; try 'loads-runner --help'"},
+        {{"loads-runner", "-u", "10:x"},
+         "--users: '10:x' is not a list of numbers such as 10:20:30"},
+        {{"loads-runner", "--config", "/nonexistent/x.ini"},
+         "can't open the configuration file /nonexistent/x.ini: No such file or directory"},
+    };
+    struct error error;
+
+    for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+        struct options options = {0};
+        assert_true(parse_arguments(&options, &error, cases[i].arguments) < 0);
+        assert_string_equal(error.text, cases[i].error);
+        conf_clear(&table, &options);
+    }
+}
+
+/* --help must work beside whatever else is wrong behind it. */
+static void test_help_alone(void **state _unused_)
+{
+    struct options options = {0};
+
+    assert_int_equal(PARSE(&options, NULL, "--config", "/nonexistent", "-qh", "--nonsense"), 0);
+    assert_true(options.help);
+    assert_false(options.quiet);
+    assert_null(options.config);
+}
+
+static void test_file(void **state _unused_)
+{
+    struct options options = {0};
+    struct error error;
+
+    assert_int_equal(parse_file(&options, &error,
+                                "# a run\n[loads]\nfqdn = a.B.c\nusers=\n  1:2\nQUIET"
+                                "\n"),
+                     -EINVAL);
+    conf_clear(&table, &options);
+    assert_int_equal(parse_file(&options, &error,
+                                "# a run\n[loads]\nfqdn = a.B.c\nusers=\n  1:2\nquiet: True\n"
+                                "server-url = http://h/\noutput = json=a\n  null\n\n  file=b\n"
+                                "tag =\n"),
+                     0);
+    assert_string_equal(options.fqn, "a.B.c");
+    assert_numbers(&options.users, "1:2");
+    assert_true(options.quiet);
+    assert_string_equal(options.server_url, "http://h/");
+    assert_int_equal(options.output.count, 3);
+    assert_string_equal(options.output.items[2], "file=b");
+    assert_int_equal(options.tag.count, 0);
+    conf_clear(&table, &options);
+
+    assert_int_equal(parse_file(&options, &error, "[loads]\nserver_url =\nquiet=off\n"), 0);
+    assert_string_equal(options.server_url, "");
+    conf_clear(&table, &options);
+}
+
+static void test_file_errors(void **state _unused_)
+{
+    static const struct {
+        const char *text, *error;
+    } cases[] = {
+        {"[loads]\n\nuser = 1\n", "run.ini:3: unknown key 'user' (did you mean 'users'?)"},
+        {"[loads]\nserver_ulr = 1\n",
+         "run.ini:2: unknown key 'server_ulr' (did you mean 'server_url'?)"},
+        {"[loads]\nfrobnicate = 1\n",
+         "run.ini:2: unknown key 'frobnicate'; 'loads-runner --help' lists all"},
+        {"[loads]\nhelp = 1\n", "run.ini:2: 'help' can't stand in a file"},
+        {"[load]\n", "run.ini:1: unknown section [load] (did you mean [loads]?)"},
+        {"[broker]\n", "run.ini:1: unknown section [broker]; the options stand in [loads]"},
+        {"users = 1\n", "run.ini:1: 'users' stands before any section; begin with [loads]"},
+        {"[loads]\nfqn=a\nhits=1\nfqdn=b\n", "run.ini:4: 'fqdn' stands on line 2 already"},
+        {"[loads]\nhits=1\n[loads]\n", "run.ini:3: [loads] stands on line 1 already"},
+        {"[loads]\nusers = 10:x\n",
+         "run.ini:2: users: '10:x' is not a list of numbers such as 10:20:30"},
+        {"[loads]\nusers = 10\n  20\n", "run.ini:3: 'users' takes one value"},
+        {"[loads]\nusers =\nhits = 1\n",
+         "run.ini:2: users: '' is not a list of numbers such as 10:20:30"},
+        {"[loads]\nusers =\n", "run.ini:2: users: '' is not a list of numbers such as 10:20:30"},
+        {"[loads]\ntag =\n a=b\n c\n",
+         "run.ini:4: tag: 'c' is not key=value, with a key of letters, digits, '_', '-' and '.', "
+         "64 at most"},
+        {"[loads]\nquiet = maybe\n",
+         "run.ini:2: quiet: 'maybe' is neither yes (true, 1, on) nor no (false, 0, off)"},
+    };
+    struct error error;
+
+    for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+        struct options options = {0};
+        assert_int_equal(parse_file(&options, &error, cases[i].text), -EINVAL);
+        assert_string_equal(error.text, cases[i].error);
+        conf_clear(&table, &options);
+    }
+}
+
+/* File < environment < command line, and a later list replaces an earlier one. */
+static void test_order_of_sources(void **state _unused_)
+{
+    char name[] = "/tmp/test_conf.XXXXXX";
+    static const char text[] = "[loads]\nfqn = from.The.file\nusers = 1\nhits = 1\nquiet = yes\n"
+                               "output =\n  f1\n  f2\ntag =\n  f=1\n  f=2\n";
+    struct options options = {.quiet = false};
+    struct error error;
+
+    int fd = mkstemp(name);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, text, sizeof text - 1), sizeof text - 1);
+    (void)close_fd(fd);
+    (void)setenv("LOADS_CONFIG", name, 1);
+    (void)setenv("LOADS_USERS", "2", 1);
+    (void)setenv("LOADS_HITS", "2", 1);
+    (void)setenv("LOADS_QUIET", "no", 1);
+    (void)setenv("LOADS_OUTPUT", "e1\ne2\n\ne3", 1);
+    (void)setenv("LOADS_FQN", "", 1);
+    (void)setenv("LOADS_VERBOSE", "yes", 1); /* not to be set from there */
+    assert_int_equal(PARSE(&options, &error, "--hits", "3", "--tag", "c=1", "--tag", "c=2"), 0);
+    assert_string_equal(options.fqn, "from.The.file");
+    assert_numbers(&options.users, "2");
+    assert_numbers(&options.hits, "3");
+    assert_false(options.quiet || options.verbose);
+    assert_int_equal(options.output.count, 3);
+    assert_string_equal(options.output.items[0], "e1");
+    assert_string_equal(options.output.items[2], "e3");
+    assert_int_equal(options.tag.count, 2);
+    assert_string_equal(options.tag.items[0], "c=1");
+    conf_clear(&table, &options);
+
+    (void)setenv("LOADS_CONFIG", "/nonexistent", 1);
+    (void)setenv("LOADS_USERS", "x", 1);
+    assert_int_equal(PARSE(&options, &error, "--config", name), -EINVAL);
+    assert_string_equal(error.text, "LOADS_USERS: 'x' is not a list of numbers such as 10:20:30");
+    conf_clear(&table, &options);
+    (void)unlink(name);
+}
+
+static void test_lists_are_bounded(void **state _unused_)
+{
+    const char *arguments[CONF_MAX_ITEMS + 3] = {"loads-runner"};
+    struct options options = {0};
+    struct error error;
+
+    for (size_t i = 1; i <= CONF_MAX_ITEMS + 1; i++) {
+        arguments[i] = "-onull";
+    }
+    assert_int_equal(parse_arguments(&options, &error, arguments), -EINVAL);
+    assert_string_equal(error.text, "--output: more than 1000 values");
+    conf_clear(&table, &options);
+}
+
+static void test_help_text(void **state _unused_)
+{
+    static const char want[] =
+        "Usage: loads-runner [OPTION...] FQN\n"
+        "\n"
+        "Runs a load test, and says what it found in a paragraph that is too long for one\n"
+        "line.\n"
+        "\n"
+        "What:\n"
+        "  FQN                         What to run.\n"
+        "\n"
+        "How much:\n"
+        "  -u, --users=N[:N…]          How many users.\n"
+        "  -c, -n, --hits=N[:N…]       How often each user runs the test, a sentence that\n"
+        "                              is long enough to need a second line and even a\n"
+        "                              third one.\n"
+        "\n"
+        "Reports:\n"
+        "  -o, --output=NAME[=FILE]    A report.\n"
+        "      --tag=KEY=VALUE         A tag.\n"
+        "  -q, --quiet                 No progress.\n"
+        "\n"
+        "Other:\n"
+        "      --server-url=A-VERY-LONG-METAVAR-INDEED\n"
+        "                              Where.\n"
+        "      --config=FILE           Options from a file.\n"
+        "  -h, --help                  This text.\n";
+    _cleanup_free_ char *text = NULL;
+    size_t size;
+
+    FILE *file = open_memstream(&text, &size);
+    assert_non_null(file);
+    conf_print_help(&table, file);
+    fclose(file);
+    assert_string_equal(text, want);
+}
+
+static int count_until_tag(const struct conf_option *option, void *context)
+{
+    ++*(int *)context;
+    return strcmp(option->name, "tag") == 0 ? 5 : 0;
+}
+
+static void test_each_and_names(void **state _unused_)
+{
+    char name[CONF_NAME_BYTES];
+    int count = 0;
+
+    assert_int_equal(conf_each(&table, count_until_tag, &count), 5);
+    assert_int_equal(count, 5);
+    assert_string_equal(conf_variable(&rows[7], name), "LOADS_SERVER_URL");
+    assert_string_equal(conf_key(&rows[7], name), "server_url");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_command_line),
+        cmocka_unit_test(test_command_line_errors),
+        cmocka_unit_test(test_help_alone),
+        cmocka_unit_test(test_file),
+        cmocka_unit_test(test_file_errors),
+        cmocka_unit_test_teardown(test_order_of_sources, clear_environment),
+        cmocka_unit_test(test_lists_are_bounded),
+        cmocka_unit_test(test_help_text),
+        cmocka_unit_test(test_each_and_names),
+    };
+    (void)clear_environment(NULL);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

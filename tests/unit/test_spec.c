@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "test.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "wire/spec.h"
+
+#define ID "0f8fad5b-d9cb-469f-a165-70867728950e"
+
+static const char least[] = "{\"run_id\":\"" ID "\",\"fqn\":\"m.A.t\",\"users\":[1],\"hits\":[1],"
+                            "\"grace_usec\":0,\"http_timeout_usec\":30000000,"
+                            "\"stack_size_bytes\":262144,\"detail\":false}";
+
+/* Text with the first `from` replaced by `to`. */
+static const char *with(const char *text, const char *from, const char *to)
+{
+    static char result[4096];
+    const char *place = strstr(text, from);
+    assert_non_null(place);
+    (void)snprintf(result, sizeof result, "%.*s%s%s", (int)(place - text), text, to,
+                   place + strlen(from));
+    return result;
+}
+
+static int decode(const char *text, struct run_spec **ret, struct error *error)
+{
+    return run_spec_decode(text, strlen(text), ret, error);
+}
+
+static void test_least(void **state _unused_)
+{
+    _cleanup_(run_spec_freep) struct run_spec *spec = NULL;
+    _cleanup_free_ char *text = NULL;
+    struct error error;
+
+    assert_int_equal(decode(least, &spec, &error), 0);
+    assert_string_equal(spec->run_id, ID);
+    assert_string_equal(spec->fqn.module, "m");
+    assert_int_equal(spec->users.count, 1);
+    assert_null(spec->module_path);
+    assert_int_equal(run_spec_encode(spec, &text, &error), 0);
+    assert_string_equal(text, least);
+}
+
+static void test_everything_there_and_back(void **state _unused_)
+{
+    _cleanup_(run_spec_freep) struct run_spec *spec = NULL, *back = NULL;
+    _cleanup_free_ char *text = NULL;
+
+    assert_int_equal(run_spec_new(&spec), 0);
+    strcpy(spec->run_id, ID);
+    assert_int_equal(fqn_parse("path.to.m.Suite.test", &spec->fqn, NULL), 0);
+    assert_int_equal(parse_numbers("10:20:1000000000", &spec->users, NULL), 0);
+    spec->duration_usec = 90000001;
+    spec->grace_usec = 1;
+    spec->http_timeout_usec = 1000;
+    spec->stack_size_bytes = SPEC_MAX_STACK_BYTES;
+    spec->module_path = strdup("/cache/\"x\".so");
+    spec->test_dir = strdup("/home/é");
+    spec->server_url = strdup("ws://localhost:9000/ws");
+    spec->user_id = strdup("someone");
+    spec->project_name = strdup("project");
+    spec->detail = true;
+    assert_int_equal(strlist_add(&spec->tags, "a=b"), 0);
+    assert_int_equal(strlist_add(&spec->tags, "c="), 0);
+
+    assert_int_equal(run_spec_encode(spec, &text, NULL), 0);
+    assert_int_equal(decode(text, &back, NULL), 0);
+    assert_memory_equal(&back->fqn, &spec->fqn, sizeof spec->fqn);
+    assert_int_equal(back->users.count, 3);
+    assert_int_equal(back->users.values[2], 1000000000);
+    assert_int_equal(back->hits.count, 0);
+    assert_true(back->duration_usec == 90000001 && back->grace_usec == 1);
+    assert_true(back->http_timeout_usec == 1000 && back->stack_size_bytes == SPEC_MAX_STACK_BYTES);
+    assert_string_equal(back->module_path, "/cache/\"x\".so");
+    assert_string_equal(back->test_dir, "/home/é");
+    assert_string_equal(back->server_url, "ws://localhost:9000/ws");
+    assert_string_equal(back->user_id, "someone");
+    assert_string_equal(back->project_name, "project");
+    assert_int_equal(back->tags.count, 2);
+    assert_string_equal(back->tags.items[1], "c=");
+    assert_true(back->detail);
+}
+
+static void test_url(void **state _unused_)
+{
+    _cleanup_(run_spec_freep) struct run_spec *spec = NULL;
+    struct error error;
+
+    assert_int_equal(
+        decode(with(least, "\"fqn\":\"m.A.t\"", "\"url\":\"http://h/\""), &spec, &error), 0);
+    assert_string_equal(spec->url, "http://h/");
+    assert_int_equal(spec->fqn.text[0], '\0');
+}
+
+static void test_wrong_specifications(void **state _unused_)
+{
+    static const struct {
+        const char *from, *to;
+        int code;
+        const char *error;
+    } cases[] = {
+        {"{", "[", -EBADMSG, "not JSON: line 1"},
+        {"}", "} x", -EBADMSG, "not JSON"},
+        {"\"detail\":false", "\"detail\":false,\"detail\":true", -EBADMSG, "not JSON"},
+        {"m.A.t", "m.\\u0000.t", -EBADMSG, "not JSON"},
+        {"m.A.t", "m.\xFF.t", -EBADMSG, "not JSON"},
+        {"\"hits\"", "\"hit\"", -EBADMSG, "unknown key 'hit' (did you mean 'hits'?)"},
+        {"\"hits\"", "\"frobnicate\"", -EBADMSG, "unknown key 'frobnicate'"},
+        {"\"users\":[1],", "", -EBADMSG, "users: is missing"},
+        {",\"detail\":false", "", -EBADMSG, "detail: is missing"},
+        {"[1]", "1", -EBADMSG, "users: a list of 1 to 100 numbers is expected"},
+        {"[1]", "[]", -EBADMSG, "users: a list of 1 to 100 numbers is expected"},
+        {"[1]", "[0]", -EBADMSG, "users: numbers from 1 to 1000000000 are expected"},
+        {"[1]", "[-1]", -EBADMSG, "users: numbers from"},
+        {"[1]", "[1.0]", -EBADMSG, "users: numbers from"},
+        {"[1]", "[1000000001]", -EBADMSG, "users: numbers from"},
+        {"[1]", "[1,\"x\"]", -EBADMSG, "users: numbers from"},
+        {"\"m.A.t\"", "null", -EBADMSG, "fqn: a string is expected"},
+        {"\"m.A.t\"", "7", -EBADMSG, "fqn: a string is expected"},
+        {"m.A.t", "m.t", -EINVAL, "fqn: 'm.t' has too few parts"},
+        {"m.A.t", "../m.A.t", -EINVAL, "fqn: '../m.A.t' has a '/'"},
+        {"0f8f", "0F8F", -EINVAL, "run_id: is not a UUID in small letters"},
+        {"0f8f", "0f8", -EINVAL, "run_id: is not a UUID"},
+        {"0f8f", "0f8f0", -EINVAL, "run_id: is not a UUID"},
+        {"-d9cb", "ad9cb", -EINVAL, "run_id: is not a UUID"},
+        {"\"grace_usec\":0", "\"grace_usec\":-1", -EBADMSG, "grace_usec: a whole number"},
+        {"\"grace_usec\":0", "\"grace_usec\":0.5", -EBADMSG, "grace_usec: a whole number"},
+        {"\"grace_usec\":0", "\"grace_usec\":\"0\"", -EBADMSG, "grace_usec: a whole number"},
+        {"\"grace_usec\":0", "\"grace_usec\":99999999999999", -EINVAL,
+         "grace_usec: 99999999999999 is not"},
+        {"\"grace_usec\":0", "\"grace_usec\":99999999999999999999", -EBADMSG, "not JSON"},
+        {"30000000", "999", -EINVAL, "http_timeout_usec: 999 is not from 1000 to"},
+        {"262144", "100", -EINVAL, "stack_size_bytes: 100 is not from 16384 to 1073741824"},
+        {"262144", "1073741825", -EINVAL, "stack_size_bytes: 1073741825 is not"},
+        {"false", "0", -EBADMSG, "detail: true or false is expected"},
+        {"\"fqn\":\"m.A.t\",", "", -EINVAL, "either fqn or url must be given"},
+        {"\"users\"", "\"url\":\"http://h/\",\"users\"", -EINVAL, "either fqn or url must be"},
+        {"\"fqn\":\"m.A.t\"", "\"url\":\"ftp://h/\"", -EINVAL, "url: 'ftp://h/' does not begin"},
+        {"\"fqn\":\"m.A.t\"", "\"url\":\"http://h/\\n\"", -EINVAL, "url: has control characters"},
+        {"\"fqn\":\"m.A.t\"", "\"url\":\"http://h/\",\"module_path\":\"/x\"", -EINVAL,
+         "module_path: there is none with a url"},
+        {"\"hits\":[1],", "", -EINVAL, "either hits or duration_usec must be given"},
+        {"\"hits\"", "\"duration_usec\":5,\"hits\"", -EINVAL, "either hits or duration_usec must"},
+        {"\"hits\"", "\"test_dir\":\"x\",\"hits\"", -EINVAL,
+         "test_dir: 'x' is not an absolute path"},
+        {"\"hits\"", "\"user_id\":\"\",\"hits\"", -EINVAL, "user_id: is empty"},
+        {"\"hits\"", "\"tags\":\"a=b\",\"hits\"", -EBADMSG, "tags: a list of at most 100 strings"},
+        {"\"hits\"", "\"tags\":[1],\"hits\"", -EBADMSG, "tags: strings are expected"},
+        {"\"hits\"", "\"tags\":[\"a\"],\"hits\"", -EINVAL, "tags: 'a' is not key=value"},
+    };
+    struct error error;
+
+    for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+        struct run_spec *spec = NULL;
+        int r = decode(with(least, cases[i].from, cases[i].to), &spec, &error);
+        assert_int_equal(r, cases[i].code);
+        assert_null(spec);
+        assert_ptr_equal(strstr(error.text, cases[i].error), error.text);
+    }
+}
+
+static void test_limits_of_size(void **state _unused_)
+{
+    _cleanup_free_ char *long_text = malloc(SPEC_MAX_BYTES + 1);
+    struct run_spec *spec = NULL;
+    struct error error;
+    char key[400];
+
+    assert_non_null(long_text);
+    memset(long_text, ' ', SPEC_MAX_BYTES + 1);
+    assert_int_equal(run_spec_decode(long_text, SPEC_MAX_BYTES + 1, &spec, &error), -E2BIG);
+    assert_int_equal(run_spec_decode(long_text, SPEC_MAX_BYTES, &spec, &error), -EBADMSG);
+    assert_int_equal(run_spec_decode("", 0, &spec, &error), -EBADMSG);
+    assert_int_equal(run_spec_decode("[]", 2, &spec, &error), -EBADMSG);
+    assert_string_equal(error.text, "not a JSON object");
+
+    memset(key, 0, sizeof key);
+    strcpy(key, "\"user_id\":\"");
+    memset(key + strlen(key), 'x', SPEC_MAX_NAME_BYTES + 1);
+    strcat(key, "\",\"hits\"");
+    assert_int_equal(decode(with(least, "\"hits\"", key), &spec, &error), -EINVAL);
+    assert_string_equal(error.text, "user_id: has 256 bytes, of 255 at most");
+    assert_null(spec);
+}
+
+/* Nothing is written that could not be read again. */
+static void test_encode_refuses(void **state _unused_)
+{
+    _cleanup_(run_spec_freep) struct run_spec *spec = NULL;
+    char *text = NULL;
+    struct error error;
+
+    assert_int_equal(decode(least, &spec, NULL), 0);
+    spec->user_id = strdup("\xC3");
+    assert_int_equal(run_spec_encode(spec, &text, &error), -EINVAL);
+    assert_string_equal(error.text, "user_id: is not text in UTF-8");
+    free(TAKE_PTR(spec->user_id));
+    spec->users.values[0] = 0;
+    assert_int_equal(run_spec_encode(spec, &text, &error), -EINVAL);
+    assert_string_equal(error.text, "users: 0 is not from 1 to 1000000000");
+    spec->users.count = 0;
+    assert_int_equal(run_spec_encode(spec, &text, &error), -EINVAL);
+    assert_string_equal(error.text, "users: 1 to 100 numbers are expected");
+    assert_null(text);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_least),
+        cmocka_unit_test(test_everything_there_and_back),
+        cmocka_unit_test(test_url),
+        cmocka_unit_test(test_wrong_specifications),
+        cmocka_unit_test(test_limits_of_size),
+        cmocka_unit_test(test_encode_refuses),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
