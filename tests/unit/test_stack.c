@@ -143,6 +143,9 @@ static void test_no_room(void **state _unused_)
     (void)fclose(setting);
     line[strcspn(line, "\n")] = '\0';
     assert_int_equal(stack_pool_new(&pool, SIZE_MAX), -EINVAL);
+    if (RUNNING_ON_VALGRIND) {
+        return; /* has its own idea of what mmap() answers */
+    }
     assert_int_equal(stack_pool_new(&pool, SIZE_MAX / 8), 0);
     assert_int_equal(stack_take(pool, &stack, &error), -ENOMEM);
     assert_non_null(strstr(error.text, "vm.max_map_count"));
