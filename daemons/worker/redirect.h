@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* What becomes of a request when the answer sends it elsewhere. */
+#ifndef LOADS_WORKER_REDIRECT_H
+#define LOADS_WORKER_REDIRECT_H
+
+#include <stdbool.h>
+
+#include "loop/url.h"
+
+/* The next hop. */
+struct redirect {
+    const char *method; /* the one given, or "GET" */
+    bool drop_body;     /* neither the body nor the headers that describe it are sent again */
+};
+
+/* Whether an answer is a redirect to follow: 301, 302, 303, 307 or 308 with a Location. */
+bool redirect_next(const char *method, int status, bool has_location, struct redirect *ret);
+
+/* Whether the next hop goes to another scheme, host or port. */
+bool redirect_leaves(const struct url *from, const struct url *to);
+
+/* Whether a header that the test gave ("Name: value") is sent with the next hop. */
+bool redirect_keeps(const char *line, const struct redirect *redirect, bool leaves);
+
+#endif
