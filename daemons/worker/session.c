@@ -381,7 +381,7 @@ static int prepare(struct call *call)
     const loads_request *request = call->request;
     struct worker *worker = call->user->worker;
     double timeout =
-        request->timeout_sec > 0 ? request->timeout_sec : (double)worker->spec->timeout_usec / 1e6;
+        request->timeout_sec > 0 ? request->timeout_sec : (double)worker->spec->http_timeout_usec / 1e6;
     struct error error;
 
     call->hop_started_usec = clock_monotonic_usec();

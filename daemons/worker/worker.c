@@ -22,7 +22,6 @@
 
 #define RESOLVE_TTL_USEC (30 * USEC_PER_SEC)
 #define MAX_CACHED_URLS  4096
-#define SPEC_MAX_BYTES   ((off_t)1 << 20)
 
 void worker_give_up(struct worker *worker, const char *reason)
 {
@@ -209,7 +208,7 @@ static int load_test(struct worker *worker, struct error *error)
     } else {
         r = module_load(spec->module_path, error);
         if (r == 0) {
-            r = module_find(spec->suite, spec->test, &worker->test, error);
+            r = module_find(spec->fqn.suite, spec->fqn.test, &worker->test, error);
         }
         if (r < 0) {
             return r;

@@ -101,7 +101,8 @@ int casualties_count(const struct casualties *c, uint64_t *new_words, unsigned *
     if (!interval->errors || !interval->tests) {
         return -ENOMEM;
     }
-    (void)snprintf(test, sizeof test, "%s.%s", c->spec->suite, c->spec->test);
+    (void)snprintf(test, sizeof test, "%s.%s", c->spec->url ? SPEC_URL_SUITE : c->spec->fqn.suite,
+                   c->spec->url ? SPEC_URL_TEST : c->spec->fqn.test);
     *ret_left = 0;
     for (unsigned i = 0; i < c->n_users; i++) {
         uint64_t word = c->words[i];

@@ -4,21 +4,21 @@
 
 static unsigned hits_steps(const struct run_spec *spec)
 {
-    return spec->duration_usec > 0 ? 1 : (unsigned)spec->n_hits;
+    return spec->duration_usec > 0 ? 1 : spec->hits.count;
 }
 
 unsigned cycles_count(const struct run_spec *spec)
 {
-    return (unsigned)spec->n_users * hits_steps(spec);
+    return spec->users.count * hits_steps(spec);
 }
 
 struct cycle cycles_at(const struct run_spec *spec, unsigned index)
 {
     unsigned steps = hits_steps(spec);
-    struct cycle cycle = {.users = (unsigned)spec->users[index / steps],
+    struct cycle cycle = {.users = spec->users.values[index / steps],
                           .duration_usec = spec->duration_usec};
     if (spec->duration_usec == 0) {
-        cycle.hits = (unsigned)spec->hits[index % steps];
+        cycle.hits = spec->hits.values[index % steps];
     }
     return cycle;
 }

@@ -418,8 +418,8 @@ static void on_killer(struct ev_loop *loop, ev_timer *timer, int events _unused_
 
 static int check_users(const struct supervisor_options *options, struct error *error)
 {
-    for (unsigned i = 0; i < options->spec->n_users; i++) {
-        uint64_t users = options->spec->users[i];
+    for (unsigned i = 0; i < options->spec->users.count; i++) {
+        uint64_t users = options->spec->users.values[i];
         uint64_t workers = MAX(1u, options->workers);
         if (users > workers * SUPERVISOR_MAX_USERS_PER_WORKER) {
             return error_set(error, -EINVAL,
@@ -437,7 +437,7 @@ static int write_spec(const struct supervisor_options *options, struct error *er
 {
     _cleanup_free_ char *path = run_dir_file(options->run_dir, "spec.json");
     _cleanup_free_ char *text = NULL;
-    int r = path ? run_spec_encode(options->spec, &text) : -ENOMEM;
+    int r = path ? run_spec_encode(options->spec, &text, error) : -ENOMEM;
     FILE *file = r == 0 ? fopen(path, "we") : NULL;
 
     if (r == 0 && !file) {

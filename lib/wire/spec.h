@@ -21,6 +21,10 @@
 #define SPEC_MAX_STACK_BYTES (UINT64_C(1) << 30)
 #define SPEC_RUN_ID_BYTES    36 /* a UUID's text in small letters */
 
+/* What the built-in test of a URL is called in reports. */
+#define SPEC_URL_SUITE "URL"
+#define SPEC_URL_TEST  "get"
+
 /* Strings are malloc'ed, or NULL: not given. */
 struct run_spec {
     char run_id[SPEC_RUN_ID_BYTES + 1];
