@@ -199,12 +199,12 @@ void *arena_grow(struct arena *arena, void *old, size_t old_size, size_t new_siz
         annotate_unpoison((char *)old + old_size, new_size - old_size);
         return old;
     }
-    void *new = arena_alloc(arena, new_size);
-    if (new &&old_size > 0) {
-        memcpy(new, old, old_size);
+    void *moved = arena_alloc(arena, new_size);
+    if (moved && old && old_size > 0) {
+        memcpy(moved, old, old_size);
         annotate_poison(old, old_size);
     }
-    return new;
+    return moved;
 }
 
 char *arena_printf(struct arena *arena, const char *format, ...)

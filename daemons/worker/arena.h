@@ -5,7 +5,7 @@
 
 #include "base/macros.h"
 
-#define ARENA_CHUNK_BYTES (16 * 1024)
+#define ARENA_CHUNK_BYTES ((size_t)16 * 1024)
 
 struct arena_pool;
 struct arena_chunk;
