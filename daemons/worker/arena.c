@@ -207,18 +207,27 @@ void *arena_grow(struct arena *arena, void *old, size_t old_size, size_t new_siz
     return moved;
 }
 
+char *arena_vprintf(struct arena *arena, const char *format, va_list arguments)
+{
+    va_list again;
+
+    va_copy(again, arguments);
+    int length = vsnprintf(NULL, 0, format, arguments);
+    char *text = length < 0 ? NULL : arena_alloc(arena, (size_t)length + 1);
+    if (text) {
+        (void)vsnprintf(text, (size_t)length + 1, format, again); /* has the room */
+    }
+    va_end(again);
+    return text;
+}
+
 char *arena_printf(struct arena *arena, const char *format, ...)
 {
     va_list arguments;
+
     va_start(arguments, format);
-    int length = vsnprintf(NULL, 0, format, arguments);
+    char *text = arena_vprintf(arena, format, arguments);
     va_end(arguments);
-    char *text = length < 0 ? NULL : arena_alloc(arena, (size_t)length + 1);
-    if (text) {
-        va_start(arguments, format);
-        (void)vsnprintf(text, (size_t)length + 1, format, arguments); /* has the room */
-        va_end(arguments);
-    }
     return text;
 }
 

@@ -416,7 +416,7 @@ static int curl_start(struct transport *base, struct connections *connections_ba
     struct curl_transport *transport = CONTAINER_OF(base, struct curl_transport, base);
     struct curl_connections *connections =
         CONTAINER_OF(connections_base, struct curl_connections, base);
-    struct request *request;
+    struct request *request = NULL;
     int r;
 
     assert(!transport->inside && transport->multi && connections->base.transport == base);
