@@ -5,6 +5,7 @@
 #define LOADS_RUN_PREPARATION_H
 
 #include <ev.h>
+#include <stdbool.h>
 
 #include "base/error.h"
 #include "base/strlist.h"
