@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* The detail stream: every hit and every test event of a worker, one after the other, through a ring
- * in memory that worker and supervisor share; on only when an output asks for it. One writer, one
- * reader, bounded: when the ring is short of room, users wait with their next request until the
+/* The detail stream: every hit and every test event of a worker, one after the other, through a
+ * ring in memory that worker and supervisor share; on only when an output asks for it. One writer,
+ * one reader, bounded: when the ring is short of room, users wait with their next request until the
  * supervisor has caught up, so that nothing is lost and no latency is bent. */
 #ifndef LOADS_METRICS_DETAIL_H
 #define LOADS_METRICS_DETAIL_H
@@ -28,10 +28,10 @@ struct detail {
     enum detail_type type;
     uint32_t id;
     uint32_t error_id;
-    uint32_t test;      /* id of the test */
-    uint32_t user;      /* 0-based, unique over the cycle */
-    uint32_t iteration; /* 0-based, of this user */
-    uint32_t cycle;     /* 0-based */
+    uint32_t test;         /* id of the test */
+    uint32_t user;         /* 0-based, unique over the cycle */
+    uint32_t iteration;    /* 0-based, of this user */
+    uint32_t cycle;        /* 0-based */
     uint64_t started_usec; /* realtime, when it began (events: when it happened) */
     uint64_t elapsed_usec;
     int64_t value;
@@ -44,8 +44,8 @@ struct detail {
 
 struct detail_ring;
 
-/* Memory of detail_ring_size(capacity) bytes; capacity a power of two. Like tallies: the worker formats
- * zeroed memory, the supervisor attaches (-EINVAL). */
+/* Memory of detail_ring_size_bytes(capacity) bytes, aligned to 64; capacity a power of two of at
+ * least 4096. Like tallies: the worker formats zeroed memory, the supervisor attaches (-EINVAL). */
 size_t detail_ring_size_bytes(size_t capacity_bytes);
 int detail_ring_new(struct detail_ring **ret, void *memory, size_t capacity_bytes) _must_check_;
 int detail_ring_attach(struct detail_ring **ret, void *memory, size_t size_bytes) _must_check_;
@@ -55,14 +55,15 @@ DEFINE_CLEANUP(struct detail_ring, detail_ring_free)
 /* Bytes free for the writer. */
 size_t detail_ring_room_bytes(const struct detail_ring *ring);
 
-/* Writer: puts a record behind the others without publishing it, and says where the ring's head word
- * is and what to store there to publish (tally_stage_store() does, together with the counts).
+/* Writer: puts a record behind the others without publishing it, and says where the ring's head
+ * word is and what to store there to publish (tally_stage_store() does, together with the counts).
  * -ENOBUFS: no room. */
 int detail_ring_put(struct detail_ring *ring, const struct detail *detail, uint64_t **ret_word,
                     uint64_t *ret_value) _must_check_;
 
-/* Reader: takes the next record; its text is in `buffer` (DETAIL_MAX_BYTES), NUL-terminated. 1: there
- * was one; 0: none; -EBADMSG: what is there is no record (everything in the ring is given up). */
+/* Reader: takes the next record; its text is in `buffer` (DETAIL_MAX_BYTES), NUL-terminated. 1:
+ * there was one; 0: none; -EBADMSG: what is there is no record (everything in the ring is given
+ * up). */
 int detail_ring_take(struct detail_ring *ring, struct detail *ret, char *buffer) _must_check_;
 
 #endif

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* Latency histograms: log-linear, 3 significant digits, 1 microsecond to 1 hour.
  *
- * A value of fewer than 10 bits has a bucket of its own; above, each octave has 512 buckets. With
- * e = max(0, bits(value) - 10) the bucket is e * 512 + (value >> e); a bucket stands for its lower end
- * plus half its width, so it is off by 1/1024 of the value at most. Pages of 512 buckets are allocated
- * on first use: dense, a histogram would be 94 KiB. Merging adds counts, so it loses nothing. */
+ * A value of at most 10 bits has a bucket of its own; above, each octave has 512 buckets. With
+ * e = max(0, bits(value) - 10) the bucket is e * 512 + (value >> e); a bucket stands for its lower
+ * end plus half its width, so it is off by 1/1024 of the value at most. Pages of 512 buckets are
+ * allocated on first use: dense, a histogram would be 94 KiB. Merging adds counts, so it loses
+ * nothing. */
 #ifndef LOADS_METRICS_HISTOGRAM_H
 #define LOADS_METRICS_HISTOGRAM_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/macros.h"
@@ -41,13 +43,20 @@ int histogram_add(struct histogram *histogram, uint64_t usec, uint64_t count) _m
 /* Adds counts to a bucket; count, sum, min and max are the caller's to keep, as a decoder does. */
 int histogram_add_bucket(struct histogram *histogram, unsigned bucket, uint64_t count) _must_check_;
 
-/* Adds all of `from`. -ENOMEM: `into` may have parts of it. */
+/* Adds all of `from`. -ENOMEM: nothing changed. */
 int histogram_merge(struct histogram *into, const struct histogram *from) _must_check_;
 
-/* The value at a percentile, given in thousandths of a percent (99.9 % is 99900): what the bucket of
- * the sample of rank ceil(count × p), at least 1, stands for, kept within min and max. 100000 is the
- * maximum itself. 0 when empty. The test vectors in tests/vectors/percentiles.json define this for
- * every language. */
+/* Makes room for all that `like` has, without changing a count: merging it can't fail after this.
+ */
+int histogram_reserve(struct histogram *histogram, const struct histogram *like) _must_check_;
+
+/* Whether count, sum, min and max can be those of the samples in the buckets. */
+bool histogram_is_valid(const struct histogram *histogram);
+
+/* The value at a percentile, given in thousandths of a percent (99.9 % is 99900): what the bucket
+ * of the sample of rank ceil(count × p), at least 1, stands for, kept within min and max. 100000 is
+ * the maximum itself. 0 when empty. The test vectors in tests/vectors/percentiles.json define this
+ * for every language. */
 uint64_t histogram_percentile_usec(const struct histogram *histogram, unsigned millipercent);
 
 /* Calls visit(bucket, count) for every bucket that isn't empty, in ascending order. */

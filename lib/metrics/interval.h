@@ -52,18 +52,29 @@ struct interval {
 struct interval *interval_free(struct interval *interval);
 DEFINE_CLEANUP(struct interval, interval_free)
 
-/* Adds all of `from`; the result covers both's seconds. -ENOMEM: `into` is unchanged. */
+/* Adds all of `from`, another interval; the result covers both's seconds. -ENOMEM: `into` is
+ * unchanged. */
 int interval_merge(struct interval *into, const struct interval *from) _must_check_;
 
-/* The wire form: version byte, varints (LEB128), buckets as gaps; docs/protocol.md will show it. The
- * bytes are malloc'ed, the caller's. */
+/* The sum of two counts, kept within what a count can be. */
+static inline int64_t interval_add_counts(int64_t a, int64_t b)
+{
+    int64_t sum;
+    if (__builtin_add_overflow(a, b, &sum)) {
+        return a < 0 ? INT64_MIN : INT64_MAX;
+    }
+    return sum;
+}
+
+/* The wire form: version byte, varints (LEB128), buckets as gaps; docs/protocol.md will show it.
+ * The bytes are malloc'ed, the caller's. */
 int interval_encode(const struct interval *interval, uint8_t **ret, size_t *ret_size) _must_check_;
 
-/* Reads bytes from outside: -EBADMSG with what is wrong for anything that interval_encode() would not
- * have written (order, ranges, sums that can't be, trailing bytes), -E2BIG beyond the limits of a run
- * (metrics/names.h). Never takes more memory than a small multiple of `size` plus one page per octave
- * of each series. */
-int interval_decode(const uint8_t *bytes, size_t size, struct interval **ret,
-                    struct error *error) _must_check_;
+/* Reads bytes from outside: -EBADMSG with what is wrong for anything that interval_encode() would
+ * not have written (order, ranges, sums that can't be, trailing bytes), -E2BIG beyond the limits of
+ * a run (metrics/names.h). Never takes more memory than a small multiple of `size` plus one page
+ * per octave of each series. */
+int interval_decode(const uint8_t *bytes, size_t size, struct interval **ret, struct error *error)
+    _must_check_;
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* The names of a run: what was measured gets small numbers, the same ones in all workers of the run,
- * so that nothing but numbers has to be counted, and numbers per name don't depend on how many
+/* The names of a run: what was measured gets small numbers, the same ones in all workers of the
+ * run, so that nothing but numbers has to be counted, and numbers per name don't depend on how many
  * workers there were. The table lives in memory that the supervisor made and all workers map; its
  * lock survives the death of a holder. Entries are never changed or taken away.
  *
@@ -26,7 +26,7 @@ enum name_kind {
 #define NAMES_MAX_SERIES   1000
 #define NAMES_MAX_ERRORS   200
 #define NAMES_MAX_COUNTERS 1000
-#define NAME_MAX_BYTES     8192 /* of one text; longer ones are cut at a UTF-8 boundary */
+#define NAME_MAX_BYTES     8192      /* of one text; longer ones are cut at a UTF-8 boundary */
 #define NAMES_TEXT_BYTES   (4 << 20) /* of all texts together */
 
 struct names;
@@ -39,9 +39,10 @@ int names_attach(struct names **ret, void *memory, size_t size_bytes) _must_chec
 struct names *names_free(struct names *names);
 DEFINE_CLEANUP(struct names, names_free)
 
-/* The number of a text (bytes; control characters other than '\n', '\t' and the separator '\x1f' become
- * '?', invalid UTF-8 U+FFFD), which is given one if it is new; 0 when the kind or the text space is
- * full. Each handle keeps a map of what it has seen, so a known name costs one lookup and no lock. */
+/* The number of a text, which is given one if it is new; 0 when the kind or the text space is full.
+ * The text is bytes: control characters other than '\n', '\t' and the separator '\x1f' become '?',
+ * invalid UTF-8 U+FFFD. Each handle keeps a map of what it has seen, so a known name costs one
+ * lookup and no lock. */
 unsigned names_id(struct names *names, enum name_kind kind, const char *text, size_t size);
 
 /* Same without adding: 0 if unknown. */
@@ -50,14 +51,14 @@ unsigned names_find(struct names *names, enum name_kind kind, const char *text, 
 /* Entries of a kind, "(other)" included: ids are below this. */
 unsigned names_count(const struct names *names, enum name_kind kind);
 
-/* The text of an id, NUL-terminated, valid as long as the memory; "(other)" for 0 and what is out of
- * range. */
+/* The text of an id, NUL-terminated, valid as long as the memory; "(other)" for 0 and what is out
+ * of range. */
 const char *names_text(const struct names *names, enum name_kind kind, unsigned id);
 
 /* How many times something was put into "(other)" of a kind for want of room. */
 uint64_t names_overflows(const struct names *names, enum name_kind kind);
 
-/* The parts of a series' text. */
+/* The parts of a series' text, not NULL. */
 struct series_key {
     const char *test;
     const char *name;
@@ -68,8 +69,8 @@ struct series_key {
 /* names_id() of a series. */
 unsigned names_series(struct names *names, const struct series_key *key);
 
-/* The parts of a series' text back, in `buffer` (NAME_MAX_BYTES + 1). "(other)": name is "(other)", the
- * rest empty. */
+/* The parts of a series' text back, in `buffer` (NAME_MAX_BYTES + 1). "(other)": name is "(other)",
+ * the rest empty. */
 void series_key_parse(const char *text, char *buffer, struct series_key *ret);
 
 enum error_kind {
@@ -80,9 +81,9 @@ enum error_kind {
 /* The parts of an error's text. NULL parts are written as "". */
 struct error_key {
     enum error_kind kind;
-    const char *class;     /* "assertion", "connect", "timeout", "crash", … */
+    const char *class; /* "assertion", "connect", "timeout", "crash", … */
     const char *message;
-    const char *place;     /* "example.c:12" */
+    const char *place; /* "example.c:12" */
     const char *test;
     const char *traceback; /* lines */
 };

@@ -19,6 +19,7 @@ int totals_new(struct totals **ret) _must_check_;
 struct totals *totals_free(struct totals *totals);
 DEFINE_CLEANUP(struct totals, totals_free)
 
+/* Adds an interval. -ENOMEM: nothing changed. */
 int totals_add(struct totals *totals, const struct interval *interval) _must_check_;
 
 /* Sum of an outcome over all tests. */

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Totals of a run. Arrays by id, since ids are small and dense; the pages of the histograms are all
+ * that grows. */
+#include "metrics/totals.h"
+
+#include <errno.h>
+
+int totals_new(struct totals **ret)
+{
+    struct totals *totals = calloc(1, sizeof *totals);
+    if (!totals) {
+        return -ENOMEM;
+    }
+    for (unsigned id = 0; id < ELEMENTSOF(totals->series); id++) {
+        totals->series[id].id = id;
+    }
+    *ret = totals;
+    return 0;
+}
+
+struct totals *totals_free(struct totals *totals)
+{
+    if (totals) {
+        for (unsigned id = 0; id < ELEMENTSOF(totals->series); id++) {
+            histogram_clear(&totals->series[id].latency);
+        }
+        free(totals);
+    }
+    return NULL;
+}
+
+/* Ascending, so that the last id is the greatest. */
+static bool ids_fit(const struct interval *interval)
+{
+    return (interval->n_series == 0 ||
+            interval->series[interval->n_series - 1].id <= NAMES_MAX_SERIES) &&
+           (interval->n_errors == 0 ||
+            interval->errors[interval->n_errors - 1].id <= NAMES_MAX_ERRORS) &&
+           (interval->n_counters == 0 ||
+            interval->counters[interval->n_counters - 1].id <= NAMES_MAX_COUNTERS) &&
+           (interval->n_tests == 0 || interval->tests[interval->n_tests - 1].id <= NAMES_MAX_TESTS);
+}
+
+int totals_add(struct totals *totals, const struct interval *interval)
+{
+    assert(ids_fit(interval)); /* tally and codec let no other id through */
+    for (size_t i = 0; i < interval->n_series; i++) {
+        const struct interval_series *series = &interval->series[i];
+        int r = histogram_reserve(&totals->series[series->id].latency, &series->latency);
+        if (r < 0) {
+            return r;
+        }
+    }
+    for (size_t i = 0; i < interval->n_series; i++) {
+        const struct interval_series *series = &interval->series[i];
+        struct interval_series *sum = &totals->series[series->id];
+        int r = histogram_merge(&sum->latency, &series->latency);
+        assert(r == 0);
+        sum->errors += series->errors;
+        sum->sent_bytes += series->sent_bytes;
+        sum->received_bytes += series->received_bytes;
+        totals->hits += series->latency.count;
+        totals->request_errors += series->errors;
+    }
+    for (size_t i = 0; i < interval->n_errors; i++) {
+        totals->errors[interval->errors[i].id] += (uint64_t)interval->errors[i].count;
+    }
+    for (size_t i = 0; i < interval->n_counters; i++) {
+        int64_t *sum = &totals->counters[interval->counters[i].id];
+        *sum = interval_add_counts(*sum, interval->counters[i].count);
+    }
+    for (size_t i = 0; i < interval->n_tests; i++) {
+        for (unsigned outcome = 0; outcome < OUTCOMES; outcome++) {
+            totals->outcomes[interval->tests[i].id][outcome] +=
+                interval->tests[i].outcomes[outcome];
+        }
+    }
+    return 0;
+}
+
+uint64_t totals_outcome(const struct totals *totals, enum outcome outcome)
+{
+    uint64_t sum = 0;
+
+    for (unsigned id = 0; id < ELEMENTSOF(totals->outcomes); id++) {
+        sum += totals->outcomes[id][outcome];
+    }
+    return sum;
+}
