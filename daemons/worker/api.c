@@ -62,7 +62,6 @@ static void out_of_memory(loads_user *user) __attribute__((noreturn));
 static void out_of_memory(loads_user *user)
 {
     call_fail(user, ERROR_KIND_ERROR, "memory", "", 0, "out of memory");
-    __builtin_unreachable();
 }
 
 /* ---- requests ----------------------------------------------------------------------------------- */

@@ -199,26 +199,35 @@ void *arena_grow(struct arena *arena, void *old, size_t old_size, size_t new_siz
         annotate_unpoison((char *)old + old_size, new_size - old_size);
         return old;
     }
-    void *new = arena_alloc(arena, new_size);
-    if (new &&old_size > 0) {
-        memcpy(new, old, old_size);
+    void *moved = arena_alloc(arena, new_size);
+    if (moved && old && old_size > 0) {
+        memcpy(moved, old, old_size);
         annotate_poison(old, old_size);
     }
-    return new;
+    return moved;
+}
+
+char *arena_vprintf(struct arena *arena, const char *format, va_list arguments)
+{
+    va_list again;
+
+    va_copy(again, arguments);
+    int length = vsnprintf(NULL, 0, format, arguments);
+    char *text = length < 0 ? NULL : arena_alloc(arena, (size_t)length + 1);
+    if (text) {
+        (void)vsnprintf(text, (size_t)length + 1, format, again); /* has the room */
+    }
+    va_end(again);
+    return text;
 }
 
 char *arena_printf(struct arena *arena, const char *format, ...)
 {
     va_list arguments;
+
     va_start(arguments, format);
-    int length = vsnprintf(NULL, 0, format, arguments);
+    char *text = arena_vprintf(arena, format, arguments);
     va_end(arguments);
-    char *text = length < 0 ? NULL : arena_alloc(arena, (size_t)length + 1);
-    if (text) {
-        va_start(arguments, format);
-        (void)vsnprintf(text, (size_t)length + 1, format, arguments); /* has the room */
-        va_end(arguments);
-    }
     return text;
 }
 

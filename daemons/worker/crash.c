@@ -4,6 +4,9 @@
  * functions and lines are the supervisor's work. Then the signal takes its course. */
 #include "crash.h"
 
+#include "run/channel.h"
+#include "user.h" /* before link.h, whose macro EV_NONE would break ev.h */
+
 #include <errno.h>
 #include <link.h>
 #include <signal.h>
@@ -12,9 +15,6 @@
 #include <sys/mman.h>
 #include <unistd.h>
 #include <unwind.h>
-
-#include "run/channel.h"
-#include "user.h"
 
 #define MAX_OBJECTS    128
 #define ALTSTACK_BYTES ((size_t)128 << 10)

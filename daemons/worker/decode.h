@@ -13,7 +13,7 @@
 #define DECODER_MAX_STAGES 3
 
 /* The largest piece that a sink is given of a decoded body. */
-#define DECODER_PIECE_BYTES (16 * 1024)
+#define DECODER_PIECE_BYTES ((size_t)16 * 1024)
 
 struct decoder_pool;
 struct decoder;

@@ -91,7 +91,7 @@ int header_check(const char *line, size_t size, struct error *error)
     const char *colon = size > 0 ? memchr(line, ':', size) : NULL;
 
     if (size > HEADER_MAX_BYTES) {
-        return error_set(error, -EINVAL, "header '%.*s…' has %zu bytes, the limit is %d", quoted,
+        return error_set(error, -EINVAL, "header '%.*s…' has %zu bytes, the limit is %zu", quoted,
                          line, size, HEADER_MAX_BYTES);
     }
     if (!colon) {

@@ -10,7 +10,7 @@
 #include "base/error.h"
 
 /* The longest line that a test may give. */
-#define HEADER_MAX_BYTES (64 * 1024)
+#define HEADER_MAX_BYTES ((size_t)64 * 1024)
 
 /* A line taken apart. Both point into the line and don't end with NUL. */
 struct header_field {

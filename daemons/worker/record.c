@@ -26,7 +26,8 @@ static void prepare_commit(struct worker *worker)
 
     tally_advance(worker->area->tally, (uint32_t)((now - worker->run_start_usec) / USEC_PER_SEC));
     if (area_make_room(worker->area, &error) < 0) {
-        worker_give_up(worker, error.text);
+        worker_refuse(error.text);
+        _exit(EXIT_FAILURE);
     }
 }
 

@@ -8,6 +8,7 @@
 #include "session.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -122,10 +123,10 @@ static int add_cookies(struct call *call)
     struct loads_user *user = call->user;
     char cookies[COOKIE_HEADER_BYTES];
 
-    if (!user->session.cookies || given(call, "Cookie")) {
+    if (cookie_jar_count(&user->session.cookies) == 0 || given(call, "Cookie")) {
         return 0;
     }
-    ssize_t n = cookie_jar_header(user->session.cookies, call->url->host, call->url->path,
+    ssize_t n = cookie_jar_header(&user->session.cookies, call->url->host, call->url->path,
                                   call->url->secure, clock_realtime_usec(), cookies,
                                   sizeof cookies);
     if (n < 0) {
@@ -195,14 +196,10 @@ static struct call *call_of(struct exchange *exchange)
 
 static void take_cookie(struct call *call, const struct header_field *field)
 {
-    struct session *session = &call->user->session;
-
-    if (!session->cookies && cookie_jar_new(&session->cookies) < 0) {
-        return; /* as a full jar: the cookie isn't kept */
-    }
-    (void)cookie_jar_set(session->cookies, call->url->host, call->url->path, call->url->secure,
-                         field->value, field->value_size, clock_realtime_usec());
-    /* refused cookies are the server's business */
+    /* A cookie that is refused, or finds no room, is as if it had not been sent. */
+    (void)!cookie_jar_set(&call->user->session.cookies, call->url->host, call->url->path,
+                          call->url->secure, field->value, field->value_size,
+                          clock_realtime_usec());
 }
 
 static void on_header(struct exchange *exchange, const char *line, size_t size)
@@ -437,7 +434,7 @@ const char *session_header(const loads_response *response, const char *name)
 void session_close(struct session *session)
 {
     session->connections = connections_free(session->connections);
-    session->cookies = cookie_jar_free(session->cookies);
+    cookie_jar_clear(&session->cookies);
     peers_free(session->peers);
     session->peers = NULL;
 }

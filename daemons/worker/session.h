@@ -8,15 +8,15 @@
 #include "loads/loads.h"
 
 #include "base/macros.h"
+#include "cookies.h"
 
 struct connections;
-struct cookie_jar;
 struct peer;
 
 /* All zero to begin with. */
 struct session {
     struct connections *connections;
-    struct cookie_jar *cookies;
+    struct cookie_jar cookies;
     struct peer *peers; /* which address of each host this user talks to */
 };
 

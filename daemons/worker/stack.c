@@ -22,7 +22,7 @@
 
 #define DEFAULT_MAX_MAP_COUNT 65530
 #define HEADROOM_MAPPINGS     5530 /* for libraries, the heap, modules and sanitizers */
-#define HUGE_PAGE_BYTES       (2 * 1024 * 1024)
+#define HUGE_PAGE_BYTES       ((size_t)2 * 1024 * 1024)
 
 struct stack_pool {
     size_t size, guard_size;
@@ -43,7 +43,7 @@ int stack_pool_new(struct stack_pool **ret, size_t size)
         return -ENOMEM;
     }
     pool->guard_size = page;
-    pool->size = (MAX(size, (size_t)STACK_MIN_BYTES) + page - 1) / page * page;
+    pool->size = (MAX(size, STACK_MIN_BYTES) + page - 1) / page * page;
     *ret = pool;
     return 0;
 }
@@ -143,7 +143,7 @@ static int map(struct stack_pool *pool, void **ret, struct error *error)
 
 int stack_take(struct stack_pool *pool, struct stack *ret, struct error *error)
 {
-    void *base;
+    void *base = NULL;
 
     if (pool->free_count > 0) {
         base = pool->free[--pool->free_count];

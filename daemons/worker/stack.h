@@ -7,7 +7,7 @@
 
 #include "base/error.h"
 
-#define STACK_MIN_BYTES (16 * 1024)
+#define STACK_MIN_BYTES ((size_t)16 * 1024)
 
 struct stack_pool;
 

@@ -23,15 +23,14 @@
 #define RESOLVE_TTL_USEC (30 * USEC_PER_SEC)
 #define MAX_CACHED_URLS  4096
 
-void worker_give_up(struct worker *worker, const char *reason)
+void worker_refuse(const char *reason)
 {
     struct message message = {.type = MESSAGE_REFUSED};
 
     (void)snprintf(message.text, sizeof message.text, "%s", reason);
-    if (channel_send(worker->channel, &message) < 0) {
+    if (channel_send(CHANNEL_FD, &message) < 0) {
         log_error("%s", reason);
     }
-    _exit(EXIT_FAILURE);
 }
 
 /* ---- the loop ---------------------------------------------------------------------------------- */

@@ -76,8 +76,8 @@ void worker_run(struct worker *worker);
 struct worker *worker_free(struct worker *worker);
 DEFINE_CLEANUP(struct worker, worker_free)
 
-/* The run can't go on: tells the supervisor why and exits. */
-void worker_give_up(struct worker *worker, const char *reason) __attribute__((noreturn));
+/* Tells the supervisor why it can't run, or can't go on. */
+void worker_refuse(const char *reason);
 
 /* A user's coroutine is over. */
 void worker_user_over(struct worker *worker);

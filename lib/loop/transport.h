@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* The interface between an HTTP session and what moves its bytes: one exchange is one request and its
- * answer on some connection. Cookies, redirects, authentication and content decoding are not the
- * transport's business: they stay above it, so that every transport gives the same answers.
+/* The interface between an HTTP session and what moves its bytes: one exchange is one request and
+ * its answer on some connection. Cookies, redirects, authentication and content decoding are not
+ * the transport's business: they stay above it, so that every transport gives the same answers.
  * Everything runs on the loop's thread. */
 #ifndef LOADS_LOOP_TRANSPORT_H
 #define LOADS_LOOP_TRANSPORT_H
@@ -16,13 +16,15 @@ struct transport;
 struct connections; /* the connections of one virtual user: shared with nobody */
 struct exchange;
 
+#define EXCHANGE_MAX_HEADERS 64
+
 /* Why there was no complete answer. The names (transport_error_name) are what reports show. */
 enum transport_error {
     TRANSPORT_OK,
-    TRANSPORT_URL,       /* the transport can't speak to such a URL */
-    TRANSPORT_RESOLVE,   /* the host has no address */
-    TRANSPORT_CONNECT,   /* refused, unreachable */
-    TRANSPORT_TLS,       /* handshake or certificate */
+    TRANSPORT_URL,     /* the transport can't speak to such a URL */
+    TRANSPORT_RESOLVE, /* the host has no address */
+    TRANSPORT_CONNECT, /* refused, unreachable */
+    TRANSPORT_TLS,     /* handshake or certificate */
     TRANSPORT_TIMEOUT,
     TRANSPORT_RESET,     /* closed or reset before the answer was complete */
     TRANSPORT_PROTOCOL,  /* what came is not HTTP */
@@ -40,13 +42,13 @@ struct exchange_timing {
 };
 
 struct exchange_callbacks {
-    /* A header line of the final answer, "Name: value", without its line end. Not called for the status
-     * line, for 1xx answers or for trailers. */
+    /* A header line of the final answer, "Name: value", without its line end. Not called for the
+     * status line, for 1xx answers or for trailers. */
     void (*header)(struct exchange *exchange, const char *line, size_t size);
     /* A piece of the body. Returning false ends the exchange with TRANSPORT_CANCELLED. */
     bool (*body)(struct exchange *exchange, const void *bytes, size_t size);
-    /* The end, once per successful start, never from inside transport_start() or another callback of
-     * the transport's library: here a new exchange may be started and this one may be freed. */
+    /* The end, once per successful start, never from inside transport_start() or another callback
+     * of the transport's library: here a new exchange may be started and this one may be freed. */
     void (*done)(struct exchange *exchange);
 };
 
@@ -55,9 +57,11 @@ struct exchange_callbacks {
 struct exchange {
     const char *method;
     const struct url *url;
-    const char *address;        /* numeric, "127.0.0.1" or "::1"; NULL: the URL's host as it is */
-    const char *const *headers; /* "Name: value" lines, NULL-terminated; at most 64 */
-    const void *body;           /* NULL: none */
+    const char *address; /* numeric, "127.0.0.1" or "::1"; NULL: the URL's host as it is */
+    /* "Name: value" lines, NULL-terminated, at most EXCHANGE_MAX_HEADERS; NULL: none. "Name:" keeps
+     * back what the transport would send by itself. */
+    const char *const *headers;
+    const void *body; /* NULL: none; never sent with HEAD */
     size_t body_size_bytes;
     uint64_t timeout_usec; /* for the whole exchange; 0: none */
     const struct exchange_callbacks *callbacks;
@@ -65,14 +69,17 @@ struct exchange {
 
     /* The result, valid in done(). */
     enum transport_error error;
-    char error_text[256]; /* the library's words; without times or counts that would differ each time */
+    char error_text[256]; /* the library's words; without times or counts that would differ each
+                             time */
     int status;           /* 0 unless error is TRANSPORT_OK */
     uint64_t started_usec, ended_usec; /* CLOCK_MONOTONIC */
     uint64_t sent_bytes, received_bytes;
     bool connection_reused;
     struct exchange_timing timing;
 
-    void *transport_data; /* the transport's */
+    /* The transport's; zero before the first start. */
+    struct transport *transport; /* NULL: not on */
+    void *transport_data;
 };
 
 struct transport_ops {
@@ -90,6 +97,12 @@ struct transport {
     const struct transport_ops *ops;
 };
 
+/* First member of every transport's connections. */
+struct connections {
+    struct transport *transport;
+};
+
+/* Exchanges that are on are cancelled. Connections may outlive it, to be freed and nothing else. */
 struct transport *transport_free(struct transport *transport);
 DEFINE_CLEANUP(struct transport, transport_free)
 
@@ -98,13 +111,14 @@ int connections_new(struct transport *transport, struct connections **ret) _must
 struct connections *connections_free(struct connections *connections);
 DEFINE_CLEANUP(struct connections, connections_free)
 
-/* Starts an exchange, or queues it to be started before the loop next waits. -E2BIG: too many headers;
- * -ENOMEM. Must not be called from the header and body callbacks. */
+/* Starts an exchange, or queues it to be started before the loop next waits. -E2BIG: too many
+ * headers; -EINVAL: the method is no token, or a header has a line end in it; -ENOMEM. Must not be
+ * called from the header and body callbacks. */
 int exchange_start(struct transport *transport, struct connections *connections,
                    struct exchange *exchange) _must_check_;
 
-/* Ends an exchange that is on, at once: no callback follows, what it borrowed is free. Its connection
- * is closed. Not from the header and body callbacks. */
+/* Ends an exchange that is on, at once: no callback follows, what it borrowed is free. Its
+ * connection is closed. Harmless when it isn't on. Not from the header and body callbacks. */
 void exchange_cancel(struct exchange *exchange);
 
 #endif

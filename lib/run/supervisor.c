@@ -119,6 +119,7 @@ static int launch(struct supervisor *s, unsigned slot, unsigned first_user, unsi
     struct worker_launch launch = {
         .program = s->options.worker_program,
         .run_dir = s->options.run_dir,
+        .directory = s->options.spec->test_dir,
         .serial = s->next_serial++,
         .cycle = s->cycle,
         .hits = cycle.hits,

@@ -145,7 +145,7 @@ static int start_child(struct worker_process *worker, const struct worker_launch
                           numbers[0],      "--cycle",      numbers[1],      "--first-user",
                           numbers[2],      "--iterations", numbers[3],      NULL};
     struct child_options options = {
-        .argv = argv, .channel_fd = fd, .stdout_fd = -1, .gone = on_gone, .context = worker};
+        .argv = argv, .directory = launch->directory, .channel_fd = fd, .stdout_fd = -1, .gone = on_gone, .context = worker};
     return child_spawn(&worker->child, worker->loop, &options, error);
 }
 

@@ -17,6 +17,7 @@ struct worker_process;
 struct worker_launch {
     const char *program; /* path of loads-worker */
     const char *run_dir;
+    const char *directory; /* to run in; NULL: where we are */
     unsigned serial; /* unique in the run: names its files */
     unsigned cycle;
     unsigned hits; /* iterations of each user in this cycle; 0: no bound */

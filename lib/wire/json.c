@@ -1,9 +1,22 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* jansson's errors as ours. Its numbers for what went wrong are folded into two kinds: there was no
- * memory, or the bytes were bad. */
+/* jansson's errors as ours: there was no memory, or the bytes were bad. Its parser can't be asked
+ * which. Without memory it reports tokens that are fine as invalid, and may even go on with a
+ * string that lacks its end. So it gets an allocator that remembers having failed. */
 #include "wire/json.h"
 
 #include <errno.h>
+#include <stdbool.h>
+
+static bool out_of_memory; /* since the parser was started */
+
+static void *allocate(size_t size)
+{
+    void *memory = malloc(size);
+    if (!memory) {
+        out_of_memory = true;
+    }
+    return memory;
+}
 
 int wire_json_load(const char *bytes, size_t size, size_t max_bytes, json_t **ret,
                    struct error *error)
@@ -13,8 +26,10 @@ int wire_json_load(const char *bytes, size_t size, size_t max_bytes, json_t **re
     if (size > max_bytes) {
         return error_set(error, -E2BIG, "%zu bytes of JSON, of %zu at most", size, max_bytes);
     }
+    json_set_alloc_funcs(allocate, free);
+    out_of_memory = false;
     _cleanup_(json_decrefp) json_t *json = json_loadb(bytes, size, JSON_REJECT_DUPLICATES, &reason);
-    if (!json && json_error_code(&reason) == json_error_out_of_memory) {
+    if (out_of_memory) {
         return error_set_errno(error, -ENOMEM, "JSON");
     }
     if (!json) {

@@ -1,0 +1,458 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Prepare, supervise, add up, report. Everything is checked before anything is started: outputs are
+ * opened and the test is prepared first. */
+#include "local_run.h"
+
+#include <errno.h>
+#include <ev.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sched.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "include_files.h"
+#include "metrics/summary.h"
+#include "metrics/totals.h"
+#include "outputs/output.h"
+#include "progress.h"
+#include "run/preparation.h"
+#include "run/program.h"
+#include "run/run_dir.h"
+#include "run/supervisor.h"
+
+#define MAX_OUTPUTS 32
+
+struct local_run {
+    const struct runner_options *options;
+    struct ev_loop *loop;
+    struct run_spec *spec;
+    char *worker_program;
+    char *run_dir;
+    struct preparation *preparation;
+    struct strlist tests; /* that the preparation found */
+    struct supervisor *supervisor;
+    struct totals *totals;
+    struct progress *progress;
+    struct output *outputs[MAX_OUTPUTS];
+    size_t n_outputs;
+    struct output_run report;
+    ev_signal signals[3];
+    unsigned interrupts;
+    int result; /* of the part that the loop runs */
+    struct error error;
+};
+
+/* ---- signals ------------------------------------------------------------------------------------ */
+
+static void on_signal(struct ev_loop *loop, ev_signal *watcher, int events _unused_)
+{
+    struct local_run *run = watcher->data;
+
+    run->interrupts++;
+    progress_hide(run->progress);
+    if (!run->supervisor) {
+        run->result = -EINTR;
+        ev_break(loop, EVBREAK_ALL);
+    } else if (run->interrupts == 1) {
+        log_notice("stopping: tests that are on have %ju s to end; interrupt again to cut them",
+                   (uintmax_t)(run->spec->grace_usec / USEC_PER_SEC));
+        supervisor_stop(run->supervisor, run->spec->grace_usec);
+    } else {
+        supervisor_stop(run->supervisor, 0);
+    }
+}
+
+static void watch_signals(struct local_run *run)
+{
+    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
+
+    for (size_t i = 0; i < ELEMENTSOF(numbers); i++) {
+        ev_signal_init(&run->signals[i], on_signal, numbers[i]);
+        run->signals[i].data = run;
+        ev_signal_start(run->loop, &run->signals[i]);
+    }
+}
+
+/* ---- preparing ---------------------------------------------------------------------------------- */
+
+static void on_prepared(int result, const char *module_path, const struct strlist *tests,
+                        const struct error *error, void *context)
+{
+    struct local_run *run = context;
+
+    run->result = result;
+    if (result < 0) {
+        run->error = *error;
+    } else if (run->spec) {
+        run->spec->module_path = strdup(module_path);
+        run->result = run->spec->module_path ? 0 : -ENOMEM;
+    }
+    for (size_t i = 0; run->result == 0 && i < tests->count; i++) {
+        run->result = strlist_add(&run->tests, tests->items[i]);
+    }
+    ev_break(run->loop, EVBREAK_ALL);
+}
+
+/* Runs the preparation to its end; what it found is in run->spec and run->tests. */
+static int prepare(struct local_run *run, const char *name, bool only_list)
+{
+    struct preparation_options options = {
+        .worker_program = run->worker_program,
+        .name = name,
+        .only_list = only_list,
+        .cflags = run->options->cflags,
+        .libs = run->options->libs,
+        .temporary_dir = run->run_dir,
+        .done = on_prepared,
+        .context = run,
+    };
+    int r = preparation_start(&run->preparation, run->loop, &options, &run->error);
+
+    if (r == 0) {
+        ev_run(run->loop, 0);
+        r = run->result;
+    }
+    run->preparation = preparation_free(run->preparation);
+    return r;
+}
+
+/* The directory the test runs in, with the files it needs. */
+static int make_test_dir(struct local_run *run)
+{
+    const struct runner_options *options = run->options;
+
+    if (!options->test_dir) {
+        return 0;
+    }
+    int r = include_files_copy(&options->include_files, options->test_dir, &run->error);
+    if (r < 0) {
+        return r;
+    }
+    run->spec->test_dir = realpath(options->test_dir, NULL);
+    return run->spec->test_dir ? 0
+                               : error_set_errno(&run->error, -errno, "--test-dir %s",
+                                                 options->test_dir);
+}
+
+/* ---- outputs ------------------------------------------------------------------------------------ */
+
+static int add_output(struct local_run *run, const char *argument)
+{
+    if (run->n_outputs == MAX_OUTPUTS) {
+        return error_set(&run->error, -E2BIG, "more than %d outputs", MAX_OUTPUTS);
+    }
+    int r = output_open(&run->outputs[run->n_outputs], argument, &run->error);
+    if (r < 0) {
+        return r;
+    }
+    run->n_outputs++;
+    return 0;
+}
+
+/* The summary goes to standard output unless something else does, or nothing shall. */
+static int open_outputs(struct local_run *run)
+{
+    const struct strlist *wanted = &run->options->outputs;
+    unsigned to_stdout = 0;
+    bool summary = !run->options->quiet;
+
+    for (size_t i = 0; i < wanted->count; i++) {
+        int r = add_output(run, wanted->items[i]);
+        if (r < 0) {
+            return r;
+        }
+        const struct output *output = run->outputs[run->n_outputs - 1];
+        bool silent = strcmp(output->type->name, "null") == 0;
+        summary = summary && !silent && strcmp(output->type->name, "stdout") != 0;
+        to_stdout += !output->path && !silent ? 1 : 0;
+        run->spec->detail = run->spec->detail || output->type->wants_detail;
+        for (size_t j = 0; output->path && j + 1 < run->n_outputs; j++) {
+            if (run->outputs[j]->path && strcmp(run->outputs[j]->path, output->path) == 0) {
+                return error_set(&run->error, -EINVAL, "two outputs write to %s", output->path);
+            }
+        }
+    }
+    if (to_stdout > 1) {
+        return error_set(&run->error, -EINVAL,
+                         "two outputs write to standard output: give one a file, as in "
+                         "--output json=FILE");
+    }
+    return summary && to_stdout == 0 ? add_output(run, "stdout") : 0;
+}
+
+/* An output that can't write is said once and left alone: the run goes on. */
+static void complain(struct local_run *run, int r, const struct error *error)
+{
+    if (r < 0) {
+        progress_hide(run->progress);
+        log_error("%s", error->text);
+    }
+}
+
+static void begin_outputs(struct local_run *run)
+{
+    struct error error = {0};
+
+    for (size_t i = 0; i < run->n_outputs; i++) {
+        complain(run, output_begin(run->outputs[i], &run->report, &error), &error);
+    }
+}
+
+static int end_outputs(struct local_run *run, const struct summary *summary)
+{
+    struct error error = {0};
+    int result = 0;
+
+    for (size_t i = 0; i < run->n_outputs; i++) {
+        int r = output_end(run->outputs[i], &run->report, summary, &error);
+        if (r == 0) {
+            r = output_close(run->outputs[i], &error);
+        }
+        complain(run, r, &error);
+        result = run->outputs[i]->broken || r < 0 ? -EIO : result;
+    }
+    return result;
+}
+
+/* ---- what the supervisor tells ------------------------------------------------------------------ */
+
+static void on_interval(const struct interval *interval, void *context)
+{
+    struct local_run *run = context;
+
+    if (totals_add(run->totals, interval) < 0) {
+        log_error("out of memory: the run's numbers would be wrong");
+        supervisor_stop(run->supervisor, 0);
+        run->result = -ENOMEM;
+    }
+}
+
+static void on_detail(const struct detail *detail, void *context)
+{
+    struct local_run *run = context;
+    struct error error = {0};
+
+    for (size_t i = 0; i < run->n_outputs; i++) {
+        complain(run, output_detail(run->outputs[i], &run->report, detail, &error), &error);
+    }
+}
+
+static void on_cycle(unsigned index, const struct cycle *cycle _unused_, void *context)
+{
+    struct local_run *run = context;
+
+    if (index == 0) {
+        run->report.started_usec = clock_realtime_usec();
+        begin_outputs(run);
+    }
+}
+
+static void on_problem(const char *text, void *context)
+{
+    struct local_run *run = context;
+
+    progress_hide(run->progress);
+    log_warning("a worker crashed: %s", text);
+}
+
+static void on_finished(int result, const struct error *error, void *context)
+{
+    struct local_run *run = context;
+
+    if (result < 0) {
+        run->result = result;
+        run->error = *error;
+    }
+    ev_break(run->loop, EVBREAK_ALL);
+}
+
+static void look(struct progress_numbers *ret, void *context)
+{
+    struct local_run *run = context;
+    struct supervisor_live live;
+    unsigned cycles = cycles_count(run->spec);
+
+    supervisor_live(run->supervisor, &live);
+    double total = run->spec->duration_usec > 0
+                       ? (double)run->spec->duration_usec * cycles
+                       : (double)cycles_iterations(run->spec);
+    *ret = (struct progress_numbers){
+        .done = (run->spec->duration_usec > 0 ? (double)live.active_usec
+                                              : (double)live.iterations_done) / total,
+        .hits = live.hits,
+        .errors = totals_outcome(run->totals, OUTCOME_ERROR),
+        .failures = totals_outcome(run->totals, OUTCOME_FAILURE),
+        .users = live.users,
+        .cycle = live.cycle,
+        .cycles = cycles,
+        .elapsed_sec = (double)live.active_usec / 1e6,
+    };
+}
+
+/* ---- running ------------------------------------------------------------------------------------ */
+
+static unsigned cores(void)
+{
+    cpu_set_t set;
+    return sched_getaffinity(0, sizeof set, &set) == 0 ? (unsigned)CPU_COUNT(&set) : 1;
+}
+
+static int supervise(struct local_run *run)
+{
+    unsigned workers = run->options->workers ? (unsigned)run->options->workers : cores();
+    struct supervisor_options options = {
+        .spec = run->spec,
+        .worker_program = run->worker_program,
+        .run_dir = run->run_dir,
+        .workers = workers,
+        .callbacks = {on_interval, on_detail, on_cycle, on_problem, on_finished, run},
+    };
+    int r = totals_new(&run->totals);
+    if (r < 0) {
+        return error_set_errno(&run->error, r, "cannot count");
+    }
+    r = supervisor_new(&run->supervisor, run->loop, &options, &run->error);
+    if (r < 0) {
+        return r;
+    }
+    run->report = (struct output_run){.spec = run->spec,
+                                      .names = supervisor_names(run->supervisor),
+                                      .workers = workers};
+    if (!run->options->quiet) {
+        r = progress_new(&run->progress, run->loop, look, run);
+        if (r < 0) {
+            return error_set_errno(&run->error, r, "cannot show progress");
+        }
+    }
+    supervisor_start(run->supervisor);
+    ev_run(run->loop, 0);
+    return run->result;
+}
+
+static enum exit_code verdict(struct local_run *run, int result, const struct summary *summary)
+{
+    if (result < 0) {
+        run->report.outcome = "aborted";
+        run->report.trouble = run->error.text;
+        return EXIT_ABORTED;
+    }
+    if (run->interrupts > 0) {
+        run->report.outcome = "interrupted";
+        return EXIT_INTERRUPTED;
+    }
+    bool passed = summary->errors == 0 && summary->failures == 0;
+    run->report.outcome = passed ? "passed" : "failed";
+    return passed ? EXIT_PASSED : EXIT_FAILED;
+}
+
+static enum exit_code report(struct local_run *run, int result)
+{
+    _cleanup_(summary_freep) struct summary *summary = NULL;
+    struct supervisor_live live;
+
+    supervisor_live(run->supervisor, &live);
+    run->report.ended_usec = clock_realtime_usec();
+    int r = summary_new(&summary, run->totals, run->report.names, (double)live.active_usec / 1e6);
+    if (r < 0) {
+        log_error("out of memory: no summary");
+        return EXIT_ABORTED;
+    }
+    enum exit_code code = verdict(run, result, summary);
+    if (run->report.started_usec == 0) { /* no cycle began: nothing to report */
+        log_error("%s", run->error.code < 0 ? run->error.text : "interrupted before it started");
+        return code;
+    }
+    progress_finish(run->progress);
+    r = end_outputs(run, summary);
+    if (result < 0) {
+        log_error("%s", run->error.text);
+    }
+    return r < 0 && code == EXIT_PASSED ? EXIT_FAILED : code;
+}
+
+static void release(struct local_run *run)
+{
+    progress_free(run->progress);
+    preparation_free(run->preparation);
+    supervisor_free(run->supervisor);
+    for (size_t i = 0; i < run->n_outputs; i++) {
+        output_free(run->outputs[i]);
+    }
+    totals_free(run->totals);
+    run_dir_remove(run->run_dir);
+    strlist_clear(&run->tests);
+    run_spec_free(run->spec);
+    free(run->worker_program);
+    for (size_t i = 0; i < ELEMENTSOF(run->signals); i++) {
+        ev_signal_stop(run->loop, &run->signals[i]);
+    }
+    ev_loop_destroy(run->loop);
+}
+
+static int set_up(struct local_run *run, const struct runner_options *options)
+{
+    *run = (struct local_run){.options = options, .loop = ev_default_loop(EVFLAG_AUTO)};
+    watch_signals(run);
+    int r = program_find("loads-worker", &run->worker_program, &run->error);
+    return r < 0 ? r : run_dir_make(&run->run_dir, &run->error);
+}
+
+static int prepare_all(struct local_run *run)
+{
+    int r = runner_options_spec(run->options, &run->spec, &run->error);
+    if (r == 0) {
+        r = open_outputs(run);
+    }
+    if (r == 0 && !run->spec->url) {
+        r = prepare(run, run->spec->fqn.text, false);
+    }
+    if (r == 0) {
+        r = make_test_dir(run);
+    }
+    return r < 0 ? r : run_spec_check(run->spec, &run->error);
+}
+
+enum exit_code local_run(const struct runner_options *options)
+{
+    struct local_run run;
+    enum exit_code code = EXIT_USAGE;
+
+    int r = set_up(&run, options);
+    if (r == 0) {
+        r = prepare_all(&run);
+    }
+    if (r == 0) {
+        r = supervise(&run);
+    }
+    if (run.report.spec) {
+        code = report(&run, r);
+    } else if (run.interrupts > 0) {
+        code = EXIT_INTERRUPTED;
+    } else {
+        log_error("%s", run.error.text);
+    }
+    release(&run);
+    return code;
+}
+
+enum exit_code local_list(const struct runner_options *options)
+{
+    struct local_run run;
+
+    int r = set_up(&run, options);
+    if (r == 0) {
+        r = prepare(&run, options->list, true);
+    }
+    for (size_t i = 0; r == 0 && i < run.tests.count; i++) {
+        (void)printf("%s.%s\n", options->list, run.tests.items[i]);
+    }
+    if (r < 0 && run.interrupts == 0) {
+        log_error("%s", run.error.text);
+    }
+    enum exit_code code = run.interrupts > 0 ? EXIT_INTERRUPTED : r < 0 ? EXIT_USAGE : EXIT_PASSED;
+    release(&run);
+    return code;
+}

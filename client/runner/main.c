@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* loads-runner: load tests from the command line. */
+#include <signal.h>
+#include <stdio.h>
+#include <sys/resource.h>
+
+#include "base/log.h"
+#include "local_run.h"
+#include "options.h"
+
+/* Every user takes a descriptor or more: use all that we may. */
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &limit); /* then what there is has to do */
+    }
+}
+
+int main(int argc, char *argv[])
+{
+    struct runner_options options;
+    struct error error = {0};
+    enum exit_code code = EXIT_PASSED;
+
+    log_open("loads-runner", LOG_NOTICE);
+    (void)signal(SIGPIPE, SIG_IGN); /* an output whose reader went away is an error, not our end */
+    if (runner_options_parse(argc, argv, &options, &error) < 0) {
+        log_error("%s", error.text);
+        code = EXIT_USAGE;
+    } else if (options.help) {
+        conf_print_help(&runner_table, stdout);
+    } else if (options.version) {
+        (void)puts("loads-runner " LOADS_VERSION);
+    } else {
+        raise_descriptor_limit();
+        code = options.list ? local_list(&options) : local_run(&options);
+    }
+    runner_options_clear(&options);
+    return (int)code;
+}

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* loads-worker: started by loads-runner and loads-agent, not by people. With --prepare or --list it
+ * readies a module and reports on standard output; otherwise it runs its share of a run's users. */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+
+#include "base/conf.h"
+#include "base/log.h"
+#include "base/parse.h"
+#include "module.h"
+#include "prepare.h"
+#include "wire/json.h"
+#include "worker.h"
+
+struct options {
+    bool help, version;
+    char *prepare, *list, *test_dir, *cflags, *libs, *temporary_dir;
+    char *run_dir;
+    uint64_t serial, cycle, first_user, iterations;
+};
+
+static int parse_number(const char *text, void *field, struct error *error)
+{
+    return parse_unsigned(text, 0, UINT32_MAX, field, error);
+}
+
+#define ROW(name_, kind_, field_, metavar_, parse_, help_)                                         \
+    {                                                                                              \
+        .name = name_, .kind = kind_, .metavar = metavar_, .parse = parse_, .help = help_,         \
+        .group = "Options", .offset = offsetof(struct options, field_)                             \
+    }
+
+static const struct conf_option rows[] = {
+    ROW("prepare", CONF_STRING, prepare, "FQN", NULL, "Find or compile a test's module and report."),
+    ROW("list", CONF_STRING, list, "MODULE", NULL, "The same, for all tests of a module."),
+    ROW("test-dir", CONF_STRING, test_dir, "DIR", NULL, "Where modules are looked for."),
+    ROW("cflags", CONF_STRING, cflags, "FLAGS", NULL, "More flags for the compiler."),
+    ROW("libs", CONF_STRING, libs, "FLAGS", NULL, "More libraries for the compiler."),
+    ROW("temporary-dir", CONF_STRING, temporary_dir, "DIR", NULL, "Where to compile without a cache."),
+    ROW("run-dir", CONF_STRING, run_dir, "DIR", NULL, "The run's directory."),
+    ROW("serial", CONF_VALUE, serial, "N", parse_number, "Which of the run's workers this is."),
+    ROW("cycle", CONF_VALUE, cycle, "N", parse_number, "Which cycle it belongs to."),
+    ROW("first-user", CONF_VALUE, first_user, "N", parse_number, "The number of its first user."),
+    ROW("iterations", CONF_VALUE, iterations, "N", parse_number, "Of each user; 0: no bound."),
+    {.name = "help", .letters = "h", .kind = CONF_FLAG, .where = CONF_ALONE, .group = "Options",
+     .help = "Show this help.", .offset = offsetof(struct options, help)},
+    {.name = "version", .kind = CONF_FLAG, .where = CONF_ALONE, .group = "Options",
+     .help = "Show the version.", .offset = offsetof(struct options, version)},
+};
+
+static const struct conf_table table = {
+    .program = "loads-worker",
+    .usage = "[OPTION...]",
+    .summary = "Runs virtual users. Started by loads-runner and loads-agent; not for use by hand.",
+    .section = "loads",
+    .options = rows,
+    .count = ELEMENTSOF(rows),
+};
+
+/* ---- preparing ---------------------------------------------------------------------------------- */
+
+static void note_test(const struct loads_test *test, void *context)
+{
+    json_t *tests = context;
+    (void)json_array_append_new(tests, json_sprintf("%s.%s (%s:%d)", test->suite, test->name,
+                                                    test->file, test->line));
+}
+
+/* Loads the module and looks for the test; *path is malloc'ed. */
+static int prepare(const struct options *options, char **path, struct error *error)
+{
+    struct prepare_options prepare_options = {
+        .fqn = options->prepare,
+        .module = options->list,
+        .test_dir = options->test_dir,
+        .cflags = options->cflags,
+        .libs = options->libs,
+        .temporary_dir = options->temporary_dir,
+    };
+    const struct loads_test *test;
+    struct fqn fqn;
+
+    int r = prepare_module(&prepare_options, path, error);
+    if (r == 0) {
+        r = module_load(*path, error);
+    }
+    if (r == 0 && options->prepare) {
+        r = fqn_parse(options->prepare, &fqn, error);
+        if (r == 0) {
+            r = module_find(fqn.suite, fqn.test, &test, error);
+        }
+    }
+    return r;
+}
+
+/* The report goes to what was standard output; what a constructor prints goes to standard error. */
+static int report_preparation(const struct options *options)
+{
+    _cleanup_free_ char *path = NULL;
+    struct error error = {0};
+    int fd = dup(STDOUT_FILENO);
+    FILE *report = fd >= 0 ? fdopen(fd, "w") : NULL;
+
+    if (!report || dup2(STDERR_FILENO, STDOUT_FILENO) < 0) {
+        log_error("cannot report: %s", strerror(errno));
+        return EXIT_FAILURE;
+    }
+    int r = prepare(options, &path, &error);
+    json_t *json = json_object();
+    if (r < 0) {
+        (void)json_object_set_new(json, "error", json_string(error.text));
+    } else {
+        json_t *tests = json_array();
+        module_each(note_test, tests);
+        (void)json_object_set_new(json, "module_path", json_string(path));
+        (void)json_object_set_new(json, "tests", tests);
+    }
+    bool good = json_dumpf(json, report, JSON_COMPACT) == 0;
+    json_decref(json);
+    good = fclose(report) == 0 && good;
+    return r < 0 ? 2 : good ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+/* ---- running ------------------------------------------------------------------------------------ */
+
+static int run(const struct options *options)
+{
+    _cleanup_(worker_freep) struct worker *worker = NULL;
+    struct error error = {0};
+    struct worker_options worker_options = {
+        .run_dir = options->run_dir,
+        .serial = (unsigned)options->serial,
+        .cycle = (unsigned)options->cycle,
+        .first_user = (unsigned)options->first_user,
+        .iterations = (unsigned)options->iterations,
+    };
+
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* a supervisor that dies leaves no worker behind */
+    (void)signal(SIGPIPE, SIG_IGN);         /* writing to a closed connection is an error, not an end */
+    if (worker_new(&worker, &worker_options, &error) < 0) {
+        worker_refuse(error.text);
+        return EXIT_FAILURE;
+    }
+    worker_run(worker);
+    return EXIT_SUCCESS;
+}
+
+int main(int argc, char *argv[])
+{
+    struct options options = {0};
+    struct error error = {0};
+    int status;
+
+    log_open("loads-worker", LOG_INFO);
+    if (conf_parse(&table, argc, argv, &options, &error) < 0) {
+        log_error("%s", error.text);
+        status = 2;
+    } else if (options.help) {
+        conf_print_help(&table, stdout);
+        status = EXIT_SUCCESS;
+    } else if (options.version) {
+        (void)puts("loads-worker " LOADS_VERSION);
+        status = EXIT_SUCCESS;
+    } else if (options.prepare || options.list) {
+        status = report_preparation(&options);
+    } else if (options.run_dir) {
+        status = run(&options);
+    } else {
+        log_error("nothing to do: this program is started by loads-runner");
+        status = 2;
+    }
+    conf_clear(&table, &options);
+    return status;
+}

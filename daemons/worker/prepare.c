@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Finding a module. A compiled one wins over its source, so that tests can be shipped to machines
+ * without a compiler; if the source is newer, whoever forgot to compile is told. */
+#include "prepare.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/log.h"
+#include "base/utf8.h"
+#include "compile.h"
+#include "wire/fqn.h"
+#include "wire/json.h"
+
+struct candidate {
+    char *path; /* absolute */
+    bool exists;
+    struct timespec modified;
+};
+
+static void candidate_clear(struct candidate *candidate)
+{
+    free(candidate->path);
+}
+
+static int look_for(const char *directory, const char *module, const char *suffix,
+                    struct candidate *ret, struct error *error)
+{
+    struct stat status;
+
+    if (asprintf(&ret->path, "%s/%s%s", strcmp(directory, "/") == 0 ? "" : directory, module,
+                 suffix) < 0) {
+        ret->path = NULL;
+        return error_set_errno(error, -ENOMEM, "module");
+    }
+    if (stat(ret->path, &status) < 0) {
+        return errno == ENOENT || errno == ENOTDIR
+                   ? 0
+                   : error_set_errno(error, -errno, "can't look for %s", ret->path);
+    }
+    ret->exists = S_ISREG(status.st_mode);
+    ret->modified = status.st_mtim;
+    return 0;
+}
+
+static bool is_newer(const struct candidate *a, const struct candidate *b)
+{
+    return a->modified.tv_sec != b->modified.tv_sec ? a->modified.tv_sec > b->modified.tv_sec
+                                                    : a->modified.tv_nsec > b->modified.tv_nsec;
+}
+
+static int compile(const struct prepare_options *options, const char *directory, const char *module,
+                   char **ret, struct error *error)
+{
+    char source[FQN_MAX_BYTES + 3];
+    const struct compile_options compile_options = {.directory = directory,
+                                                    .source = source,
+                                                    .include_dir = options->include_dir,
+                                                    .cflags = options->cflags,
+                                                    .libs = options->libs,
+                                                    .temporary_dir = options->temporary_dir};
+    (void)snprintf(source, sizeof source, "%s.c", module);
+    return compile_module(&compile_options, ret, error);
+}
+
+static int find_module(const struct prepare_options *options, const char *directory,
+                       const char *module, char **ret, struct error *error)
+{
+    _cleanup_(candidate_clear) struct candidate object = {.path = NULL};
+    _cleanup_(candidate_clear) struct candidate source = {.path = NULL};
+
+    int r = look_for(directory, module, ".so", &object, error);
+    if (r == 0) {
+        r = look_for(directory, module, ".c", &source, error);
+    }
+    if (r < 0) {
+        return r;
+    }
+    if (object.exists) {
+        if (source.exists && is_newer(&source, &object)) {
+            log_warning("%s is newer than %s, which is used; remove that to have it compiled",
+                        source.path, object.path);
+        }
+        *ret = TAKE_PTR(object.path);
+        return 0;
+    }
+    if (source.exists) {
+        return compile(options, directory, module, ret, error);
+    }
+    return error_set(error, -ENOENT,
+                     "there is no module '%s': neither %s nor %s exists; run from the directory "
+                     "where its path begins, or name that with --test-dir",
+                     module, object.path, source.path);
+}
+
+int prepare_module(const struct prepare_options *options, char **ret, struct error *error)
+{
+    char module[FQN_MAX_BYTES + 1];
+    struct fqn fqn;
+    int r;
+
+    if (options->fqn) {
+        r = fqn_parse(options->fqn, &fqn, error);
+        memcpy(module, fqn.module, r == 0 ? sizeof module : 0);
+    } else {
+        r = fqn_parse_module(options->module, module, error);
+    }
+    if (r < 0) {
+        return r;
+    }
+    const char *test_dir = options->test_dir ? options->test_dir : ".";
+    _cleanup_free_ char *directory = realpath(test_dir, NULL);
+    if (!directory) {
+        return error_set_errno(error, -errno, "can't use the test directory '%s'", test_dir);
+    }
+    return find_module(options, directory, module, ret, error);
+}
+
+int prepare_run(const struct prepare_options *options, FILE *out, struct error *error)
+{
+    _cleanup_free_ char *path = NULL, *line = NULL;
+
+    int r = prepare_module(options, &path, error);
+    if (r < 0) {
+        return r;
+    }
+    if (!utf8_valid(path, strlen(path))) {
+        return error_set(error, -EILSEQ, "the path of the module is not UTF-8: %s", path);
+    }
+    _cleanup_(json_decrefp) json_t *answer = json_pack("{s:s}", "module_path", path);
+    r = answer ? wire_json_dump(answer, &line) : -ENOMEM;
+    if (r < 0) {
+        return error_set_errno(error, r, "module");
+    }
+    if (fprintf(out, "%s\n", line) < 0 || fflush(out) != 0) {
+        return error_set_errno(error, errno ? -errno : -EIO, "can't write the answer");
+    }
+    return 0;
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* HTTP/1.1 by libcurl on a libev loop. Every struct connections keeps its own connections, up to
+ * 32, for an hour; an idle one that never made a request costs a few bytes. Nothing comes from the
+ * environment: no proxies, no .netrc. Programs that use it ignore SIGPIPE: TLS writes can raise it.
+ */
+#ifndef LOADS_LOOP_CURL_H
+#define LOADS_LOOP_CURL_H
+
+#include <ev.h>
+#include <stdbool.h>
+
+#include "base/macros.h"
+
+struct transport;
+
+struct transport_curl_options {
+    const char
+        *ca_file;  /* PEM file of trusted certificates; NULL: the system's; kept by the caller */
+    bool insecure; /* takes any certificate */
+};
+
+/* `options` NULL: all defaults. -ENOMEM. Not from another thread than the loop's. */
+int transport_curl_new(struct transport **ret, struct ev_loop *loop,
+                       const struct transport_curl_options *options) _must_check_;
+
+#endif

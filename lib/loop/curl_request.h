@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Inside of the libcurl transport: one easy handle, used for one exchange after another. */
+#ifndef LOADS_LOOP_CURL_REQUEST_H
+#define LOADS_LOOP_CURL_REQUEST_H
+
+#include <curl/curl.h>
+#include <netinet/in.h>
+#include <stdbool.h>
+
+#include "loop/curl.h"
+#include "loop/transport.h"
+
+struct request_list;
+
+struct request {
+    CURL *easy;
+    void *owner;               /* of the request: the transport */
+    struct exchange *exchange; /* NULL: not in use */
+    void *connections;         /* the owner's */
+
+    /* The owner's: the one list it is in. */
+    struct request_list *list;
+    struct request *previous, *next;
+
+    /* Noted by the owner when a socket is opened. */
+    int socket_errno; /* of a socket() that failed, else 0 */
+    int family;       /* the last one tried */
+
+    enum { HEADERS_STATUS, HEADERS_FIELDS, HEADERS_OVER } headers_state;
+    bool provisional; /* the headers are those of a 1xx answer */
+    bool refused;     /* the body callback has said no */
+    bool joins_body;  /* this libcurl counts short bodies as part of the headers too */
+
+    /* What libcurl reads while the exchange is on, so that a request allocates nothing of ours. */
+    struct curl_slist headers[EXCHANGE_MAX_HEADERS + 2];
+    struct curl_slist connect_to;
+    char connect_to_text[INET6_ADDRSTRLEN + 8];
+    char error_text[CURL_ERROR_SIZE];
+};
+
+/* -ENOMEM. The owner sets what has to do with sockets. */
+int request_new(struct request **ret, void *owner, const struct transport_curl_options *options)
+    _must_check_;
+struct request *request_free(struct request *request);
+DEFINE_CLEANUP(struct request, request_free)
+
+/* Sets everything that an exchange asks for. -ENOMEM; request_clear() then too. */
+int request_prepare(struct request *request, struct exchange *exchange, CURLSH *share) _must_check_;
+
+/* Fills the exchange's result. */
+void request_finish(struct request *request, CURLcode code);
+
+/* Lets go of the exchange and of the share. */
+void request_clear(struct request *request);
+
+#endif

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* The child writes one JSON object to its standard output: {"module_path": …, "tests": […]} or
+ * {"error": …}. What it says is checked like anything from outside: the module's constructors have
+ * run in that process. The compiler's words go to our standard error as they are. */
+#include "run/preparation.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "loop/child.h"
+#include "wire/json.h"
+
+#define MAX_REPORT_BYTES ((size_t)1 << 20)
+#define MAX_ARGUMENTS    16
+
+struct preparation {
+    struct ev_loop *loop;
+    struct child *child;
+    int fd;
+    ev_io watcher;
+    char *report;
+    size_t size;
+    struct preparation_options options;
+};
+
+/* Reads what there is. */
+static void take_report(struct preparation *p)
+{
+    ssize_t n;
+
+    do {
+        n = read(p->fd, p->report + p->size, MAX_REPORT_BYTES - p->size);
+        p->size += n > 0 ? (size_t)n : 0;
+    } while ((n > 0 && p->size < MAX_REPORT_BYTES) || (n < 0 && errno == EINTR));
+    if (n == 0 || p->size == MAX_REPORT_BYTES) {
+        ev_io_stop(p->loop, &p->watcher);
+    }
+}
+
+static void on_readable(struct ev_loop *loop _unused_, ev_io *watcher, int events _unused_)
+{
+    take_report(watcher->data);
+}
+
+static int read_tests(const json_t *json, struct strlist *tests)
+{
+    size_t index;
+    const json_t *test;
+
+    json_array_foreach(json_object_get(json, "tests"), index, test)
+    {
+        int r = json_is_string(test) ? strlist_add(tests, json_string_value(test)) : -EBADMSG;
+        if (r < 0) {
+            return r;
+        }
+    }
+    return 0;
+}
+
+/* Makes sense of the report and hands it on. */
+static void conclude(struct preparation *p, int status)
+{
+    json_auto_t *json = NULL;
+    struct strlist tests = {0};
+    struct error error = {0};
+    char how[96];
+
+    int r = wire_json_load(p->report, p->size, MAX_REPORT_BYTES, &json, NULL);
+    const char *words = r == 0 ? json_string_value(json_object_get(json, "error")) : NULL;
+    const char *path = r == 0 ? json_string_value(json_object_get(json, "module_path")) : NULL;
+    if (words) {
+        r = error_set(&error, -EINVAL, "%s", words);
+    } else if (status != 0 || !path) {
+        child_describe_status(status, how, sizeof how);
+        r = error_set(&error, -ECHILD, "preparing %s did not succeed: loads-worker %s",
+                      p->options.name, how);
+    } else {
+        r = read_tests(json, &tests);
+        if (r < 0) {
+            error_set_errno(&error, r, "preparing %s did not succeed", p->options.name);
+        }
+    }
+    p->options.done(r, path, &tests, &error, p->options.context);
+    strlist_clear(&tests);
+}
+
+static void on_gone(struct child *child _unused_, int status, void *context)
+{
+    struct preparation *p = context;
+
+    take_report(p);
+    conclude(p, status);
+}
+
+static int start_child(struct preparation *p, int out, struct error *error)
+{
+    const struct preparation_options *options = &p->options;
+    const char *argv[MAX_ARGUMENTS] = {options->worker_program,
+                                       options->only_list ? "--list" : "--prepare", options->name};
+    const char *const pairs[][2] = {{"--test-dir", options->test_dir},
+                                    {"--cflags", options->cflags},
+                                    {"--libs", options->libs},
+                                    {"--temporary-dir", options->temporary_dir}};
+    size_t n = 3;
+
+    for (size_t i = 0; i < ELEMENTSOF(pairs); i++) {
+        if (pairs[i][1]) {
+            argv[n++] = pairs[i][0];
+            argv[n++] = pairs[i][1];
+        }
+    }
+    struct child_options child = {
+        .argv = argv, .channel_fd = -1, .stdout_fd = out, .gone = on_gone, .context = p};
+    return child_spawn(&p->child, p->loop, &child, error);
+}
+
+int preparation_start(struct preparation **ret, struct ev_loop *loop,
+                      const struct preparation_options *options, struct error *error)
+{
+    _cleanup_(preparation_freep) struct preparation *p = calloc(1, sizeof *p);
+    _cleanup_fd_ int theirs = -1;
+    int ends[2];
+
+    if (!p || !(p->report = malloc(MAX_REPORT_BYTES))) {
+        return error_set_errno(error, -ENOMEM, "cannot prepare the run");
+    }
+    p->loop = loop;
+    p->options = *options;
+    p->fd = -1;
+    if (pipe2(ends, O_CLOEXEC) < 0) {
+        return error_set_errno(error, -errno, "cannot prepare the run");
+    }
+    p->fd = ends[0];
+    theirs = ends[1];
+    if (fcntl(p->fd, F_SETFL, O_NONBLOCK) < 0) { /* ours; theirs blocks as programs expect */
+        return error_set_errno(error, -errno, "cannot prepare the run");
+    }
+    int r = start_child(p, theirs, error);
+    if (r < 0) {
+        return r;
+    }
+    ev_io_init(&p->watcher, on_readable, p->fd, EV_READ);
+    p->watcher.data = p;
+    ev_io_start(loop, &p->watcher);
+    *ret = TAKE_PTR(p);
+    return 0;
+}
+
+struct preparation *preparation_free(struct preparation *p)
+{
+    if (p) {
+        child_free(p->child);
+        if (p->fd >= 0) {
+            if (ev_is_active(&p->watcher)) {
+                ev_io_stop(p->loop, &p->watcher);
+            }
+            close_fd(p->fd);
+        }
+        free(p->report);
+        free(p);
+    }
+    return NULL;
+}
