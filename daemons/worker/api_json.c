@@ -55,12 +55,12 @@ static json_t *document(loads_user *user, const loads_response *response)
         }
     }
     struct document *d = arena_alloc(&user->arena, sizeof *d);
-    json_t *json = d ? json_loadb(response->body, response->body_size, JSON_DECODE_ANY, &error)
-                     : NULL;
-    if (!d) {
+    json_t *json = NULL;
+    int r = d ? wire_json_load_any(response->body, response->body_size, &json, &error) : -ENOMEM;
+    if (r == -ENOMEM) {
         call_fail(user, ERROR_KIND_ERROR, "memory", "", 0, "out of memory");
     }
-    if (!json) {
+    if (r < 0) {
         fail(user, response, "the body is not JSON: line %d, column %d: %s", error.line,
              error.column, error.text);
     }

@@ -75,12 +75,11 @@ static int look_up(struct loads_user *user, const char *host, uint64_t deadline_
         return r < 0 ? r : 0;
     }
     while (!lookup->done) {
-        uint64_t now = clock_monotonic_usec();
-        if (now >= deadline_usec) {
+        if (clock_monotonic_usec() >= deadline_usec) {
             resolver_cancel(worker->resolver, &lookup->query);
             return -ETIMEDOUT;
         }
-        r = user_sleep(user, (double)(deadline_usec - now) / 1e6);
+        r = user_wait_until(user, deadline_usec);
         if (r < 0 && !lookup->done) {
             resolver_cancel(worker->resolver, &lookup->query);
             return r;

@@ -92,7 +92,7 @@ static int find_module(const struct prepare_options *options, const char *direct
     }
     return error_set(error, -ENOENT,
                      "there is no module '%s': neither %s nor %s exists; run from the directory "
-                     "where its path begins, or name that with --test-dir",
+                     "where its path begins",
                      module, object.path, source.path);
 }
 

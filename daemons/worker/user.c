@@ -114,19 +114,27 @@ void user_cancel(struct loads_user *user)
     }
 }
 
-int user_sleep(struct loads_user *user, double seconds)
+int user_wait_until(struct loads_user *user, uint64_t until_usec)
 {
     struct worker *worker = user->worker;
+    uint64_t now = clock_monotonic_usec();
+
+    ev_now_update(worker->loop); /* the timer counts from the loop's now, which may be old */
+    ev_timer_set(&user->sleep, until_usec > now ? (double)(until_usec - now) / 1e6 : 0, 0);
+    ev_timer_start(worker->loop, &user->sleep);
+    int r = user_wait(user);
+    ev_timer_stop(worker->loop, &user->sleep);
+    return r;
+}
+
+int user_sleep(struct loads_user *user, double seconds)
+{
     uint64_t until = clock_monotonic_usec() + (uint64_t)(seconds * 1e6);
     int r;
 
-    ev_now_update(worker->loop); /* the timer counts from the loop's now, which may be old */
-    ev_timer_set(&user->sleep, seconds, 0);
-    ev_timer_start(worker->loop, &user->sleep);
     do {
-        r = user_wait(user);
-    } while (r == 0 && ev_is_active(&user->sleep) && clock_monotonic_usec() < until);
-    ev_timer_stop(worker->loop, &user->sleep);
+        r = user_wait_until(user, until);
+    } while (r == 0 && clock_monotonic_usec() < until);
     return r;
 }
 

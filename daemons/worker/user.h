@@ -83,6 +83,9 @@ void user_judge(struct loads_user *user, enum outcome outcome, unsigned error_id
 /* Calls function(argument) at the end of the iteration. -ENOMEM. */
 int user_defer(struct loads_user *user, void (*function)(void *), void *argument) _must_check_;
 
+/* The same, but it wakes by itself at a time of CLOCK_MONOTONIC. */
+int user_wait_until(struct loads_user *user, uint64_t until_usec) _must_check_;
+
 /* Sleeps. -ECANCELED as for user_wait(). */
 int user_sleep(struct loads_user *user, double seconds) _must_check_;
 

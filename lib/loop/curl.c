@@ -191,6 +191,17 @@ static void remove_running(struct request *request)
     transport->inside = false;
 }
 
+/* Only noted: libcurl changes its mind several times in a turn. */
+static int on_deadline(CURLM *multi _unused_, long timeout_ms, void *context)
+{
+    struct curl_transport *transport = context;
+
+    transport->deadline_usec =
+        timeout_ms < 0 ? 0 : clock_monotonic_usec() + (uint64_t)timeout_ms * USEC_PER_MSEC;
+    transport->deadline_changed = true;
+    return 0;
+}
+
 /* Lets libcurl work and takes what it has finished. */
 static void call_libcurl(struct curl_transport *transport, curl_socket_t fd, int events)
 {
@@ -199,8 +210,12 @@ static void call_libcurl(struct curl_transport *transport, curl_socket_t fd, int
 
     assert(!transport->inside);
     transport->inside = true;
-    /* What goes wrong is in the results of the transfers. */
-    (void)curl_multi_socket_action(transport->multi, fd, events, &left);
+    if (curl_multi_socket_action(transport->multi, fd, events, &left) != CURLM_OK) {
+        /* Out of memory, half-way: it hasn't named its next deadline, at which it goes on. */
+        long timeout_ms = -1;
+        (void)curl_multi_timeout(transport->multi, &timeout_ms); /* -1: none */
+        (void)on_deadline(transport->multi, timeout_ms, transport);
+    }
     transport->inside = false;
     while ((message = curl_multi_info_read(transport->multi, &left))) {
         struct request *request = NULL;
@@ -270,17 +285,6 @@ static void on_timer(struct ev_loop *loop _unused_, ev_timer *timer, int events 
     transport->deadline_changed = true; /* libcurl names the next one; none if it doesn't */
     call_libcurl(transport, CURL_SOCKET_TIMEOUT, 0);
     tell_done(transport);
-}
-
-/* Only noted: libcurl changes its mind several times in a turn. */
-static int on_deadline(CURLM *multi _unused_, long timeout_ms, void *context)
-{
-    struct curl_transport *transport = context;
-
-    transport->deadline_usec =
-        timeout_ms < 0 ? 0 : clock_monotonic_usec() + (uint64_t)timeout_ms * USEC_PER_MSEC;
-    transport->deadline_changed = true;
-    return 0;
 }
 
 static void arm_timer(struct curl_transport *transport)

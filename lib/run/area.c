@@ -15,7 +15,8 @@
 #define RING_BYTES      ((size_t)4 << 20)
 #define PAGE_BYTES      ((size_t)4096)
 
-/* First page of the file. Written by the supervisor before the worker exists. */
+/* A page behind the tally, which comes first so that it can reach all else in the same mapping. Written
+ * by the supervisor before the worker exists. */
 struct area_header {
     uint64_t magic;
     uint32_t n_users;
@@ -53,13 +54,29 @@ static uint8_t *map(int fd, size_t size)
     return memory == MAP_FAILED ? NULL : memory;
 }
 
+static struct area_header *header_of(const struct area *area)
+{
+    return (struct area_header *)(area->memory + area->header_offset_bytes);
+}
+
+static uint64_t *users_of(const struct area *area)
+{
+    return (uint64_t *)(area->memory + area->header_offset_bytes + PAGE_BYTES);
+}
+
+static void *ring_of(const struct area *area)
+{
+    return area->memory + area->header_offset_bytes + PAGE_BYTES + users_bytes(area->n_users);
+}
+
 /* Fills in where everything lies. */
 static void lay_out(struct area *area, uint32_t n_users, bool detail)
 {
     tally_layout(&area->layout);
     area->n_users = n_users;
-    area->tally_offset_bytes = PAGE_BYTES + users_bytes(n_users) + ring_bytes(detail);
-    area->size_bytes = area->tally_offset_bytes + area->layout.size_bytes;
+    area->header_offset_bytes = round_up(area->layout.size_bytes);
+    area->size_bytes =
+        area->header_offset_bytes + PAGE_BYTES + users_bytes(n_users) + ring_bytes(detail);
 }
 
 static size_t pages_bytes(const struct area *area, unsigned pages)
@@ -71,8 +88,7 @@ static int back_pools(struct area *area, unsigned from, unsigned to, struct erro
 {
     for (int b = 0; b < 2; b++) {
         int r = back(area->fd,
-                     area->tally_offset_bytes + area->layout.pool_offset_bytes[b] +
-                         pages_bytes(area, from),
+                     area->layout.pool_offset_bytes[b] + pages_bytes(area, from),
                      pages_bytes(area, to - from), error);
         if (r < 0) {
             return r;
@@ -93,11 +109,14 @@ int area_create(struct area **ret, const char *path, uint32_t n_users, bool deta
     if (area->fd < 0 || ftruncate(area->fd, (off_t)area->size_bytes) < 0) {
         return error_set_errno(error, -errno, "cannot make %s", path);
     }
-    int r = back(area->fd, 0, area->tally_offset_bytes + area->layout.head_bytes, error);
-    if (r < 0) {
-        return r;
+    int r = back(area->fd, 0, area->layout.head_bytes, error);
+    if (r == 0) {
+        r = back(area->fd, area->header_offset_bytes, area->size_bytes - area->header_offset_bytes,
+                 error);
     }
-    r = back_pools(area, 0, FIRST_PAGES, error);
+    if (r == 0) {
+        r = back_pools(area, 0, FIRST_PAGES, error);
+    }
     if (r < 0) {
         return r;
     }
@@ -105,9 +124,9 @@ int area_create(struct area **ret, const char *path, uint32_t n_users, bool deta
     if (!area->memory) {
         return error_set_errno(error, -errno, "cannot map %s", path);
     }
-    *(struct area_header *)area->memory =
+    *header_of(area) =
         (struct area_header){.magic = AREA_MAGIC, .n_users = n_users, .detail = detail};
-    area->users = (uint64_t *)(area->memory + PAGE_BYTES);
+    area->users = users_of(area);
     *ret = TAKE_PTR(area);
     return 0;
 }
@@ -125,7 +144,10 @@ int area_open(struct area **ret, const char *path, struct error *error)
     if (area->fd < 0 || fstat(area->fd, &status) < 0) {
         return error_set_errno(error, -errno, "cannot open %s", path);
     }
-    if (pread(area->fd, &header, sizeof header, 0) != sizeof header || header.magic != AREA_MAGIC) {
+    tally_layout(&area->layout);
+    if (pread(area->fd, &header, sizeof header, (off_t)round_up(area->layout.size_bytes)) !=
+            sizeof header ||
+        header.magic != AREA_MAGIC) {
         return error_set(error, -EINVAL, "%s is not the file of a worker", path);
     }
     lay_out(area, header.n_users, header.detail);
@@ -136,12 +158,10 @@ int area_open(struct area **ret, const char *path, struct error *error)
     if (!area->memory) {
         return error_set_errno(error, -errno, "cannot map %s", path);
     }
-    area->users = (uint64_t *)(area->memory + PAGE_BYTES);
-    int r = tally_new(&area->tally, area->memory + area->tally_offset_bytes,
-                      area->layout.size_bytes, FIRST_PAGES);
+    area->users = users_of(area);
+    int r = tally_new(&area->tally, area->memory, area->size_bytes, FIRST_PAGES);
     if (r == 0 && header.detail) {
-        r = detail_ring_new(&area->ring, area->memory + PAGE_BYTES + users_bytes(area->n_users),
-                            RING_BYTES);
+        r = detail_ring_new(&area->ring, ring_of(area), RING_BYTES);
     }
     if (r < 0) {
         return error_set_errno(error, r, "cannot use %s", path);
@@ -152,20 +172,15 @@ int area_open(struct area **ret, const char *path, struct error *error)
 
 int area_attach(struct area *area)
 {
-    const struct area_header *header = (const struct area_header *)area->memory;
-    bool detail = area->tally_offset_bytes > PAGE_BYTES + users_bytes(area->n_users);
+    size_t with_ring =
+        area->header_offset_bytes + PAGE_BYTES + users_bytes(area->n_users) + ring_bytes(true);
 
     if (area->tally) {
         return 0;
     }
-    if (header->magic != AREA_MAGIC) {
-        return -EINVAL;
-    }
-    int r = tally_attach(&area->tally, area->memory + area->tally_offset_bytes,
-                         area->layout.size_bytes);
-    if (r == 0 && detail) {
-        r = detail_ring_attach(&area->ring, area->memory + PAGE_BYTES + users_bytes(area->n_users),
-                               detail_ring_size_bytes(RING_BYTES));
+    int r = tally_attach(&area->tally, area->memory, area->size_bytes);
+    if (r == 0 && area->size_bytes == with_ring) {
+        r = detail_ring_attach(&area->ring, ring_of(area), detail_ring_size_bytes(RING_BYTES));
     }
     return r;
 }

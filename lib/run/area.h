@@ -51,7 +51,7 @@ struct area {
     struct tally *tally;      /* the worker's or the supervisor's handle */
     struct detail_ring *ring; /* NULL: no detail */
     struct tally_layout layout;
-    size_t tally_offset_bytes;
+    size_t header_offset_bytes; /* behind the tally: header, users, ring */
 };
 
 /* Supervisor: makes the file (it must not exist) and maps it; the tally and ring are attached later,

@@ -18,21 +18,40 @@ static void *allocate(size_t size)
     return memory;
 }
 
+static int load(const char *bytes, size_t size, size_t flags, json_t **ret, json_error_t *reason)
+{
+    json_set_alloc_funcs(allocate, free);
+    out_of_memory = false;
+    _cleanup_(json_decrefp) json_t *json = json_loadb(bytes, size, flags, reason);
+    if (out_of_memory) {
+        return -ENOMEM;
+    }
+    if (!json) {
+        return -EBADMSG;
+    }
+    *ret = TAKE_PTR(json);
+    return 0;
+}
+
+int wire_json_load_any(const char *bytes, size_t size, json_t **ret, json_error_t *reason)
+{
+    return load(bytes, size, JSON_DECODE_ANY, ret, reason);
+}
+
 int wire_json_load(const char *bytes, size_t size, size_t max_bytes, json_t **ret,
                    struct error *error)
 {
+    _cleanup_(json_decrefp) json_t *json = NULL;
     json_error_t reason;
 
     if (size > max_bytes) {
         return error_set(error, -E2BIG, "%zu bytes of JSON, of %zu at most", size, max_bytes);
     }
-    json_set_alloc_funcs(allocate, free);
-    out_of_memory = false;
-    _cleanup_(json_decrefp) json_t *json = json_loadb(bytes, size, JSON_REJECT_DUPLICATES, &reason);
-    if (out_of_memory) {
-        return error_set_errno(error, -ENOMEM, "JSON");
+    int r = load(bytes, size, JSON_REJECT_DUPLICATES, &json, &reason);
+    if (r == -ENOMEM) {
+        return error_set_errno(error, r, "JSON");
     }
-    if (!json) {
+    if (r < 0) {
         return error_set(error, -EBADMSG, "not JSON: line %d, column %d: %s", reason.line,
                          reason.column, reason.text);
     }
