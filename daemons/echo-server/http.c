@@ -113,8 +113,8 @@ static int answer_text(struct lws *wsi, unsigned status, const char *text, enum 
     unsigned char buffer[BODY_OFFSET + sizeof hello];
     size_t size = strlen(text);
 
-    assert(size <= sizeof buffer - BODY_OFFSET);
-    memcpy(buffer + BODY_OFFSET, text, size);
+    assert(size < sizeof buffer - BODY_OFFSET);
+    memcpy(buffer + BODY_OFFSET, text, size + 1);
     return send_answer(wsi, status, "text/plain", buffer, size, after);
 }
 
@@ -212,6 +212,25 @@ static bool reads_only(int method)
     return method == LWSHUMETH_GET || method == LWSHUMETH_HEAD;
 }
 
+static int answer_with_body(struct lws *wsi, struct request *request, enum after after)
+{
+    if (!request->echo) {
+        char *path;
+        int path_size;
+        if (lws_http_get_uri_and_method(wsi, &path, &path_size) < 0) {
+            return -1;
+        }
+        return answer_without_body(wsi, path, false, after);
+    }
+    /* The end of the transaction frees the session. */
+    struct request taken = *request;
+    *request = (struct request){0};
+    int result =
+        send_answer(wsi, HTTP_STATUS_OK, taken.type, taken.buffer, taken.size_bytes, after);
+    request_clear(&taken);
+    return result;
+}
+
 int http_begin(struct lws *wsi, struct request *request)
 {
     char *path;
@@ -239,7 +258,13 @@ int http_begin(struct lws *wsi, struct request *request)
     if (lws_hdr_copy(wsi, request->type, sizeof request->type, WSI_TOKEN_HTTP_CONTENT_TYPE) <= 0) {
         (void)snprintf(request->type, sizeof request->type, "application/octet-stream");
     }
-    return send_continue(wsi);
+    /* Without a length there is no body, but libwebsockets would wait for one, also afterwards. */
+    if (lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_CONTENT_LENGTH) == 0) {
+        return answer_with_body(wsi, request, CLOSE);
+    }
+    /* Of an empty body it reports the end only for POST. */
+    return length == 0 && method != LWSHUMETH_POST ? answer_with_body(wsi, request, KEEP)
+                                                   : send_continue(wsi);
 }
 
 int http_body(struct request *request, const void *bytes, size_t size)
@@ -257,20 +282,7 @@ int http_body(struct request *request, const void *bytes, size_t size)
 
 int http_body_end(struct lws *wsi, struct request *request)
 {
-    if (!request->echo) {
-        char *path;
-        int path_size;
-        if (lws_http_get_uri_and_method(wsi, &path, &path_size) < 0) {
-            return -1;
-        }
-        return answer_without_body(wsi, path, false, KEEP);
-    }
-    /* The end of the transaction frees the session. */
-    struct request taken = *request;
-    *request = (struct request){0};
-    int result = send_answer(wsi, HTTP_STATUS_OK, taken.type, taken.buffer, taken.size_bytes, KEEP);
-    request_clear(&taken);
-    return result;
+    return answer_with_body(wsi, request, KEEP);
 }
 
 /* Of what a client offers libwebsockets takes the first that it knows; knowing none it would hang

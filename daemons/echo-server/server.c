@@ -114,8 +114,8 @@ static int create_context(struct server *server, struct error *error)
         .retry_and_idle_policy = &no_pings,
         .pt_serv_buf_size = SERVICE_BUF_BYTES,
         .vhost_name = "default",
-        .gid = (gid_t)-1,
-        .uid = (uid_t)-1,
+        .gid = -1,
+        .uid = -1,
     };
 
     lws_set_log_level(LLL_ERR | LLL_WARN, on_log);
@@ -245,7 +245,7 @@ static int open_socket(const struct addrinfo *address, int *ret)
 /* Where a socket listens, as URLs have it. */
 static int name_listener(struct listener *listener, int fd)
 {
-    struct sockaddr_storage address;
+    struct sockaddr_storage address = {0};
     socklen_t size = sizeof address;
     char host[NI_MAXHOST];
 

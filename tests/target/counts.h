@@ -26,7 +26,7 @@ void counts_closed(struct counts *counts);
 void counts_forget_connection(struct counts *counts);
 
 /* A request was read whole. The result is for counts_answer(), and lives as long as the counts. */
-struct path_counts *counts_request(struct counts *counts, struct slice path);
+struct path_counts *counts_request(struct counts *counts, struct slice name);
 
 /* What wasn't readable as a request, and gets an answer that says so. */
 struct path_counts *counts_bad_request(struct counts *counts);

@@ -32,7 +32,8 @@ static const char help_head[] =
     "  --help, --version  show this, or the version, and exit\n"
     "\n"
     "A path is a row of behaviours, /NAME or /NAME/VALUE one after the other, and so is the\n"
-    "query: ?NAME=VALUE&NAME. /status/503/delay/50 is /any?status=503&delay=50.\n"
+    "query: ?NAME=VALUE&NAME. /status/503/delay/50 is /any?status=503&delay=50. What begins\n"
+    "with _ in the query means nothing.\n"
     "\n";
 
 static const char help_tail[] =

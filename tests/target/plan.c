@@ -82,33 +82,40 @@ static bool read_number(const char *text, uint64_t *ret)
     return true;
 }
 
+/* Copies and decodes a value, for the caller to free. */
+static int take_value(struct value *value, const struct request *request, struct slice raw,
+                      bool from_query)
+{
+    if (!raw.bytes) {
+        return -EINVAL;
+    }
+    value->text = strndup(raw.bytes, raw.size);
+    if (!value->text) {
+        return -ENOMEM;
+    }
+    value->size = raw.size;
+    value->target_offset = (size_t)(raw.bytes - request->target.bytes);
+    value->target_size = raw.size;
+    return decode(value, from_query) ? 0 : -EINVAL;
+}
+
 /* Applies one behaviour. `raw` is its value as it stands in the target; bytes NULL: none. */
 static int apply(struct plan *plan, const struct request *request,
                  const struct behaviour *behaviour, struct slice raw, bool from_query)
 {
-    struct value value = {.size = raw.size};
-    _cleanup_free_ char *text = NULL;
+    struct value value = {0};
     uint64_t number = 0;
+    int result = behaviour->value ? take_value(&value, request, raw, from_query) : 0;
 
-    if (behaviour->value) {
-        if (!raw.bytes) {
-            return -EINVAL;
-        }
-        value.text = text = strndup(raw.bytes, raw.size);
-        if (!text) {
-            return -ENOMEM;
-        }
-        value.target_offset = (size_t)(raw.bytes - request->target.bytes);
-        value.target_size = raw.size;
-        if (!decode(&value, from_query)) {
-            return -EINVAL;
-        }
-    }
-    if (behaviour->max > 0 &&
+    if (result == 0 && value.text && behaviour->max > 0 &&
         (!read_number(value.text, &number) || number < behaviour->min || number > behaviour->max)) {
-        return -EINVAL;
+        result = -EINVAL;
     }
-    return behaviour->apply(plan, request, &value, number);
+    if (result == 0) {
+        result = behaviour->apply(plan, request, &value, number);
+    }
+    free(value.text);
+    return result;
 }
 
 /* How many segments of a path a behaviour's value takes. */
@@ -202,7 +209,7 @@ static int read_query(struct plan *plan, const struct request *request)
         const char *end = memchr(rest.bytes, '&', rest.size);
         struct slice part = {rest.bytes, end ? (size_t)(end - rest.bytes) : rest.size};
         skip(&rest, part.size + (end ? 1 : 0));
-        if (part.size == 0) {
+        if (part.size == 0 || *part.bytes == '_') {
             continue;
         }
         const char *equals = memchr(part.bytes, '=', part.size);

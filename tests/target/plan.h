@@ -7,8 +7,9 @@
  *
  *     /status/503/delay/50            /any?status=503&delay=50           /delay/50?status=503
  *
- * Behind /any a path may go on as it likes, so that tests can have paths of their own. The whole
- * list is in behaviours.c, a table, and in --help. */
+ * Behind /any a path may go on as it likes, so that tests can have paths of their own; names in the
+ * query that begin with '_' mean nothing, so that they can have queries. The whole list is in
+ * behaviours.c, a table, and in --help. */
 #ifndef LOADS_TARGET_PLAN_H
 #define LOADS_TARGET_PLAN_H
 

@@ -52,21 +52,15 @@ int text_append(struct text *text, const void *bytes, size_t size)
 
 int text_add(struct text *text, const char *format, ...)
 {
+    _cleanup_free_ char *bytes = NULL;
     va_list arguments;
 
     va_start(arguments, format);
-    int size = vsnprintf(NULL, 0, format, arguments);
+    int size = vasprintf(&bytes, format, arguments);
     va_end(arguments);
     if (size < 0) {
-        return -EINVAL;
+        bytes = NULL; /* vasprintf leaves it undefined */
+        return -ENOMEM;
     }
-    int result = reserve(text, (size_t)size);
-    if (result < 0) {
-        return result;
-    }
-    va_start(arguments, format);
-    (void)vsnprintf(text->bytes + text->size, (size_t)size + 1, format, arguments); /* it fits */
-    va_end(arguments);
-    text->size += (size_t)size;
-    return 0;
+    return text_append(text, bytes, (size_t)size);
 }
