@@ -222,7 +222,8 @@ static int load_test(struct worker *worker, struct error *error)
 
 static int make_parts(struct worker *worker, struct error *error)
 {
-    struct transport_curl_options options = {0};
+    struct transport_curl_options options = {.ca_file = worker->spec->ca_file,
+                                             .insecure = worker->spec->insecure};
     const char *server_url = worker->spec->url ? worker->spec->url : worker->spec->server_url;
     int r;
 
