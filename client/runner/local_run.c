@@ -394,7 +394,7 @@ static void release(struct local_run *run)
 
 static int set_up(struct local_run *run, const struct runner_options *options)
 {
-    *run = (struct local_run){.options = options, .loop = ev_default_loop(EVFLAG_AUTO)};
+    *run = (struct local_run){.options = options, .loop = ev_loop_new(EVFLAG_AUTO)};
     watch_signals(run);
     int r = program_find("loads-worker", &run->worker_program, &run->error);
     return r < 0 ? r : run_dir_make(&run->run_dir, &run->error);
