@@ -62,7 +62,8 @@ int area_create(struct area **ret, const char *path, uint32_t n_users, bool deta
 /* Worker: maps a file that area_create() made and formats tally and ring. */
 int area_open(struct area **ret, const char *path, struct error *error) _must_check_;
 
-/* Supervisor: -EINVAL when what the worker formatted makes no sense. */
+/* Supervisor: -EINVAL when what the worker formatted makes no sense; -ENOMEM. A tally without its
+ * ring is attached nevertheless: its counts can be had. */
 int area_attach(struct area *area) _must_check_;
 
 /* Worker: backs the tally with storage when the next hit may need it. -ENOSPC with a text. */

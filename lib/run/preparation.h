@@ -27,6 +27,7 @@ struct preparation_options {
     void *context;
 };
 
+/* Borrows the loop and all texts in `options` until done() or preparation_free(). */
 int preparation_start(struct preparation **ret, struct ev_loop *loop,
                       const struct preparation_options *options,
                       struct error *error) _must_check_;

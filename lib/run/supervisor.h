@@ -25,6 +25,8 @@ struct supervisor_options {
     const char *worker_program;
     const char *run_dir; /* exists; files of this run are made in it */
     unsigned workers;    /* per cycle at most; never more than users */
+    /* A worker that hasn't ended this long after its time gets TERM, then KILL. 0: 3 s, 5 s. */
+    uint64_t late_usec, kill_after_usec;
     struct supervisor_callbacks {
         /* What one worker counted in a second, and what the supervisor itself counts of workers that
          * died. Borrowed during the call, as all below. */
