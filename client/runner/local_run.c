@@ -343,7 +343,7 @@ static enum exit_code verdict(struct local_run *run, int result, const struct su
         run->report.outcome = "interrupted";
         return EXIT_INTERRUPTED;
     }
-    bool passed = summary->errors == 0 && summary->failures == 0;
+    bool passed = summary->errors == 0 && summary->failures == 0 && summary->successes > 0;
     run->report.outcome = passed ? "passed" : "failed";
     return passed ? EXIT_PASSED : EXIT_FAILED;
 }

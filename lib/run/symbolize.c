@@ -77,29 +77,84 @@ static const char *readable(const char *function)
                                                             : function;
 }
 
+struct trace {
+    char *text;
+    size_t size;
+    char last[sizeof(struct place) + 64]; /* the line before, for recursions */
+    unsigned repeated;
+};
+
+static void end_repetition(struct trace *trace)
+{
+    if (trace->repeated > 0) {
+        append(trace->text, trace->size, "  (and %u times more)\n", trace->repeated);
+        trace->repeated = 0;
+    }
+}
+
+static void add_frame(struct trace *trace, const char *line)
+{
+    if (strcmp(line, trace->last) == 0) {
+        trace->repeated++;
+        return;
+    }
+    end_repetition(trace);
+    append(trace->text, trace->size, "  %s\n", line);
+    (void)snprintf(trace->last, sizeof trace->last, "%s", line);
+}
+
+static const char *base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+/* Frame by frame, up to the test's own function: what called that is no news. *ret_place becomes the
+ * innermost place in the module. */
+static void walk(const struct message_crash *crash, const char *module, struct trace *trace,
+                 struct place *ret_place)
+{
+    bool in_test = false;
+
+    for (uint32_t i = 0; i < crash->n_frames; i++) {
+        const struct crash_frame *frame = &crash->frames[i];
+        bool of_module = strcmp(frame->object, module) == 0;
+        struct place place;
+        char line[sizeof trace->last];
+
+        if (in_test && !of_module && strcmp(base_name(frame->object), "loads-worker") == 0) {
+            break;
+        }
+        if (symbolize(frame->object, frame->offset, &place) && place.file[0]) {
+            (void)snprintf(line, sizeof line, "%s (%s:%d)", readable(place.function), place.file,
+                           place.line);
+        } else {
+            (void)snprintf(line, sizeof line, "%s (%s+0x%" PRIx64 ")",
+                           place.function[0] ? place.function : "??", base_name(frame->object),
+                           frame->offset);
+        }
+        add_frame(trace, line);
+        if (of_module && !in_test) {
+            *ret_place = place;
+            in_test = true;
+        }
+    }
+    end_repetition(trace);
+}
+
 void symbolize_crash(const struct message_crash *crash, const char *module, size_t stack_size_bytes,
                      char *message, size_t message_size, char *where, size_t where_size,
                      char *traceback, size_t traceback_size)
 {
+    struct trace trace = {.text = traceback, .size = traceback_size};
     char inside[sizeof(struct place) + 16] = "";
+    struct place place = {0};
 
     *where = *traceback = '\0';
-    for (uint32_t i = 0; i < crash->n_frames; i++) {
-        const struct crash_frame *frame = &crash->frames[i];
-        struct place place;
-        const char *slash = strrchr(frame->object, '/');
-
-        if (!frame->object[0] || !symbolize(frame->object, frame->offset, &place)) {
-            append(traceback, traceback_size, "  ?? (%s+0x%" PRIx64 ")\n",
-                   slash ? slash + 1 : frame->object, frame->offset);
-            continue;
-        }
-        append(traceback, traceback_size, "  %s (%s:%d)\n", readable(place.function), place.file,
-               place.line);
-        if (!*where && strcmp(frame->object, module) == 0) {
-            (void)snprintf(where, where_size, "%s:%d", place.file, place.line);
-            (void)snprintf(inside, sizeof inside, " in %s (%s)", readable(place.function), where);
-        }
+    walk(crash, module, &trace, &place);
+    if (place.file[0]) {
+        (void)snprintf(where, where_size, "%s:%d", place.file, place.line);
+        (void)snprintf(inside, sizeof inside, " in %s (%s)", readable(place.function), where);
     }
     if (crash->stack_overflow) {
         (void)snprintf(message, message_size,
