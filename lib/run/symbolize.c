@@ -184,7 +184,12 @@ void symbolize_crash(const struct message_crash *crash, const char *module, size
     if (place.file[0]) {
         (void)snprintf(where, where_size, "%s:%d", place.file, place.line);
     }
-    if (crash->stack_overflow) {
+    if (crash->stalled) {
+        (void)snprintf(message, message_size,
+                       "stalled%s: a test that waits must do so by loads_sleep() and its like, or "
+                       "it takes longer than --stall-timeout",
+                       inside);
+    } else if (crash->stack_overflow) {
         (void)snprintf(message, message_size,
                        "stack overflow%s: a user's stack is %zu KiB, more with --stack-size",
                        inside, stack_size_bytes / 1024);

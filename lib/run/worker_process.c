@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -243,6 +244,16 @@ void worker_stop(struct worker_process *worker, uint64_t grace_usec)
 void worker_signal(struct worker_process *worker, int signal_number)
 {
     child_signal(worker->child, signal_number);
+}
+
+void worker_abort(struct worker_process *worker)
+{
+    (void)kill(child_pid(worker->child), SIGABRT); /* to it alone: once is what its handler expects */
+}
+
+uint64_t worker_turned_usec(const struct worker_process *worker)
+{
+    return *worker->area->turned_usec;
 }
 
 const struct message_crash *worker_crash(const struct worker_process *worker)
