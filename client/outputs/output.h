@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* Outputs: what becomes of a run's results on the client, chosen with --output NAME[=FILE]. Each is a
- * row of a table with the same few verbs. */
+/* Outputs: what becomes of a run's results on the client, chosen with --output NAME[=FILE]. Each is
+ * a row of a table with the same few verbs. */
 #ifndef LOADS_OUTPUTS_OUTPUT_H
 #define LOADS_OUTPUTS_OUTPUT_H
 
@@ -16,12 +16,12 @@
 /* What is known of the run beside its numbers. Borrowed. */
 struct output_run {
     const struct run_spec *spec;
-    const struct names *names;  /* for ids in detail */
-    uint64_t started_usec;      /* realtime */
-    uint64_t ended_usec;        /* realtime; 0 while it is on */
-    unsigned workers;           /* per cycle at most */
-    const char *outcome;        /* "passed", "failed", "aborted" (gave up), "interrupted"; NULL while on */
-    const char *trouble;        /* why it was given up; NULL */
+    const struct names *names; /* for ids in detail */
+    uint64_t started_usec;     /* realtime */
+    uint64_t ended_usec;       /* realtime; 0 while it is on */
+    unsigned workers;          /* per cycle at most */
+    const char *outcome; /* "passed", "failed", "aborted" (gave up), "interrupted"; NULL while on */
+    const char *trouble; /* why it was given up; NULL */
 };
 
 struct output;
@@ -46,15 +46,16 @@ extern const struct output_type output_types[];
 
 struct output {
     const struct output_type *type;
-    FILE *file;
-    char *path;    /* NULL: standard output */
-    void *data;    /* the type's, freed with free() */
-    bool broken;   /* a write failed: it was said, nothing more is written */
+    FILE *file;   /* NULL: nothing is written, ever, or it is closed */
+    char *buffer; /* the stream's, where it is larger than usual */
+    char *path;   /* NULL: standard output */
+    void *data;   /* the type's, freed with free() */
+    bool broken;  /* a write failed: it was said, nothing more is written */
 };
 
-/* Parses NAME or NAME=FILE and opens the file for writing, so that what can't be written is known before
- * the run starts: an existing file is only truncated at begin(). -EINVAL for an unknown name (lists those
- * there are), or -errno of the file; with a text. */
+/* Parses NAME or NAME=FILE and opens the file for writing, so that what can't be written is known
+ * before the run starts: an existing file is only truncated at begin(). -EINVAL for an unknown name
+ * (lists those there are), or -errno of the file; with a text. */
 int output_open(struct output **ret, const char *argument, struct error *error) _must_check_;
 
 /* Closes; -errno with a text when the last bytes could not be written (a full disk). */
@@ -62,9 +63,10 @@ int output_close(struct output *output, struct error *error) _must_check_;
 struct output *output_free(struct output *output);
 DEFINE_CLEANUP(struct output, output_free)
 
-/* Call these instead of the type's own functions: they leave a broken output alone, and break it when
- * it fails. */
-int output_begin(struct output *output, const struct output_run *run, struct error *error) _must_check_;
+/* Call these instead of the type's own functions: they leave a broken output alone, and break it
+ * when it fails. */
+int output_begin(struct output *output, const struct output_run *run, struct error *error)
+    _must_check_;
 int output_detail(struct output *output, const struct output_run *run, const struct detail *detail,
                   struct error *error) _must_check_;
 int output_end(struct output *output, const struct output_run *run, const struct summary *summary,

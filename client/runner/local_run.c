@@ -343,7 +343,7 @@ static enum exit_code verdict(struct local_run *run, int result, const struct su
         run->report.outcome = "interrupted";
         return EXIT_INTERRUPTED;
     }
-    bool passed = summary->errors == 0 && summary->failures == 0;
+    bool passed = summary->errors == 0 && summary->failures == 0 && summary->successes > 0;
     run->report.outcome = passed ? "passed" : "failed";
     return passed ? EXIT_PASSED : EXIT_FAILED;
 }
@@ -386,15 +386,20 @@ static void release(struct local_run *run)
     strlist_clear(&run->tests);
     run_spec_free(run->spec);
     free(run->worker_program);
-    for (size_t i = 0; i < ELEMENTSOF(run->signals); i++) {
+    for (size_t i = 0; run->loop && i < ELEMENTSOF(run->signals); i++) {
         ev_signal_stop(run->loop, &run->signals[i]);
     }
-    ev_loop_destroy(run->loop);
+    if (run->loop) {
+        ev_loop_destroy(run->loop);
+    }
 }
 
 static int set_up(struct local_run *run, const struct runner_options *options)
 {
     *run = (struct local_run){.options = options, .loop = ev_loop_new(EVFLAG_AUTO)};
+    if (!run->loop) {
+        return error_set(&run->error, -ENOMEM, "cannot make an event loop");
+    }
     watch_signals(run);
     int r = program_find("loads-worker", &run->worker_program, &run->error);
     return r < 0 ? r : run_dir_make(&run->run_dir, &run->error);

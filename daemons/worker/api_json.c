@@ -2,16 +2,15 @@
 /* JSON of answers, by paths such as "items[0].name". A document is read once per answer and kept to
  * the end of the iteration. */
 #include <errno.h>
-#include <limits.h>
+#include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "call.h"
 #include "session.h"
 #include "user.h"
 #include "wire/json.h"
-
-#define MAX_DEPTH 64
 
 /* The documents of an iteration. */
 struct document {
@@ -29,9 +28,18 @@ static void release_documents(loads_user *user)
     user->release = NULL;
 }
 
-static void fail(loads_user *user, const loads_response *response, const char *format, ...)
-    _printf_(3, 4) __attribute__((noreturn));
-static void fail(loads_user *user, const loads_response *response, const char *format, ...)
+/* Who asks, where in the test, of which answer. */
+struct question {
+    loads_user *user;
+    const char *file;
+    int line;
+    const loads_response *response;
+    const char *path;
+};
+
+static void fail(const struct question *q, const char *format, ...)
+    _printf_(2, 3) __attribute__((noreturn));
+static void fail(const struct question *q, const char *format, ...)
 {
     char message[1024];
     va_list arguments;
@@ -40,31 +48,34 @@ static void fail(loads_user *user, const loads_response *response, const char *f
     int n = vsnprintf(message, sizeof message, format, arguments);
     va_end(arguments);
     if (n >= 0 && (size_t)n < sizeof message) {
-        (void)snprintf(message + n, sizeof message - (size_t)n, " (answer of %s)", response->url);
+        (void)snprintf(message + n, sizeof message - (size_t)n, " (answer of %s)",
+                       q->response->url);
     }
-    call_fail(user, ERROR_KIND_FAILURE, "json", "", 0, message);
+    call_fail(q->user, ERROR_KIND_FAILURE, "json", q->file, q->line, message);
 }
 
-static json_t *document(loads_user *user, const loads_response *response)
+static json_t *document(const struct question *q)
 {
+    loads_user *user = q->user;
     json_error_t error;
+    json_t *json = NULL;
 
     for (struct document *d = user->released; d; d = d->next) {
-        if (d->response == response) {
+        if (d->response == q->response) {
             return d->json;
         }
     }
     struct document *d = arena_alloc(&user->arena, sizeof *d);
-    json_t *json = NULL;
-    int r = d ? wire_json_load_any(response->body, response->body_size, &json, &error) : -ENOMEM;
+    int r = d ? wire_json_load_any(q->response->body, q->response->body_size, &json, &error)
+              : -ENOMEM;
     if (r == -ENOMEM) {
-        call_fail(user, ERROR_KIND_ERROR, "memory", "", 0, "out of memory");
+        call_fail(user, ERROR_KIND_ERROR, "memory", q->file, q->line, "out of memory");
     }
     if (r < 0) {
-        fail(user, response, "the body is not JSON: line %d, column %d: %s", error.line,
-             error.column, error.text);
+        fail(q, "the body is not JSON: line %d, column %d: %s", error.line, error.column,
+             error.text);
     }
-    *d = (struct document){user->released, response, json};
+    *d = (struct document){user->released, q->response, json};
     user->released = d;
     user->release = release_documents;
     return json;
@@ -76,32 +87,28 @@ static const json_t *step(const json_t *json, const char **path)
     const char *p = *path;
 
     if (*p == '[') {
-        size_t index = 0;
-        for (p++; *p >= '0' && *p <= '9' && index < SIZE_MAX / 10 - 1; p++) {
-            index = index * 10 + (size_t)(*p - '0');
-        }
-        *path = *p == ']' ? p + 1 : p;
-        return *p == ']' ? json_array_get(json, index) : NULL;
+        char *end;
+        unsigned long long index = strtoull(p + 1, &end, 10);
+        *path = *end == ']' ? end + 1 : end;
+        return p[1] >= '0' && p[1] <= '9' && *end == ']' ? json_array_get(json, (size_t)index)
+                                                         : NULL;
     }
     p += *p == '.' ? 1 : 0;
     size_t size = strcspn(p, ".[");
-    char *key = strndup(p, size);
-    const json_t *value = key ? json_object_get(json, key) : NULL;
-    free(key);
     *path = p + size;
-    return value;
+    return json_object_getn(json, p, size);
 }
 
-/* The value at a path; leaves the iteration when it isn't there. */
-static const json_t *at(loads_user *user, const loads_response *response, const char *path)
+/* The value at the path; leaves the iteration when it isn't there. */
+static const json_t *at(const struct question *q)
 {
-    const json_t *json = document(user, response);
-    const char *rest = path;
+    const json_t *json = document(q);
+    const char *rest = q->path;
 
-    for (int depth = 0; *rest; depth++) {
-        json = depth < MAX_DEPTH ? step(json, &rest) : NULL;
+    while (*rest) {
+        json = step(json, &rest);
         if (!json) {
-            fail(user, response, "the JSON has nothing at \"%s\"", path);
+            fail(q, "the JSON has nothing at \"%s\"", q->path);
         }
     }
     return json;
@@ -117,65 +124,78 @@ static const char *type_name(const json_t *json)
     return names[json_typeof(json)];
 }
 
-static void wrong_type(loads_user *user, const loads_response *response, const char *path,
-                       const json_t *json, const char *wanted) __attribute__((noreturn));
-static void wrong_type(loads_user *user, const loads_response *response, const char *path,
-                       const json_t *json, const char *wanted)
+/* Leaves the iteration unless the value has the type that was asked for. */
+static void want(const struct question *q, const json_t *json, bool has_type, const char *type)
 {
-    fail(user, response, "the JSON at \"%s\" is %s, expected %s", path, type_name(json), wanted);
+    if (!has_type) {
+        fail(q, "the JSON at \"%s\" is %s, expected %s", q->path, type_name(json), type);
+    }
 }
 
-const char *loads_json_string(const loads_response *response, const char *path)
-{
-    loads_user *user = call_user();
-    const json_t *json = user ? at(user, response, path) : NULL;
+/* The question of an accessor; user NULL: the answer doesn't matter any more. */
+#define QUESTION {call_user(), file, line, response, path}
 
-    if (json && !json_is_string(json)) {
-        wrong_type(user, response, path, json, "a string");
+const char *loads_json_string_(const char *file, int line, const loads_response *response,
+                               const char *path)
+{
+    struct question q = QUESTION;
+    const json_t *json = q.user ? at(&q) : NULL;
+
+    if (!json) {
+        return "";
     }
-    return json ? json_string_value(json) : "";
+    want(&q, json, json_is_string(json), "a string");
+    return json_string_value(json);
 }
 
-intmax_t loads_json_int(const loads_response *response, const char *path)
+intmax_t loads_json_int_(const char *file, int line, const loads_response *response,
+                         const char *path)
 {
-    loads_user *user = call_user();
-    const json_t *json = user ? at(user, response, path) : NULL;
+    struct question q = QUESTION;
+    const json_t *json = q.user ? at(&q) : NULL;
 
-    if (json && !json_is_integer(json)) {
-        wrong_type(user, response, path, json, "a whole number");
+    if (!json) {
+        return 0;
     }
-    return json ? json_integer_value(json) : 0;
+    want(&q, json, json_is_integer(json), "a whole number");
+    return json_integer_value(json);
 }
 
-double loads_json_double(const loads_response *response, const char *path)
+double loads_json_double_(const char *file, int line, const loads_response *response,
+                          const char *path)
 {
-    loads_user *user = call_user();
-    const json_t *json = user ? at(user, response, path) : NULL;
+    struct question q = QUESTION;
+    const json_t *json = q.user ? at(&q) : NULL;
 
-    if (json && !json_is_number(json)) {
-        wrong_type(user, response, path, json, "a number");
+    if (!json) {
+        return 0;
     }
-    return json ? json_number_value(json) : 0;
+    want(&q, json, json_is_number(json), "a number");
+    return json_number_value(json);
 }
 
-bool loads_json_bool(const loads_response *response, const char *path)
+bool loads_json_bool_(const char *file, int line, const loads_response *response,
+                      const char *path)
 {
-    loads_user *user = call_user();
-    const json_t *json = user ? at(user, response, path) : NULL;
+    struct question q = QUESTION;
+    const json_t *json = q.user ? at(&q) : NULL;
 
-    if (json && !json_is_boolean(json)) {
-        wrong_type(user, response, path, json, "true or false");
+    if (!json) {
+        return false;
     }
-    return json && json_is_true(json);
+    want(&q, json, json_is_boolean(json), "true or false");
+    return json_is_true(json);
 }
 
-size_t loads_json_count(const loads_response *response, const char *path)
+size_t loads_json_count_(const char *file, int line, const loads_response *response,
+                         const char *path)
 {
-    loads_user *user = call_user();
-    const json_t *json = user ? at(user, response, path) : NULL;
+    struct question q = QUESTION;
+    const json_t *json = q.user ? at(&q) : NULL;
 
-    if (json && !json_is_array(json)) {
-        wrong_type(user, response, path, json, "an array");
+    if (!json) {
+        return 0;
     }
-    return json ? json_array_size(json) : 0;
+    want(&q, json, json_is_array(json), "an array");
+    return json_array_size(json);
 }

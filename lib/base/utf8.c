@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* A check for UTF-8 that doesn't hang on the locale as mbrtowc() does. The first byte tells the
+/* UTF-8 without the locale that mbrtowc() hangs on. The first byte tells the
  * length and, with it, the range of the second; that range is what keeps overlong forms and
  * surrogates out. */
 #include "base/utf8.h"
@@ -21,22 +21,35 @@ static unsigned sequence(unsigned char first, unsigned char *low, unsigned char 
     return first < 0xE0 ? 2 : first < 0xF0 ? 3 : 4;
 }
 
-bool utf8_valid(const char *text, size_t size)
+size_t utf8_character(const char *text, size_t size, uint32_t *ret)
 {
     const unsigned char *bytes = (const unsigned char *)text;
+    unsigned char low, high;
+    unsigned length = sequence(bytes[0], &low, &high);
 
-    for (size_t i = 0; i < size;) {
-        unsigned char low, high;
-        unsigned length = sequence(bytes[i], &low, &high);
-        if (length == 0 || length > size - i) {
-            return false;
+    if (length == 0 || length > size) {
+        return 0;
+    }
+    uint32_t character = length == 1 ? bytes[0] : bytes[0] & (0x7Fu >> length);
+    for (unsigned k = 1; k < length; k++) {
+        if (bytes[k] < low || bytes[k] > high) {
+            return 0;
         }
-        for (unsigned k = 1; k < length; k++) {
-            if (bytes[i + k] < low || bytes[i + k] > high) {
-                return false;
-            }
-            low = 0x80;
-            high = 0xBF;
+        low = 0x80;
+        high = 0xBF;
+        character = character << 6 | (bytes[k] & 0x3F);
+    }
+    *ret = character;
+    return length;
+}
+
+bool utf8_valid(const char *text, size_t size)
+{
+    for (size_t i = 0; i < size;) {
+        uint32_t character;
+        size_t length = utf8_character(text + i, size - i, &character);
+        if (length == 0) {
+            return false;
         }
         i += length;
     }

@@ -26,8 +26,8 @@ enum message_type {
 #define CRASH_MAX_FRAMES 64
 #define CRASH_MAX_TEXT   512
 
-/* A frame's place: raw address, and the file that was mapped there, which the dying worker knows and
- * nobody else does any more. */
+/* A frame's place: raw address, and the file that was mapped there, which the dying worker knows
+ * and nobody else does any more. */
 struct crash_frame {
     uint64_t offset; /* address less the object's load address */
     char object[192];
@@ -66,6 +66,9 @@ size_t message_size_bytes(uint32_t type);
 
 /* Sends without blocking. Async-signal-safe. -errno. */
 int channel_send(int fd, const struct message *message) _must_check_;
+
+/* A worker can't run, or can't go on: tells its supervisor why (cut). -errno. */
+int channel_refuse(int fd, const char *reason) _must_check_;
 
 /* 1: *ret is a message (texts end with NUL); 0: nothing there now; -EPIPE: the other end is gone;
  * -EBADMSG: not a message, dropped. */

@@ -92,43 +92,87 @@ static const char *readable(const char *function)
                                                              : function;
 }
 
-/* "function (file:line)", or what else is known of a frame. */
-static void describe(const struct crash_frame *frame, const struct place *place, char *text,
-                     size_t size)
-{
-    const char *function = place->function[0] ? readable(place->function) : "??";
-    const char *slash = strrchr(frame->object, '/');
-    const char *object = slash ? slash + 1 : frame->object;
+struct trace {
+    char *text;
+    size_t size;
+    char last[sizeof(struct place) + 64]; /* the line before, for recursions */
+    unsigned repeated;
+};
 
-    if (place->file[0]) {
-        (void)snprintf(text, size, "%s (%s:%d)", function, place->file, place->line);
-    } else if (place->function[0]) {
-        (void)snprintf(text, size, "%s (%s)", function, object);
-    } else {
-        (void)snprintf(text, size, "?? (%s+0x%" PRIx64 ")", object, frame->offset);
+static void end_repetition(struct trace *trace)
+{
+    if (trace->repeated > 0) {
+        append(trace->text, trace->size, "  (and %u times more)\n", trace->repeated);
+        trace->repeated = 0;
     }
+}
+
+static void add_frame(struct trace *trace, const char *line)
+{
+    if (strcmp(line, trace->last) == 0) {
+        trace->repeated++;
+        return;
+    }
+    end_repetition(trace);
+    append(trace->text, trace->size, "  %s\n", line);
+    (void)snprintf(trace->last, sizeof trace->last, "%s", line);
+}
+
+static const char *base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+/* Frame by frame, up to the test's own function: what called that is no news. *ret_place becomes
+ * the innermost place in the module. */
+static void walk(const struct message_crash *crash, const char *module, struct trace *trace,
+                 struct place *ret_place)
+{
+    bool in_test = false;
+
+    for (uint32_t i = 0; i < crash->n_frames; i++) {
+        const struct crash_frame *frame = &crash->frames[i];
+        bool of_module = strcmp(frame->object, module) == 0;
+        struct place place;
+        char line[sizeof trace->last];
+
+        if (in_test && !of_module && strcmp(base_name(frame->object), "loads-worker") == 0) {
+            break;
+        }
+        (void)symbolize(frame->object, frame->offset, &place);
+        const char *function = place.function[0] ? readable(place.function) : "??";
+        if (place.file[0]) {
+            (void)snprintf(line, sizeof line, "%s (%s:%d)", function, place.file, place.line);
+        } else {
+            (void)snprintf(line, sizeof line, "%s (%s+0x%" PRIx64 ")", function,
+                           base_name(frame->object), frame->offset);
+        }
+        add_frame(trace, line);
+        if (of_module && !in_test) {
+            *ret_place = place;
+            in_test = true;
+        }
+    }
+    end_repetition(trace);
 }
 
 void symbolize_crash(const struct message_crash *crash, const char *module, size_t stack_size_bytes,
                      char *message, size_t message_size, char *where, size_t where_size,
                      char *traceback, size_t traceback_size)
 {
-    char text[sizeof(struct place) + 16], inside[sizeof text + 4] = "";
+    struct trace trace = {.text = traceback, .size = traceback_size};
+    char inside[sizeof(struct place) + 16] = "";
+    struct place place = {0};
 
     *where = *traceback = '\0';
-    for (uint32_t i = 0; i < crash->n_frames; i++) {
-        const struct crash_frame *frame = &crash->frames[i];
-        struct place place = {0};
-        bool known = frame->object[0] && symbolize(frame->object, frame->offset, &place);
-
-        describe(frame, &place, text, sizeof text);
-        append(traceback, traceback_size, "  %s\n", text);
-        if (known && !inside[0] && strcmp(frame->object, module) == 0) {
-            (void)snprintf(inside, sizeof inside, " in %s", text);
-            if (place.file[0]) {
-                (void)snprintf(where, where_size, "%s:%d", place.file, place.line);
-            }
-        }
+    walk(crash, module, &trace, &place);
+    if (place.file[0]) {
+        (void)snprintf(where, where_size, "%s:%d", place.file, place.line);
+        (void)snprintf(inside, sizeof inside, " in %s (%s)",
+                       place.function[0] ? readable(place.function) : "??", where);
+    } else if (place.function[0]) {
+        (void)snprintf(inside, sizeof inside, " in %s", readable(place.function));
     }
     if (crash->stack_overflow) {
         (void)snprintf(message, message_size,

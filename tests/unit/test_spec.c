@@ -11,7 +11,7 @@
 
 static const char least[] = "{\"run_id\":\"" ID "\",\"fqn\":\"m.A.t\",\"users\":[1],\"hits\":[1],"
                             "\"grace_usec\":0,\"http_timeout_usec\":30000000,"
-                            "\"stack_size_bytes\":262144,\"detail\":false}";
+                            "\"stack_size_bytes\":262144,\"insecure\":false,\"detail\":false}";
 
 /* Text with the first `from` replaced by `to`. */
 static const char *with(const char *text, const char *from, const char *to)

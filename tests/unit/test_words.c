@@ -95,12 +95,39 @@ static void test_utf8(void **state _unused_)
     assert_true(utf8_valid("a\0b", 3));
 }
 
+static void test_utf8_character(void **state _unused_)
+{
+    static const struct {
+        const char *text;
+        size_t length;
+        uint32_t character;
+    } rows[] = {
+        {"a\xC3", 1, 'a'},
+        {"\x7F", 1, 0x7F},
+        {"\xC3\xA9", 2, 0xE9},
+        {"\xE2\x82\xACx", 3, 0x20AC},
+        {"\xF0\x9F\x98\x80", 4, 0x1F600},
+        {"\xF4\x8F\xBF\xBF", 4, 0x10FFFF},
+        {"\xA9", 0, 0},
+        {"\xE2\x82", 0, 0},
+        {"\xED\xA0\x80", 0, 0},
+    };
+
+    for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
+        uint32_t character = 0;
+        assert_int_equal(utf8_character(rows[i].text, strlen(rows[i].text), &character),
+                         rows[i].length);
+        assert_int_equal(character, rows[i].character);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_split),
         cmocka_unit_test(test_split_errors),
         cmocka_unit_test(test_utf8),
+        cmocka_unit_test(test_utf8_character),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

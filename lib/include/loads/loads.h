@@ -120,13 +120,14 @@ LOADS_API loads_response *loads_send(loads_user *user, const loads_request *requ
 /* The value of the answer's first header of that name, in any case; NULL if there is none. */
 LOADS_API const char *loads_header(const loads_response *response, const char *name);
 
-/* The JSON value at a path such as "items[0].name" ("" is the document). A body that isn't JSON, a path
+/* The JSON value at a path such as "items[0].name" ("" is the document), as const char *, intmax_t,
+ * double and bool; of an array, the number of its elements as size_t. A body that isn't JSON, a path
  * that isn't there or a value of another type is a failure that says which. */
-LOADS_API const char *loads_json_string(const loads_response *response, const char *path);
-LOADS_API intmax_t loads_json_int(const loads_response *response, const char *path);
-LOADS_API double loads_json_double(const loads_response *response, const char *path);
-LOADS_API bool loads_json_bool(const loads_response *response, const char *path);
-LOADS_API size_t loads_json_count(const loads_response *response, const char *path); /* of an array */
+#define loads_json_string(response, path) loads_json_string_(__FILE__, __LINE__, (response), (path))
+#define loads_json_int(response, path)    loads_json_int_(__FILE__, __LINE__, (response), (path))
+#define loads_json_double(response, path) loads_json_double_(__FILE__, __LINE__, (response), (path))
+#define loads_json_bool(response, path)   loads_json_bool_(__FILE__, __LINE__, (response), (path))
+#define loads_json_count(response, path)  loads_json_count_(__FILE__, __LINE__, (response), (path))
 
 /* Forgets the user's cookies and closes its connections: from here on it is a new visitor. */
 LOADS_API void loads_session_reset(loads_user *user);
@@ -242,6 +243,16 @@ LOADS_API void loads_assert_near_(const char *file, int line, const char *what, 
                                   double expected, double tolerance);
 LOADS_API void loads_assert_str_(const char *file, int line, const char *what, enum loads_str_ how,
                                  const char *actual, const char *expected);
+LOADS_API const char *loads_json_string_(const char *file, int line,
+                                         const loads_response *response, const char *path);
+LOADS_API intmax_t loads_json_int_(const char *file, int line, const loads_response *response,
+                                   const char *path);
+LOADS_API double loads_json_double_(const char *file, int line, const loads_response *response,
+                                    const char *path);
+LOADS_API bool loads_json_bool_(const char *file, int line, const loads_response *response,
+                                const char *path);
+LOADS_API size_t loads_json_count_(const char *file, int line, const loads_response *response,
+                                   const char *path);
 LOADS_API void loads_assert_mem_(const char *file, int line, const char *what, const void *actual,
                                  const void *expected, size_t size);
 

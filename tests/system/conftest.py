@@ -1,0 +1,281 @@
+# SPDX-License-Identifier: MPL-2.0
+"""What system tests share: programs from the build directory, servers to run them against.
+
+Every server is started on a port of its own choice and awaited by the line it prints (or by its first
+answer), never by sleeping; it is ended by its pid, and how it ended is checked, so that a sanitizer's
+complaint at exit fails the test that used it.
+"""
+
+import json
+import os
+import pathlib
+import re
+import resource
+import selectors
+import signal
+import socket
+import subprocess
+import time
+import urllib.request
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+READY_SECONDS = 30
+EXIT_SECONDS = 30
+
+
+def pytest_sessionfinish(session, exitstatus):
+    """A test that was skipped tells nothing: it counts as failed."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if exitstatus == 0 and reporter.stats.get("skipped"):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.fixture(scope="session", autouse=True)
+def descriptors():
+    """As many descriptors as allowed, for tests with many connections."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return hard
+
+
+@pytest.fixture(scope="session")
+def build_dir():
+    """The build directory: $LOADS_BUILD_DIR, or build/dev."""
+    path = pathlib.Path(os.environ.get("LOADS_BUILD_DIR", ROOT / "build" / "dev"))
+    assert path.is_dir(), f"{path} is missing: build first, or set LOADS_BUILD_DIR"
+    return path
+
+
+@pytest.fixture(scope="session")
+def program(build_dir):
+    """program(name): the path of a program, installed or for tests only."""
+
+    def find(name):
+        for folder in ("bin", "tests"):
+            if (build_dir / folder / name).is_file():
+                return str(build_dir / folder / name)
+        raise AssertionError(f"{name} is not in {build_dir}: build it first")
+
+    return find
+
+
+class Server:
+    """A process that serves until it is told to end."""
+
+    def __init__(self, arguments, folder, **options):
+        self.stderr_path = folder / f"{pathlib.Path(arguments[0]).name}-{time.monotonic_ns()}.err"
+        with open(self.stderr_path, "wb") as stderr:
+            self.process = subprocess.Popen(
+                arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=stderr, **options
+            )
+        self.unread = b""
+
+    @property
+    def pid(self):
+        return self.process.pid
+
+    def stderr(self):
+        return self.stderr_path.read_text(errors="replace")
+
+    def read_line(self, seconds=READY_SECONDS):
+        """The next line of its standard output, which must come within that time."""
+        deadline = time.monotonic() + seconds
+        stdout = self.process.stdout
+        with selectors.DefaultSelector() as selector:
+            selector.register(stdout, selectors.EVENT_READ)
+            while b"\n" not in self.unread:
+                assert selector.select(deadline - time.monotonic()), "no line came: " + self.stderr()
+                piece = os.read(stdout.fileno(), 65536)
+                assert piece, "it ended: " + self.stderr()
+                self.unread += piece
+        line, _, self.unread = self.unread.partition(b"\n")
+        return line.decode()
+
+    def stop(self, number=signal.SIGTERM):
+        """Ends it; its exit status."""
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        try:
+            return self.process.wait(EXIT_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            raise
+        finally:
+            self.process.stdout.close()
+
+
+@pytest.fixture
+def start(tmp_path):
+    """start(arguments, **Popen options): a Server, which at the end of the test must exit with 0."""
+    servers = []
+
+    def start_server(arguments, **options):
+        servers.append(Server(arguments, tmp_path, **options))
+        return servers[-1]
+
+    yield start_server
+    codes = [(server.stop(), server.stderr()) for server in servers]
+    for code, stderr in codes:
+        assert code == 0, stderr
+
+
+class EchoServer:
+    def __init__(self, server, ports):
+        self.server = server
+        self.ports = ports
+        self.port = ports[0]
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.ws_url = f"ws://127.0.0.1:{self.port}/ws"
+
+
+@pytest.fixture
+def start_echo_server(start, program):
+    """start_echo_server(ports=1, **Popen options): an EchoServer that listens."""
+
+    def start_it(ports=1, **options):
+        server = start([program("loads-echo-server")] + ["--port", "0"] * ports, **options)
+        found = []
+        for _ in range(ports):
+            line = server.read_line()
+            match = re.fullmatch(
+                r"Listening on http://127\.0\.0\.1:(\d+)/ and ws://127\.0\.0\.1:\1/ws", line
+            )
+            assert match, line
+            found.append(int(match[1]))
+        return EchoServer(server, found)
+
+    return start_it
+
+
+@pytest.fixture
+def echo_server(start_echo_server):
+    return start_echo_server()
+
+
+class Target:
+    def __init__(self, server, port, access_log, counts_file):
+        self.server = server
+        self.port = port
+        self.url = f"http://127.0.0.1:{port}"
+        self.access_log = access_log
+        self.counts_file = counts_file
+
+    def counts(self):
+        with urllib.request.urlopen(self.url + "/-/counts") as answer:
+            return json.load(answer)
+
+    def reset_counts(self):
+        urllib.request.urlopen(self.url + "/-/reset-counts").close()
+
+    def wait_for(self, condition):
+        """The counts as soon as condition(counts) holds: what clients do arrives in its own time."""
+        deadline = time.monotonic() + READY_SECONDS
+        while not condition(counts := self.counts()):
+            assert time.monotonic() < deadline, counts
+        return counts
+
+
+@pytest.fixture
+def target(start, program, tmp_path):
+    """loads-test-target, with its url, counts() and more."""
+    access_log, counts_file = tmp_path / "target.log", tmp_path / "target.json"
+    server = start(
+        [program("loads-test-target"), "--access-log", str(access_log), "--counts", str(counts_file)]
+    )
+    word, port = server.read_line().split()
+    assert word == "port"
+    return Target(server, int(port), access_log, counts_file)
+
+
+NGINX_CONFIGURATION = """
+daemon off;
+worker_processes 1;
+{user}
+pid {folder}/nginx.pid;
+error_log {folder}/error.log warn;
+worker_rlimit_nofile {descriptors};
+events {{ worker_connections {connections}; }}
+http {{
+    log_format test '$connection $connection_requests $request_method $request_uri $status $bytes_sent';
+    access_log {folder}/access.log test;
+    client_body_temp_path {folder}/body;
+    proxy_temp_path {folder}/proxy;
+    fastcgi_temp_path {folder}/fastcgi;
+    uwsgi_temp_path {folder}/uwsgi;
+    scgi_temp_path {folder}/scgi;
+    keepalive_requests 100000000;
+    keepalive_timeout 3600s;
+    default_type text/plain;
+    server {{
+        listen 127.0.0.1:{port} backlog=4096;
+        location / {{ root {folder}/www; }}
+        location /empty {{ return 204; }}
+        location = /flush {{ return 200 "flushed"; }}
+    }}
+}}
+"""
+
+
+class NginxLine:
+    """One answer, as nginx logged it."""
+
+    def __init__(self, line):
+        fields = line.split(" ")
+        self.connection, self.connection_requests = int(fields[0]), int(fields[1])
+        self.method, self.uri = fields[2], fields[3]
+        self.status, self.bytes_sent = int(fields[4]), int(fields[5])
+
+
+class Nginx:
+    def __init__(self, server, folder, port):
+        self.server = server
+        self.folder = folder
+        self.url = f"http://127.0.0.1:{port}"
+
+    def flush(self):
+        """nginx has one worker here, which logs an answer before it turns to the next request."""
+        for _ in range(2):
+            with urllib.request.urlopen(self.url + "/flush") as answer:
+                assert answer.read() == b"flushed"
+
+    def access_log(self):
+        """All answers up to now but those to flush()."""
+        self.flush()
+        lines = (self.folder / "access.log").read_text().splitlines()
+        return [line for line in map(NginxLine, lines) if line.uri != "/flush"]
+
+
+@pytest.fixture
+def nginx(start, tmp_path, descriptors):
+    """Debian's nginx with a folder and a port of its own; / serves folder/www (there is index.html).
+
+    It gets its socket ready-made, as a new nginx does from the one that it replaces: nobody else can
+    take the port in between.
+    """
+    folder = tmp_path / "nginx"
+    (folder / "www").mkdir(parents=True)
+    (folder / "www" / "index.html").write_text("Hello from nginx.\n")
+    listener = socket.create_server(("127.0.0.1", 0), backlog=4096)
+    port = listener.getsockname()[1]
+    configuration = folder / "nginx.conf"
+    configuration.write_text(
+        NGINX_CONFIGURATION.format(
+            folder=folder,
+            port=port,
+            user="user root;" if os.geteuid() == 0 else "",
+            descriptors=descriptors,
+            connections=min(descriptors, 20000),
+        )
+    )
+    server = start(
+        ["/usr/sbin/nginx", "-p", str(folder), "-c", str(configuration), "-e", str(folder / "error.log")],
+        pass_fds=[listener.fileno()],
+        env={**os.environ, "NGINX": f"{listener.fileno()};"},
+    )
+    listener.close()
+    started = Nginx(server, folder, port)
+    started.flush()
+    return started

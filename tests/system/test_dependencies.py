@@ -1,0 +1,220 @@
+# SPDX-License-Identifier: MPL-2.0
+"""What may include what, and what else docs/style.md says of files as such.
+
+The tables are the rules: a header that is in none of them fails until somebody has decided where its
+home is.
+"""
+
+import pathlib
+import re
+import subprocess
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+# Folder: the folders, beside itself, whose headers its files may include. Programs use lib, and never
+# each other.
+LIBRARIES = ["lib/base", "lib/metrics", "lib/wire", "lib/loop", "lib/run"]
+LAYERS = {
+    "lib/base": [],
+    "lib/metrics": ["lib/base"],
+    "lib/wire": ["lib/base", "lib/metrics"],
+    "lib/loop": ["lib/base"],
+    "lib/run": ["lib/base", "lib/metrics", "lib/wire", "lib/loop"],
+    "lib/include/loads": [],
+    "daemons/echo-server": LIBRARIES,
+    "daemons/worker": LIBRARIES + ["lib/include/loads"],
+    "client/outputs": LIBRARIES,
+    "client/runner": LIBRARIES + ["client/outputs"],
+    "docs/examples": ["lib/include/loads"],
+    "tests/target": ["lib/base"],
+    "tests/unit": LIBRARIES
+    + ["lib/include/loads", "daemons/worker", "client/outputs", "client/runner", "tests/target"],
+    "tests/system": [],
+    "tests/system/modules": ["lib/include/loads"],  # tests for loads-runner to run
+}
+
+# Header of a foreign library: its homes, files or folders.
+FOREIGN = {
+    "cmocka.h": ["tests/unit/test.h"],
+    "curl/curl.h": ["lib/loop"],
+    "elfutils/libdwfl.h": ["lib/run/symbolize.c"],
+    "ev.h": ["lib/loop", "lib/run", "daemons", "client/runner", "tests/target", "tests/unit"],
+    "ini.h": ["lib/base/ini.c"],
+    "jansson.h": ["lib/wire/json.h", "tests/target", "tests/unit"],
+    "libpsl.h": ["daemons/worker/cookies.c", "tests/unit/test_cookies.c"],
+    "libwebsockets.h": ["daemons/echo-server"],
+    "openssl/evp.h": ["daemons/worker/hash.c"],
+    "sanitizer/asan_interface.h": ["daemons/worker/annotate.h"],
+    "sanitizer/common_interface_defs.h": ["daemons/worker/annotate.h"],
+    "sanitizer/lsan_interface.h": ["daemons/worker/annotate.h"],
+    "systemd/sd-daemon.h": ["daemons/echo-server/main.c"],
+    "systemd/sd-id128.h": ["client/runner/options.c"],
+    "systemd/sd-journal.h": ["lib/base/log.c"],
+    "valgrind/memcheck.h": ["daemons/worker/annotate.h"],
+    "zlib.h": ["daemons/worker/decode.c", "tests/target/answer.c", "tests/unit/test_decode.c"],
+}
+
+# Parts of the C library, the compiler's and the kernel's that have a home, too.
+CONFINED = {
+    "dlfcn.h": ["daemons/worker/module.c", "tests"],
+    "getopt.h": ["daemons/echo-server/main.c", "tests/target/main.c"],
+    "link.h": ["daemons/worker/crash.c"],
+    "netdb.h": ["lib/loop/resolve.c", "daemons/echo-server/server.c", "tests"],
+    "pthread.h": ["lib/loop/resolve.c", "lib/metrics/names.c", "tests"],
+    "spawn.h": ["lib/loop/child.c", "daemons/worker/command.c", "tests"],
+    "sys/eventfd.h": ["lib/loop", "tests"],
+    "sys/sendfile.h": ["client/runner/include_files.c"],
+    "sys/prctl.h": ["daemons/worker/main.c"],
+    "sys/syscall.h": ["lib/loop/child.c"],
+    "ucontext.h": ["daemons/worker/context_ucontext.c"],
+    "unwind.h": ["daemons/worker/crash.c", "daemons/worker/user.h", "tests/unit/test_context.c"],
+}
+
+# The rest of it that is in use: everywhere.
+EVERYWHERE = """
+arpa/inet.h assert.h ctype.h dirent.h errno.h fcntl.h fenv.h ftw.h glob.h inttypes.h limits.h math.h
+netinet/in.h netinet/tcp.h poll.h sched.h semaphore.h setjmp.h signal.h stdarg.h stdbool.h stddef.h
+stdint.h stdio.h stdlib.h string.h strings.h sys/ioctl.h sys/mman.h sys/random.h sys/resource.h
+sys/socket.h sys/stat.h sys/types.h sys/wait.h syslog.h time.h unistd.h
+""".split()
+
+TOP_LEVEL = """
+.ci .clang-format .clang-tidy .gitignore CHANGES.md CMakeLists.txt CMakePresets.json LICENSE README.md
+client daemons debian docs lib rpm sql tests units
+""".split()
+
+# lib/*/NAME.c whose tests are elsewhere than in tests/unit/test_NAME.c, or test_N.c where NAME begins
+# with "N_": the file that includes its header.
+TESTED_BY = {
+    "lib/base/suggest.c": "tests/unit/test_parse.c",
+    "lib/base/utf8.c": "tests/unit/test_words.c",
+}
+
+MAX_LINES = 600
+MAX_TEST_LINES = 1000  # cases beside each other are no second subject
+
+
+def all_files():
+    """What is or could be committed; in an unpacked archive, what is there before building."""
+    command = ["git", "-c", "safe.directory=*", "ls-files", "-z", "-co", "--exclude-standard"]
+    try:
+        listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+        names = listed.stdout.split("\0")
+    except (OSError, subprocess.CalledProcessError):
+        paths = [path.relative_to(ROOT) for path in ROOT.rglob("*")]
+        names = [str(path) for path in paths if path.parts[0] not in ("build", ".git")]
+        names = [name for name in names if "__pycache__" not in name]
+    return sorted(name for name in names if (ROOT / name).is_file())
+
+
+FILES = all_files()
+SOURCES = [name for name in FILES if name.endswith((".c", ".h"))]
+
+
+def text(name):
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def includes(name):
+    """(line, header, whether it is in quotes) of each #include."""
+    for number, line in enumerate(text(name).splitlines(), 1):
+        match = re.match(r'\s*#\s*(?:include|if\s+__has_include\()\s*([<"])([^>"]+)[>"]', line)
+        if match:
+            yield number, match[2], match[1] == '"'
+
+
+def folder(name):
+    return name.rpartition("/")[0]
+
+
+def resolve(name, header):
+    """Our file that a quoted header is: beside the file, below a root, or for tests any of its name."""
+    candidates = [f"{folder(name)}/{header}"]
+    candidates += [f"{root}/{header}" for root in ("lib", "lib/include", "daemons", "client", "tests")]
+    if name.startswith("tests/unit/"):
+        candidates += [f"{under}/{header}" for under in LAYERS["tests/unit"]]
+    return next((candidate for candidate in candidates if candidate in SOURCES), None)
+
+
+def is_home(name, homes):
+    return any(name == home or name.startswith(home + "/") for home in homes)
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_includes(name):
+    wrong = []
+    for line, header, quoted in includes(name):
+        place = f"{name}:{line}: {header}"
+        if quoted or header.startswith("loads/"):
+            found = resolve(name, header)
+            if not found:
+                wrong.append(f"{place} is no file of ours")
+            elif folder(found) != folder(name) and folder(found) not in LAYERS.get(folder(name), []):
+                wrong.append(f"{place} is not for {folder(name)}")
+        elif header in FOREIGN or header in CONFINED:
+            if not is_home(name, FOREIGN.get(header) or CONFINED[header]):
+                wrong.append(f"{place} has its home elsewhere")
+        elif header not in EVERYWHERE:
+            wrong.append(f"{place} has no home yet: decide on one in {pathlib.Path(__file__).name}")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_every_folder_has_a_layer():
+    assert sorted({folder(name) for name in SOURCES} - set(LAYERS)) == []
+
+
+def test_tables_have_no_leftovers():
+    """Each folder, each foreign header and each home that is a file is in use."""
+    used = {header for name in SOURCES for _, header, quoted in includes(name) if not quoted}
+    assert sorted((set(FOREIGN) | set(CONFINED) | set(EVERYWHERE)) - used) == []
+    homes = {home for table in (FOREIGN, CONFINED) for homes in table.values() for home in homes}
+    assert sorted(home for home in homes if not (ROOT / home).exists()) == []
+
+
+def test_public_header_includes_the_standard_only():
+    for _, header, _ in includes("lib/include/loads/loads.h"):
+        assert header in ("stdbool.h", "stddef.h", "stdint.h")
+
+
+def possible_unit_tests(name):
+    """test_one_two.c, test_one.c for one_two.c: a part of a module is tested with it."""
+    words = pathlib.PurePath(name).stem.split("_")
+    return ["tests/unit/test_" + "_".join(words[:n]) + ".c" for n in range(len(words), 0, -1)]
+
+
+def test_lib_has_unit_tests():
+    modules = [name for name in SOURCES if re.fullmatch(r"lib/[a-z]+/[a-z0-9_]+\.c", name)]
+    untested = [name for name in modules if not any(file in FILES for file in possible_unit_tests(name))]
+    assert sorted(set(untested) - set(TESTED_BY)) == []
+    for name, test in TESTED_BY.items():
+        header = name.removeprefix("lib/").removesuffix(".c") + ".h"
+        assert header in {header for _, header, _ in includes(test)}, f"{test} doesn't know {header}"
+
+
+def test_unit_tests_skip_nothing():
+    skipping = [name for name in SOURCES if "tests/unit/" in name and re.search(r"\bskip\(\)", text(name))]
+    assert skipping == []
+
+
+def test_top_level():
+    assert sorted({name.split("/")[0] for name in FILES} - set(TOP_LEVEL)) == []
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_form(name):
+    lines = text(name).splitlines()
+    limit = MAX_TEST_LINES if name.startswith("tests/") else MAX_LINES
+    assert len(lines) <= limit
+    if not name.startswith("docs/examples/"):
+        assert lines[0] == "/* SPDX-License-Identifier: MPL-2.0 */"
+    if name.endswith(".c") and not name.startswith(("docs/examples/", "tests/unit/")):
+        assert lines[1].startswith("/* "), "it begins with what it is for"
+
+
+@pytest.mark.parametrize("name", [name for name in FILES if not name.endswith("LICENSE")])
+def test_nothing_is_put_off(name):
+    words = "TO" + "DO|FIX" + "ME|XX" + "X"
+    found = re.search(rf"\b({words})\b", text(name))
+    assert not found, f"{name} has a {found[0]}"

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "test.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/macros.h"
+
+#define MOMENT UINT64_C(1781518506375365) /* 2026-06-15 10:15:06.375365 UTC */
+
+static void in_zone(const char *zone)
+{
+    assert_int_equal(setenv("TZ", zone, 1), 0);
+    tzset();
+}
+
+static void test_local_is_in_local_time(void **state _unused_)
+{
+    char text[CLOCK_TEXT_BYTES];
+
+    in_zone("UTC0");
+    assert_string_equal(clock_format_local(MOMENT, text), "2026-06-15 10:15:06.375365");
+    in_zone("CEST-2");
+    assert_string_equal(clock_format_local(MOMENT, text), "2026-06-15 12:15:06.375365");
+}
+
+static void test_iso_is_utc_everywhere(void **state _unused_)
+{
+    char text[CLOCK_TEXT_BYTES];
+
+    in_zone("CEST-2");
+    assert_string_equal(clock_format_iso(MOMENT, text), "2026-06-15T10:15:06.375365Z");
+    assert_string_equal(clock_format_iso(0, text), "1970-01-01T00:00:00.000000Z");
+}
+
+static void test_microseconds_keep_their_zeros(void **state _unused_)
+{
+    char text[CLOCK_TEXT_BYTES];
+
+    assert_string_equal(clock_format_iso(7, text), "1970-01-01T00:00:00.000007Z");
+    assert_string_equal(clock_format_iso(USEC_PER_SEC - 1, text), "1970-01-01T00:00:00.999999Z");
+}
+
+/* Years that no calendar has room for are cut, not written behind the buffer. */
+static void test_any_number_fits(void **state _unused_)
+{
+    char text[CLOCK_TEXT_BYTES];
+
+    assert_in_range(strlen(clock_format_iso(UINT64_MAX, text)), 1, sizeof text - 1);
+    assert_in_range(strlen(clock_format_local(UINT64_MAX, text)), 1, sizeof text - 1);
+}
+
+static void test_clocks(void **state _unused_)
+{
+    uint64_t before = clock_monotonic_usec();
+
+    assert_true(clock_realtime_usec() > UINT64_C(1700000000) * USEC_PER_SEC);
+    assert_true(clock_monotonic_usec() >= before);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_local_is_in_local_time),
+        cmocka_unit_test(test_iso_is_utc_everywhere),
+        cmocka_unit_test(test_microseconds_keep_their_zeros),
+        cmocka_unit_test(test_any_number_fits),
+        cmocka_unit_test(test_clocks),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
