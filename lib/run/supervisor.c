@@ -495,12 +495,12 @@ static int check_users(const struct supervisor_options *options, struct error *e
         uint64_t users = options->spec->users.values[i];
         uint64_t workers = MAX(1u, options->workers);
         if (users > workers * SUPERVISOR_MAX_USERS_PER_WORKER) {
-            return error_set(error, -EINVAL,
-                             "%ju users need --workers %ju at least: a worker holds %d, since every "
-                             "user's stack takes two of the kernel's vm.max_map_count mappings",
-                             (uintmax_t)users,
-                             (uintmax_t)((users - 1) / SUPERVISOR_MAX_USERS_PER_WORKER + 1),
-                             SUPERVISOR_MAX_USERS_PER_WORKER);
+            return error_set(
+                error, -EINVAL,
+                "%ju users need --workers %ju at least: a worker holds %d, since every "
+                "user's stack takes two of the kernel's vm.max_map_count mappings",
+                (uintmax_t)users, (uintmax_t)((users - 1) / SUPERVISOR_MAX_USERS_PER_WORKER + 1),
+                SUPERVISOR_MAX_USERS_PER_WORKER);
         }
     }
     return 0;

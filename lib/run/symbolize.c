@@ -92,28 +92,6 @@ static const char *readable(const char *function)
                                                              : function;
 }
 
-static const char *base_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash ? slash + 1 : path;
-}
-
-/* "function (file:line)", or what else is known of a frame. */
-static void describe(const struct crash_frame *frame, const struct place *place, char *text,
-                     size_t size)
-{
-    const char *function = place->function[0] ? readable(place->function) : "??";
-    const char *object = base_name(frame->object);
-
-    if (place->file[0]) {
-        (void)snprintf(text, size, "%s (%s:%d)", function, place->file, place->line);
-    } else if (place->function[0]) {
-        (void)snprintf(text, size, "%s (%s)", function, object);
-    } else {
-        (void)snprintf(text, size, "?? (%s+0x%" PRIx64 ")", object, frame->offset);
-    }
-}
-
 struct trace {
     char *text;
     size_t size;
@@ -140,28 +118,39 @@ static void add_frame(struct trace *trace, const char *line)
     (void)snprintf(trace->last, sizeof trace->last, "%s", line);
 }
 
-/* Frame by frame, up to the test's own function: what called that is no news. *ret_place becomes the
- * innermost place in the module, and ret_text its line. */
+static const char *base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+/* Frame by frame, up to the test's own function: what called that is no news. *ret_place becomes
+ * the innermost place in the module. */
 static void walk(const struct message_crash *crash, const char *module, struct trace *trace,
-                 struct place *ret_place, char *ret_text, size_t text_size)
+                 struct place *ret_place)
 {
     bool in_test = false;
 
     for (uint32_t i = 0; i < crash->n_frames; i++) {
         const struct crash_frame *frame = &crash->frames[i];
         bool of_module = strcmp(frame->object, module) == 0;
-        struct place place = {0};
+        struct place place;
         char line[sizeof trace->last];
 
         if (in_test && !of_module && strcmp(base_name(frame->object), "loads-worker") == 0) {
             break;
         }
-        bool known = frame->object[0] && symbolize(frame->object, frame->offset, &place);
-        describe(frame, &place, line, sizeof line);
+        (void)symbolize(frame->object, frame->offset, &place);
+        const char *function = place.function[0] ? readable(place.function) : "??";
+        if (place.file[0]) {
+            (void)snprintf(line, sizeof line, "%s (%s:%d)", function, place.file, place.line);
+        } else {
+            (void)snprintf(line, sizeof line, "%s (%s+0x%" PRIx64 ")", function,
+                           base_name(frame->object), frame->offset);
+        }
         add_frame(trace, line);
-        if (known && of_module && !in_test) {
+        if (of_module && !in_test) {
             *ret_place = place;
-            (void)snprintf(ret_text, text_size, "%s", line);
             in_test = true;
         }
     }
@@ -173,16 +162,17 @@ void symbolize_crash(const struct message_crash *crash, const char *module, size
                      char *traceback, size_t traceback_size)
 {
     struct trace trace = {.text = traceback, .size = traceback_size};
-    char text[sizeof trace.last] = "", inside[sizeof text + 4] = "";
+    char inside[sizeof(struct place) + 16] = "";
     struct place place = {0};
 
     *where = *traceback = '\0';
-    walk(crash, module, &trace, &place, text, sizeof text);
-    if (text[0]) {
-        (void)snprintf(inside, sizeof inside, " in %s", text);
-    }
+    walk(crash, module, &trace, &place);
     if (place.file[0]) {
         (void)snprintf(where, where_size, "%s:%d", place.file, place.line);
+        (void)snprintf(inside, sizeof inside, " in %s (%s)",
+                       place.function[0] ? readable(place.function) : "??", where);
+    } else if (place.function[0]) {
+        (void)snprintf(inside, sizeof inside, " in %s", readable(place.function));
     }
     if (crash->stalled) {
         (void)snprintf(message, message_size,
