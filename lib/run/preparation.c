@@ -75,7 +75,9 @@ static void conclude(struct preparation *p, int status)
         r = error_set(&error, -EINVAL, "%s", words);
     } else if (status != 0 || !path) {
         child_describe_status(status, how, sizeof how);
-        r = error_set(&error, -ECHILD, "preparing %s did not succeed: loads-worker %s",
+        r = error_set(&error, -ECHILD,
+                      "preparing %s did not succeed: loads-worker %s before it could answer; see to "
+                      "what the module does when it is loaded (its constructors)",
                       p->options.name, how);
     } else {
         r = read_tests(json, &tests);
