@@ -12,6 +12,7 @@
 
 #include "base/log.h"
 #include "call.h"
+#include "iteration.h"
 #include "record.h"
 #include "session.h"
 #include "user.h"
@@ -54,7 +55,7 @@ void call_fail(loads_user *user, enum error_kind kind, const char *class, const 
                             .place = *file ? place : "",
                             .test = user->worker->test_name};
     unsigned id = record_error(user, &key);
-    user_judge(user, kind == ERROR_KIND_FAILURE ? OUTCOME_FAILURE : OUTCOME_ERROR, id);
+    iteration_judge(user, kind == ERROR_KIND_FAILURE ? OUTCOME_FAILURE : OUTCOME_ERROR, id);
     user_leave(user);
 }
 
@@ -81,7 +82,7 @@ loads_response *loads_send(loads_user *user, const loads_request *request)
         user_leave(user);
     }
     if (r == -EIO && !request->may_fail) {
-        user_judge(user, OUTCOME_ERROR, error_id);
+        iteration_judge(user, OUTCOME_ERROR, error_id);
         user_leave(user);
     }
     if (r < 0 && r != -EIO) {
@@ -133,7 +134,7 @@ void loads_incr_counter(loads_user *user, const char *name)
 
 void loads_defer(loads_user *user, void (*function)(void *argument), void *argument)
 {
-    if (call_allowed(user) && user_defer(user, function, argument) < 0) {
+    if (call_allowed(user) && iteration_defer(user, function, argument) < 0) {
         function(argument); /* it can't be kept for later: what it frees is freed now */
         out_of_memory(user);
     }

@@ -12,6 +12,7 @@
 #include "base/parse.h"
 #include "module.h"
 #include "prepare.h"
+#include "run/channel.h"
 #include "wire/json.h"
 #include "worker.h"
 
@@ -142,7 +143,9 @@ static int run(const struct options *options)
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* a supervisor that dies leaves no worker behind */
     (void)signal(SIGPIPE, SIG_IGN);         /* writing to a closed connection is an error, not an end */
     if (worker_new(&worker, &worker_options, &error) < 0) {
-        worker_refuse(error.text);
+        if (channel_refuse(CHANNEL_FD, error.text) < 0) {
+            log_error("%s", error.text);
+        }
         return EXIT_FAILURE;
     }
     worker_run(worker);

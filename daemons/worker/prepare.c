@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -13,7 +14,6 @@
 #include "base/utf8.h"
 #include "compile.h"
 #include "wire/fqn.h"
-#include "wire/json.h"
 
 struct candidate {
     char *path; /* absolute */
@@ -116,27 +116,11 @@ int prepare_module(const struct prepare_options *options, char **ret, struct err
     if (!directory) {
         return error_set_errno(error, -errno, "can't use the test directory '%s'", test_dir);
     }
+    if (!utf8_valid(directory, strlen(directory))) {
+        return error_set(error, -EILSEQ,
+                         "the path of the test directory is not UTF-8, which no run specification "
+                         "can carry: %s",
+                         directory);
+    }
     return find_module(options, directory, module, ret, error);
-}
-
-int prepare_run(const struct prepare_options *options, FILE *out, struct error *error)
-{
-    _cleanup_free_ char *path = NULL, *line = NULL;
-
-    int r = prepare_module(options, &path, error);
-    if (r < 0) {
-        return r;
-    }
-    if (!utf8_valid(path, strlen(path))) {
-        return error_set(error, -EILSEQ, "the path of the module is not UTF-8: %s", path);
-    }
-    _cleanup_(json_decrefp) json_t *answer = json_pack("{s:s}", "module_path", path);
-    r = answer ? wire_json_dump(answer, &line) : -ENOMEM;
-    if (r < 0) {
-        return error_set_errno(error, r, "module");
-    }
-    if (fprintf(out, "%s\n", line) < 0 || fflush(out) != 0) {
-        return error_set_errno(error, errno ? -errno : -EIO, "can't write the answer");
-    }
-    return 0;
 }

@@ -4,8 +4,6 @@
 #ifndef LOADS_WORKER_PREPARE_H
 #define LOADS_WORKER_PREPARE_H
 
-#include <stdio.h>
-
 #include "base/error.h"
 
 struct prepare_options {
@@ -20,12 +18,9 @@ struct prepare_options {
 
 /* *ret is the absolute path (malloc'ed, the caller's) of the module: path/to/module.so if there is
  * one, else what path/to/module.c was compiled to. -ENOENT: neither is there, or no compiler;
- * -EINVAL: not a name; -ENOEXEC: it doesn't compile; each with a text. */
+ * -EINVAL: not a name; -ENOEXEC: it doesn't compile; -EILSEQ: the directory's path is
+ * not UTF-8; each with a text. */
 int prepare_module(const struct prepare_options *options, char **ret, struct error *error)
     _must_check_;
-
-/* The same, and writes {"module_path": "…"} as one line. -EILSEQ: the path is not UTF-8, which no
- * run specification could carry. */
-int prepare_run(const struct prepare_options *options, FILE *out, struct error *error) _must_check_;
 
 #endif

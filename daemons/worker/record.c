@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "run/channel.h"
 
 static uint64_t *word(struct loads_user *user)
 {
@@ -26,7 +27,7 @@ static void prepare_commit(struct worker *worker)
 
     tally_advance(worker->area->tally, (uint32_t)((now - worker->run_start_usec) / USEC_PER_SEC));
     if (area_make_room(worker->area, &error) < 0) {
-        worker_refuse(error.text);
+        (void)!channel_refuse(worker->channel, error.text); /* gone: nobody to tell */
         _exit(EXIT_FAILURE);
     }
 }

@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* The life of a virtual user.
- *
- * Its coroutine lives for the whole cycle and loops over iterations. Whatever it waits for, it
- * suspends; what it waited for wakes it, which only puts it into a queue. The queue is run in
+/* A virtual user as a coroutine: whatever it waits for, it suspends; what it waited for wakes it,
+ * which only puts it into a queue. The queue is run in
  * ev_prepare, before the loop waits for descriptors: by then every library's call has returned.
  *
  * An iteration can end from any depth. _Unwind_ForcedUnwind() goes up frame by frame and runs cleanup
- * attributes, as a C++ exception would, until the stop function sees the frame of guarded(), where it
+ * attributes, as a C++ exception would, until the stop function sees the frame of user_guard(), where it
  * jumps. A frame's canonical address lies above all frames that it called; so the first one whose
- * address is above guarded()'s frame pointer is guarded() itself. */
+ * address is above user_guard()'s frame pointer is user_guard() itself. */
 #include "user.h"
 
 #include <errno.h>
@@ -17,13 +15,6 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "record.h"
-
-struct deferred {
-    struct deferred *next;
-    void (*function)(void *);
-    void *argument;
-};
 
 static struct loads_user *current;
 
@@ -48,13 +39,6 @@ void user_init(struct loads_user *user, struct worker *worker, unsigned index, u
     user->sleep.data = user;
 }
 
-void user_free(struct loads_user *user)
-{
-    session_close(&user->session);
-    arena_reset(&user->arena);
-    stack_give_back(user->worker->stacks, &user->stack);
-}
-
 /* ---- waiting and waking ------------------------------------------------------------------------ */
 
 void user_wake(struct loads_user *user)
@@ -73,19 +57,13 @@ void user_wake(struct loads_user *user)
 
 static void resume(struct loads_user *user)
 {
-    struct worker *worker = user->worker;
-
     user->queued = false;
     current = user;
     context_enter(&user->context);
     current = NULL;
-    if (context_over(&user->context)) {
-        user_free(user);
-        worker_user_over(worker);
-    }
 }
 
-void users_run_ready(struct worker *worker)
+void users_run_ready(struct worker *worker, void (*over)(struct loads_user *user))
 {
     struct loads_user *user = worker->ready.first;
 
@@ -95,6 +73,9 @@ void users_run_ready(struct worker *worker)
     while (user) {
         struct loads_user *next = user->next;
         resume(user);
+        if (context_over(&user->context)) {
+            over(user);
+        }
         user = next;
     }
 }
@@ -168,9 +149,8 @@ void user_leave(struct loads_user *user)
     abort();
 }
 
-/* Calls function(argument); returns when it does, or when the user leaves. */
-static __attribute__((noinline)) void guarded(struct loads_user *user, void (*function)(void *),
-                                              void *argument)
+__attribute__((noinline)) void user_guard(struct loads_user *user,
+                                          void (*function)(void *argument), void *argument)
 {
     jmp_buf base;
 
@@ -183,81 +163,14 @@ static __attribute__((noinline)) void guarded(struct loads_user *user, void (*fu
     user->leaving = false;
 }
 
-/* ---- iterations -------------------------------------------------------------------------------- */
+/* ---- starting ---------------------------------------------------------------------------------- */
 
-void user_judge(struct loads_user *user, enum outcome outcome, unsigned error_id)
-{
-    if (user->outcome == OUTCOME_SUCCESS) { /* the first is what made it end */
-        user->outcome = outcome;
-        user->error_id = error_id;
-    }
-}
-
-int user_defer(struct loads_user *user, void (*function)(void *), void *argument)
-{
-    struct deferred *deferred = arena_alloc(&user->arena, sizeof *deferred);
-    if (!deferred) {
-        return -ENOMEM;
-    }
-    *deferred = (struct deferred){user->deferred, function, argument};
-    user->deferred = deferred;
-    return 0;
-}
-
-static void run_body(void *argument)
-{
-    struct loads_user *user = argument;
-    user->worker->test->body(user);
-}
-
-static void iterate(struct loads_user *user)
-{
-    user->outcome = OUTCOME_SUCCESS;
-    user->error_id = 0;
-    record_start(user);
-    guarded(user, run_body, user);
-    while (user->deferred) {
-        struct deferred deferred = *user->deferred;
-        user->deferred = deferred.next;
-        guarded(user, deferred.function, deferred.argument);
-    }
-    if (user->release) {
-        user->release(user);
-    }
-    arena_reset(&user->arena);
-    if (user->cancelled) {
-        user_judge(user, OUTCOME_INTERRUPTED, 0);
-    }
-    record_outcome(user);
-    user->iteration++;
-}
-
-static bool may_iterate(const struct loads_user *user)
-{
-    const struct worker *worker = user->worker;
-
-    return !worker->stopping && !user->cancelled &&
-           (worker->options.iterations == 0 || user->iteration < worker->options.iterations) &&
-           (worker->deadline_usec == 0 || clock_monotonic_usec() < worker->deadline_usec);
-}
-
-static void live(void *argument)
-{
-    struct loads_user *user = argument;
-
-    while (may_iterate(user)) {
-        iterate(user);
-        user_wake(user); /* others first: a test that never waits must not keep the loop */
-        (void)!user_wait(user); /* being cancelled here ends the loop above */
-    }
-}
-
-int user_start(struct loads_user *user, struct error *error)
+int user_start(struct loads_user *user, void (*life)(void *user), struct error *error)
 {
     int r = stack_take(user->worker->stacks, &user->stack, error);
     if (r < 0) {
         return r;
     }
-    context_make(&user->context, user->stack.base, user->stack.size, live, user);
+    context_make(&user->context, user->stack.base, user->stack.size, life, user);
     return 0;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* A virtual user: a coroutine that executes the test again and again. It runs only when the loop
- * resumes it, and never while a library is on the stack. */
+/* A virtual user: a coroutine with what belongs to it. It runs only when the loop resumes it, and
+ * never while a library is on the stack. What it does with its life is iteration.c's business. */
 #ifndef LOADS_WORKER_USER_H
 #define LOADS_WORKER_USER_H
 
@@ -36,7 +36,7 @@ struct loads_user {
     jmp_buf *base; /* where leaving ends */
     uintptr_t base_frame;
     struct _Unwind_Exception unwind;
-    struct deferred *deferred;
+    struct deferred *deferred; /* iteration.c */
     void (*release)(struct loads_user *user); /* frees `released` at the end of the iteration */
     void *released;
     enum outcome outcome; /* of the iteration that is on */
@@ -47,16 +47,15 @@ struct loads_user {
 /* Readies a user (all zero) that begins with iteration `iteration`. */
 void user_init(struct loads_user *user, struct worker *worker, unsigned index, unsigned iteration);
 
-/* Takes a stack and makes it ready to run. */
-int user_start(struct loads_user *user, struct error *error) _must_check_;
-
-/* After its end, or when the worker ends: gives back what it has. */
-void user_free(struct loads_user *user);
+/* Takes a stack on which `life` will run, from the first time that it is woken. */
+int user_start(struct loads_user *user, void (*life)(void *user),
+               struct error *error) _must_check_;
 
 /* ---- from the loop ---- */
 
-/* Resumes the users that are ready, each until it waits for something. */
-void users_run_ready(struct worker *worker);
+/* Resumes the users that are ready, each until it waits for something; over() gets those whose life
+ * ended. */
+void users_run_ready(struct worker *worker, void (*over)(struct loads_user *user));
 
 /* Puts a user that waits in the ready queue; harmless when it is there. */
 void user_wake(struct loads_user *user);
@@ -73,15 +72,12 @@ struct loads_user *user_current(void);
  * again if not. -ECANCELED: it shall leave: clean up and call user_leave(). */
 int user_wait(struct loads_user *user) _must_check_;
 
-/* Leaves the iteration through the frames above, whose cleanups run. While that goes on
+/* Calls function(argument); returns when it does, or when the user leaves. */
+void user_guard(struct loads_user *user, void (*function)(void *argument), void *argument);
+
+/* Leaves the innermost user_guard() through the frames above, whose cleanups run. While that goes on
  * user->leaving is set. */
 void user_leave(struct loads_user *user) __attribute__((noreturn));
-
-/* The iteration ends as this, unless something worse was said before. */
-void user_judge(struct loads_user *user, enum outcome outcome, unsigned error_id);
-
-/* Calls function(argument) at the end of the iteration. -ENOMEM. */
-int user_defer(struct loads_user *user, void (*function)(void *), void *argument) _must_check_;
 
 /* The same, but it wakes by itself at a time of CLOCK_MONOTONIC. */
 int user_wait_until(struct loads_user *user, uint64_t until_usec) _must_check_;

@@ -10,8 +10,8 @@
 #include <sys/stat.h>
 
 #include "base/clock.h"
-#include "base/log.h"
 #include "crash.h"
+#include "iteration.h"
 #include "loop/curl.h"
 #include "module.h"
 #include "record.h"
@@ -23,21 +23,28 @@
 #define RESOLVE_TTL_USEC (30 * USEC_PER_SEC)
 #define MAX_CACHED_URLS  4096
 
-void worker_refuse(const char *reason)
-{
-    struct message message = {.type = MESSAGE_REFUSED};
+/* ---- the loop ---------------------------------------------------------------------------------- */
 
-    (void)snprintf(message.text, sizeof message.text, "%s", reason);
-    if (channel_send(CHANNEL_FD, &message) < 0) {
-        log_error("%s", reason);
+static void release_user(struct loads_user *user)
+{
+    session_close(&user->session);
+    arena_reset(&user->arena);
+    stack_give_back(user->worker->stacks, &user->stack);
+}
+
+static void on_over(struct loads_user *user)
+{
+    struct worker *worker = user->worker;
+
+    release_user(user);
+    if (--worker->n_running == 0) {
+        ev_break(worker->loop, EVBREAK_ALL);
     }
 }
 
-/* ---- the loop ---------------------------------------------------------------------------------- */
-
 static void on_prepare(struct ev_loop *loop _unused_, ev_prepare *watcher, int events _unused_)
 {
-    users_run_ready(watcher->data);
+    users_run_ready(watcher->data, on_over);
 }
 
 static void on_idle(struct ev_loop *loop _unused_, ev_idle *watcher _unused_, int events _unused_)
@@ -126,13 +133,6 @@ static void on_channel(struct ev_loop *loop _unused_, ev_io *watcher, int events
         } else if (message.type == MESSAGE_DRAINED) {
             record_room(worker);
         }
-    }
-}
-
-void worker_user_over(struct worker *worker)
-{
-    if (--worker->n_running == 0) {
-        ev_break(worker->loop, EVBREAK_ALL);
     }
 }
 
@@ -249,7 +249,7 @@ static int make_users(struct worker *worker, struct error *error)
     }
     for (unsigned i = 0; i < worker->n_users; i++) {
         user_init(&worker->users[i], worker, i, user_word_iterations(worker->area->users[i]));
-        int r = user_start(&worker->users[i], error);
+        int r = user_start(&worker->users[i], iteration_loop, error);
         if (r < 0) {
             return r;
         }
@@ -307,7 +307,7 @@ struct worker *worker_free(struct worker *worker)
 {
     if (worker) {
         for (unsigned i = 0; worker->users && i < worker->n_users; i++) {
-            user_free(&worker->users[i]);
+            release_user(&worker->users[i]);
         }
         free(worker->users);
         url_unref(worker->server_url);

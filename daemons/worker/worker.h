@@ -76,10 +76,4 @@ void worker_run(struct worker *worker);
 struct worker *worker_free(struct worker *worker);
 DEFINE_CLEANUP(struct worker, worker_free)
 
-/* Tells the supervisor why it can't run, or can't go on. */
-void worker_refuse(const char *reason);
-
-/* A user's coroutine is over. */
-void worker_user_over(struct worker *worker);
-
 #endif

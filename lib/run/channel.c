@@ -4,6 +4,7 @@
 #include "run/channel.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -36,6 +37,14 @@ int channel_send(int fd, const struct message *message)
         n = send(fd, message, size, MSG_NOSIGNAL | MSG_DONTWAIT);
     } while (n < 0 && errno == EINTR);
     return n < 0 ? -errno : 0;
+}
+
+int channel_refuse(int fd, const char *reason)
+{
+    struct message message = {.type = MESSAGE_REFUSED};
+
+    (void)snprintf(message.text, sizeof message.text, "%s", reason); /* cut is fine */
+    return channel_send(fd, &message);
 }
 
 int channel_receive(int fd, struct message *ret)

@@ -67,6 +67,9 @@ size_t message_size_bytes(uint32_t type);
 /* Sends without blocking. Async-signal-safe. -errno. */
 int channel_send(int fd, const struct message *message) _must_check_;
 
+/* A worker can't run, or can't go on: tells its supervisor why (cut). -errno. */
+int channel_refuse(int fd, const char *reason) _must_check_;
+
 /* 1: *ret is a message (texts end with NUL); 0: nothing there now; -EPIPE: the other end is gone;
  * -EBADMSG: not a message, dropped. */
 int channel_receive(int fd, struct message *ret) _must_check_;

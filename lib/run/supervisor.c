@@ -423,10 +423,11 @@ int supervisor_check_users(const struct run_spec *spec, unsigned workers, struct
         uint64_t users = spec->users.values[i];
         if (users > (uint64_t)MAX(1u, workers) * SUPERVISOR_MAX_USERS_PER_WORKER) {
             return error_set(error, -EINVAL,
-                             "%ju users are more than %u worker(s) can hold: %d each, since every "
-                             "user's stack takes two of the kernel's vm.max_map_count mappings; "
-                             "use more --workers",
-                             (uintmax_t)users, MAX(1u, workers), SUPERVISOR_MAX_USERS_PER_WORKER);
+                             "%ju users need --workers %ju at least: a worker holds %d, since every "
+                             "user's stack takes two of the kernel's vm.max_map_count mappings",
+                             (uintmax_t)users,
+                             (uintmax_t)((users - 1) / SUPERVISOR_MAX_USERS_PER_WORKER + 1),
+                             SUPERVISOR_MAX_USERS_PER_WORKER);
         }
     }
     return 0;
