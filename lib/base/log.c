@@ -20,6 +20,7 @@
 static const char *program_name = "loads";
 static int max_level = LOG_INFO;
 static bool to_journal;
+static const char *line_start = "";
 
 static bool stderr_is_journal(void)
 {
@@ -36,6 +37,14 @@ void log_open(const char *program, int level)
     program_name = program;
     max_level = level;
     to_journal = stderr_is_journal();
+}
+
+void log_over_progress(void)
+{
+    const char *term = getenv("TERM");
+    bool bars = isatty(STDERR_FILENO) && (!term || strcmp(term, "dumb") != 0);
+
+    line_start = bars ? "\r\033[K" : "";
 }
 
 /* "NAME=value" in memory of its own: users' stacks are small. The number of fields added. */
@@ -86,6 +95,6 @@ void log_fields(int level, const struct log_field *fields, size_t count, const c
         return;
     }
     char line[LINE_BYTES + 64];
-    int length = snprintf(line, sizeof line, "%s: %s\n", program_name, text);
+    int length = snprintf(line, sizeof line, "%s%s: %s\n", line_start, program_name, text);
     (void)!write(2, line, MIN((size_t)length, sizeof line - 1)); /* stderr closed: nobody to tell */
 }

@@ -489,18 +489,17 @@ static void on_killer(struct ev_loop *loop, ev_timer *timer, int events _unused_
 /* ---- from outside ------------------------------------------------------------------------------
  */
 
-static int check_users(const struct supervisor_options *options, struct error *error)
+int supervisor_check_users(const struct run_spec *spec, unsigned workers, struct error *error)
 {
-    for (unsigned i = 0; i < options->spec->users.count; i++) {
-        uint64_t users = options->spec->users.values[i];
-        uint64_t workers = MAX(1u, options->workers);
-        if (users > workers * SUPERVISOR_MAX_USERS_PER_WORKER) {
-            return error_set(
-                error, -EINVAL,
-                "%ju users need --workers %ju at least: a worker holds %d, since every "
-                "user's stack takes two of the kernel's vm.max_map_count mappings",
-                (uintmax_t)users, (uintmax_t)((users - 1) / SUPERVISOR_MAX_USERS_PER_WORKER + 1),
-                SUPERVISOR_MAX_USERS_PER_WORKER);
+    for (unsigned i = 0; i < spec->users.count; i++) {
+        uint64_t users = spec->users.values[i];
+        if (users > (uint64_t)MAX(1u, workers) * SUPERVISOR_MAX_USERS_PER_WORKER) {
+            return error_set(error, -EINVAL,
+                             "%ju users need --workers %ju at least: a worker holds %d, since every "
+                             "user's stack takes two of the kernel's vm.max_map_count mappings",
+                             (uintmax_t)users,
+                             (uintmax_t)((users - 1) / SUPERVISOR_MAX_USERS_PER_WORKER + 1),
+                             SUPERVISOR_MAX_USERS_PER_WORKER);
         }
     }
     return 0;
@@ -530,7 +529,7 @@ int supervisor_new(struct supervisor **ret, struct ev_loop *loop,
     _cleanup_(supervisor_freep) struct supervisor *s = NULL;
     _cleanup_free_ char *names = run_dir_file(options->run_dir, "names");
 
-    int r = check_users(options, error);
+    int r = supervisor_check_users(options->spec, options->workers, error);
     if (r < 0) {
         return r;
     }
