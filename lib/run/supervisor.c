@@ -147,6 +147,10 @@ static void describe(const struct supervisor *s, const struct worker_process *wo
                         s->options.spec->stack_size_bytes, ret->message, sizeof ret->message,
                         ret->place, sizeof ret->place, ret->traceback, sizeof ret->traceback);
         ret->user = crash->user;
+    } else if (worker_was_deaf(worker)) {
+        (void)snprintf(ret->message, sizeof ret->message,
+                       "a test closed descriptor 3, over which its worker is told what to do");
+        ret->user = -1;
     } else {
         char how[96];
         child_describe_status(status, how, sizeof how);

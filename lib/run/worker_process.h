@@ -63,6 +63,9 @@ const char *worker_refusal(const struct worker_process *worker);
  */
 int worker_damage(const struct worker_process *worker);
 
+/* It had closed the channel, and was killed for that. */
+bool worker_was_deaf(const struct worker_process *worker);
+
 bool worker_is_ready(const struct worker_process *worker);
 unsigned worker_first_user(const struct worker_process *worker);
 unsigned worker_n_users(const struct worker_process *worker);
