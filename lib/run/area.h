@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* What a worker shares with its supervisor: one file in the run's directory, mapped by both, with the
- * state of each user, the tally and, when asked for, the detail ring. It outlives the worker. Beside
- * it one file per run holds the names. */
+/* What a worker shares with its supervisor: one file in the run's directory, mapped by both, with
+ * the state of each user, the tally and, when asked for, the detail ring. It outlives the worker.
+ * Beside it one file per run holds the names. */
 #ifndef LOADS_RUN_AREA_H
 #define LOADS_RUN_AREA_H
 
@@ -13,8 +13,8 @@
 #include "metrics/names.h"
 #include "metrics/tally.h"
 
-/* A user's word: how many iterations are over, and what it does now. One word, so that it changes in
- * the same commit as the counts (tally_stage_store). */
+/* A user's word: how many iterations are over, and what it does now. One word, so that it changes
+ * in the same commit as the counts (tally_stage_store). */
 enum user_phase {
     USER_BETWEEN,   /* no iteration is on */
     USER_ITERATING, /* one is */
@@ -55,8 +55,8 @@ struct area {
     size_t header_offset_bytes; /* behind the tally: header, users, ring */
 };
 
-/* Supervisor: makes the file (it must not exist) and maps it; the tally and ring are attached later,
- * by area_attach(), when the worker has said that it is ready. */
+/* Supervisor: makes the file (it must not exist) and maps it; the tally and ring are attached
+ * later, by area_attach(), when the worker has said that it is ready. */
 int area_create(struct area **ret, const char *path, uint32_t n_users, bool detail,
                 struct error *error) _must_check_;
 

@@ -26,8 +26,8 @@ enum message_type {
 #define CRASH_MAX_FRAMES 64
 #define CRASH_MAX_TEXT   512
 
-/* A frame's place: raw address, and the file that was mapped there, which the dying worker knows and
- * nobody else does any more. */
+/* A frame's place: raw address, and the file that was mapped there, which the dying worker knows
+ * and nobody else does any more. */
 struct crash_frame {
     uint64_t offset; /* address less the object's load address */
     char object[192];

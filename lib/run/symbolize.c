@@ -27,6 +27,21 @@ static const Dwfl_Callbacks callbacks = {
     .section_address = dwfl_offline_section_address,
 };
 
+/* Test functions are written LOADS_TEST(Suite, test): their C name is ours, and what follows a dot in
+ * any name (".cold", ".part.0") is the compiler's. */
+static void make_readable(char *function)
+{
+    static const char prefix[] = "loads_body_";
+    size_t size = strcspn(function, ".");
+
+    if (size > 0) {
+        function[size] = '\0';
+    }
+    if (strncmp(function, prefix, sizeof prefix - 1) == 0) {
+        memmove(function, function + sizeof prefix - 1, strlen(function) - sizeof prefix + 2);
+    }
+}
+
 static void look_up(Dwfl_Module *module, Dwarf_Addr address, struct place *ret)
 {
     const char *function = dwfl_module_addrname(module, address);
@@ -34,6 +49,7 @@ static void look_up(Dwfl_Module *module, Dwarf_Addr address, struct place *ret)
 
     if (function) {
         (void)snprintf(ret->function, sizeof ret->function, "%s", function);
+        make_readable(ret->function);
     }
     if (line) {
         const char *path = dwfl_lineinfo(line, NULL, &ret->line, NULL, NULL, NULL);
@@ -84,14 +100,6 @@ static void append(char *text, size_t size, const char *format, ...)
     va_end(arguments);
 }
 
-/* Test functions are written LOADS_TEST(Suite, test); their C name is ours. */
-static const char *readable(const char *function)
-{
-    static const char prefix[] = "loads_body_";
-    return strncmp(function, prefix, sizeof prefix - 1) == 0 ? function + sizeof prefix - 1
-                                                             : function;
-}
-
 static const char *base_name(const char *path)
 {
     const char *slash = strrchr(path, '/');
@@ -102,7 +110,7 @@ static const char *base_name(const char *path)
 static void describe(const struct crash_frame *frame, const struct place *place, char *text,
                      size_t size)
 {
-    const char *function = place->function[0] ? readable(place->function) : "??";
+    const char *function = place->function[0] ? place->function : "??";
     const char *object = base_name(frame->object);
 
     if (place->file[0]) {
