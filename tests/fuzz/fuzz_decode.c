@@ -35,7 +35,7 @@ static size_t next_piece(size_t left, unsigned step, size_t place)
 {
     size_t size = step == 0      ? left
                   : step < 0x80u ? step
-                                 : (place * 2654435761u >> 7) % (step & 0x3f) + 1;
+                                 : (place * 2654435761u >> 7) % ((step & 0x3f) + 1) + 1;
     return MIN(size, left);
 }
 

@@ -54,7 +54,7 @@ static void check_oldest(struct state *state, const struct detail *taken)
 
     memmove(state->queue, state->queue + 1, --state->count * sizeof put);
     assert(taken->text_size <= put.text_size);
-    assert(taken->text_size == put.text_size || taken->text_size > DETAIL_MAX_TEXT - 4);
+    assert(taken->text_size == put.text_size || taken->text_size >= DETAIL_MAX_TEXT - 4);
     assert(memcmp(taken->text, put.text, taken->text_size) == 0);
     assert(taken->type == put.type && taken->id == put.id && taken->error_id == put.error_id);
     assert(taken->test == put.test && taken->user == put.user && taken->cycle == put.cycle);
