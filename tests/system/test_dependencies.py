@@ -66,7 +66,7 @@ CONFINED = {
     "spawn.h": ["lib/loop/child.c", "daemons/worker/command.c", "tests"],
     "sys/eventfd.h": ["lib/loop", "tests"],
     "sys/sendfile.h": ["client/runner/include_files.c"],
-    "sys/prctl.h": ["daemons/worker/main.c"],
+    "sys/prctl.h": ["daemons/worker/main.c", "tests/unit/fake_worker.c"],
     "sys/syscall.h": ["lib/loop/child.c"],
     "ucontext.h": ["daemons/worker/context_ucontext.c"],
     "unwind.h": ["daemons/worker/crash.c", "daemons/worker/user.h", "tests/unit/test_context.c"],
