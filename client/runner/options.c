@@ -7,6 +7,8 @@
 #include <string.h>
 #include <systemd/sd-id128.h>
 
+#include "loop/url.h"
+
 #define DEFAULT_GRACE_USEC   UINT64_C(5000000)
 #define DEFAULT_TIMEOUT_USEC UINT64_C(30000000)
 #define DEFAULT_STACK_BYTES  (UINT64_C(256) << 10)
@@ -83,14 +85,39 @@ static int parse_stack_size(const char *text, void *field, struct error *error)
 static int check_tag(const char *text, void *field _unused_, struct error *error)
 {
     size_t length;
-    return parse_key_value(text, &length, error);
+    int r = parse_key_value(text, &length, error);
+    return r < 0 ? r : run_spec_check_text(text, SPEC_MAX_TAG_BYTES, error);
 }
 
+static int check_name(const char *text, void *field _unused_, struct error *error)
+{
+    return run_spec_check_text(text, SPEC_MAX_NAME_BYTES, error);
+}
+
+/* Of a directory or file: all but nothing. */
+static int check_path(const char *text, void *field _unused_, struct error *error)
+{
+    return *text ? 0 : error_set(error, -EINVAL, "is empty");
+}
+
+/* The workers would refuse it, too, but by then a run has started. */
 static int check_url(const char *text, void *field _unused_, struct error *error)
 {
-    return fqn_is_url(text) ? 0
-                            : error_set(error, -EINVAL,
-                                        "'%s' is not a URL such as http://localhost:8000", text);
+    _cleanup_(url_cache_freep) struct url_cache *cache = NULL;
+    const struct url *url;
+
+    if (!fqn_is_url(text)) {
+        return error_set(error, -EINVAL, "'%s' is not a URL such as http://localhost:8000", text);
+    }
+    int r = url_cache_new(&cache, 1);
+    if (r < 0) {
+        return error_set_errno(error, r, "cannot look at '%s'", text);
+    }
+    r = url_get(cache, NULL, text, &url, error);
+    if (r == 0) {
+        url_unref(url);
+    }
+    return r;
 }
 
 #define FIELD(field_) .offset = offsetof(struct runner_options, field_)
@@ -136,10 +163,10 @@ static const struct conf_option rows[] = {
      .help = "Processes that share the users (default: one per core, never more than users)."},
 
     {.name = "test-dir", .kind = CONF_STRING, FIELD(test_dir), .metavar = "DIR",
-     .where = EVERYWHERE, .group = BUILD,
+     .parse = check_path, .where = EVERYWHERE, .group = BUILD,
      .help = "Run the test in this directory, which is made if it isn't there."},
     {.name = "include-file", .kind = CONF_LIST, FIELD(include_files), .metavar = "PATTERN",
-     .where = EVERYWHERE, .group = BUILD,
+     .parse = check_path, .where = EVERYWHERE, .group = BUILD,
      .help = "Files and directories the test needs, copied to --test-dir; may be repeated."},
     {.name = "cflags", .kind = CONF_STRING, FIELD(cflags), .metavar = "FLAGS",
      .where = EVERYWHERE, .group = BUILD, .help = "More flags for the compiler, as a shell splits them."},
@@ -157,9 +184,9 @@ static const struct conf_option rows[] = {
     {.name = "tag", .kind = CONF_LIST, FIELD(tags), .metavar = "KEY=VALUE", .parse = check_tag,
      .where = EVERYWHERE, .group = RESULTS, .help = "Kept with the results; may be repeated."},
     {.name = "project-name", .kind = CONF_STRING, FIELD(project_name), .metavar = "NAME",
-     .where = EVERYWHERE, .group = RESULTS, .help = "Kept with the results."},
+     .parse = check_name, .where = EVERYWHERE, .group = RESULTS, .help = "Kept with the results."},
     {.name = "user-id", .kind = CONF_STRING, FIELD(user_id), .metavar = "NAME",
-     .where = EVERYWHERE, .group = RESULTS, .help = "Who runs it; kept with the results."},
+     .parse = check_name, .where = EVERYWHERE, .group = RESULTS, .help = "Who runs it; kept with the results."},
 
     {.name = "help", .letters = "h", .kind = CONF_FLAG, FIELD(help), .where = CONF_ALONE,
      .group = OTHER, .help = "Show this help and exit."},
@@ -183,6 +210,12 @@ static int check(const struct runner_options *options, struct error *error)
         return error_set(error, -EINVAL,
                          "nothing to run: name a test, such as example.TestWebSite.test_es, or a "
                          "URL; try 'loads-runner --help'");
+    }
+    if (fqn_is_url(options->fqn)) {
+        int r = check_url(options->fqn, NULL, error);
+        if (r < 0) {
+            return r;
+        }
     }
     if (options->hits.count > 0 && options->duration_usec > 0) {
         return error_set(error, -EINVAL,

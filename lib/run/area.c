@@ -21,6 +21,7 @@ struct area_header {
     uint64_t magic;
     uint32_t n_users;
     uint32_t detail;
+    uint64_t turned_usec; /* the worker's */
 };
 
 static size_t round_up(size_t size)
@@ -130,6 +131,7 @@ int area_create(struct area **ret, const char *path, uint32_t n_users, bool deta
     *header_of(area) =
         (struct area_header){.magic = AREA_MAGIC, .n_users = n_users, .detail = detail};
     area->users = users_of(area);
+    area->turned_usec = &header_of(area)->turned_usec;
     *ret = TAKE_PTR(area);
     return 0;
 }
@@ -162,6 +164,7 @@ int area_open(struct area **ret, const char *path, struct error *error)
         return error_set_errno(error, -errno, "cannot map %s", path);
     }
     area->users = users_of(area);
+    area->turned_usec = &header_of(area)->turned_usec;
     int r = tally_new(&area->tally, area->memory, area->size_bytes, FIRST_PAGES);
     if (r == 0 && header.detail) {
         r = detail_ring_new(&area->ring, ring_of(area), RING_BYTES);

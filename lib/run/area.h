@@ -48,6 +48,7 @@ struct area {
     size_t size_bytes;
     uint32_t n_users;
     uint64_t *users;          /* n_users words, n_users may be 0 */
+    uint64_t *turned_usec;    /* CLOCK_MONOTONIC of the last turn of the worker's loop */
     struct tally *tally;      /* the worker's or the supervisor's handle */
     struct detail_ring *ring; /* NULL: no detail */
     struct tally_layout layout;

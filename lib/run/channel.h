@@ -37,6 +37,7 @@ struct message_crash {
     int32_t signal;
     int32_t user; /* who was running; -1: none */
     uint64_t address;
+    int32_t stalled;        /* 1: the supervisor ended it, since its loop stood still */
     int32_t stack_overflow; /* 1: the address is in the guard page of the user's stack */
     uint32_t n_frames;
     struct crash_frame frames[CRASH_MAX_FRAMES];

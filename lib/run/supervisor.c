@@ -146,6 +146,10 @@ static void describe(const struct supervisor *s, const struct worker_process *wo
                         s->options.spec->stack_size_bytes, ret->message, sizeof ret->message,
                         ret->place, sizeof ret->place, ret->traceback, sizeof ret->traceback);
         ret->user = crash->user;
+    } else if (worker_was_deaf(worker)) {
+        (void)snprintf(ret->message, sizeof ret->message,
+                       "a test closed descriptor 3, over which its worker is told what to do");
+        ret->user = -1;
     } else {
         char how[96];
         child_describe_status(status, how, sizeof how);
@@ -445,6 +449,7 @@ static void on_tick(struct ev_loop *loop _unused_, ev_timer *timer, int events _
     for (unsigned i = 0; i < s->n_workers; i++) {
         if (s->workers[i]) {
             worker_drain(s->workers[i]);
+            worker_end_stalled(s->workers[i], s->options.spec->stall_timeout_usec);
         }
     }
 }
@@ -470,18 +475,17 @@ static void on_killer(struct ev_loop *loop, ev_timer *timer, int events _unused_
 /* ---- from outside ------------------------------------------------------------------------------
  */
 
-static int check_users(const struct supervisor_options *options, struct error *error)
+int supervisor_check_users(const struct run_spec *spec, unsigned workers, struct error *error)
 {
-    for (unsigned i = 0; i < options->spec->users.count; i++) {
-        uint64_t users = options->spec->users.values[i];
-        uint64_t workers = MAX(1u, options->workers);
-        if (users > workers * SUPERVISOR_MAX_USERS_PER_WORKER) {
-            return error_set(
-                error, -EINVAL,
-                "%ju users need --workers %ju at least: a worker holds %d, since every "
-                "user's stack takes two of the kernel's vm.max_map_count mappings",
-                (uintmax_t)users, (uintmax_t)((users - 1) / SUPERVISOR_MAX_USERS_PER_WORKER + 1),
-                SUPERVISOR_MAX_USERS_PER_WORKER);
+    for (unsigned i = 0; i < spec->users.count; i++) {
+        uint64_t users = spec->users.values[i];
+        if (users > (uint64_t)MAX(1u, workers) * SUPERVISOR_MAX_USERS_PER_WORKER) {
+            return error_set(error, -EINVAL,
+                             "%ju users need --workers %ju at least: a worker holds %d, since every "
+                             "user's stack takes two of the kernel's vm.max_map_count mappings",
+                             (uintmax_t)users,
+                             (uintmax_t)((users - 1) / SUPERVISOR_MAX_USERS_PER_WORKER + 1),
+                             SUPERVISOR_MAX_USERS_PER_WORKER);
         }
     }
     return 0;
@@ -511,7 +515,7 @@ int supervisor_new(struct supervisor **ret, struct ev_loop *loop,
     _cleanup_(supervisor_freep) struct supervisor *s = NULL;
     _cleanup_free_ char *names = run_dir_file(options->run_dir, "names");
 
-    int r = check_users(options, error);
+    int r = supervisor_check_users(options->spec, options->workers, error);
     if (r < 0) {
         return r;
     }

@@ -103,26 +103,31 @@ static bool is_run_id(const char *text)
     return text[sizeof form - 1] == '\0';
 }
 
-/* Printable text of at most `max` bytes, not empty. */
-static int check_text(const char *key, const char *text, size_t max, struct error *error)
+int run_spec_check_text(const char *text, size_t max_bytes, struct error *error)
 {
     size_t size = strlen(text);
 
     if (size == 0) {
-        return error_set(error, -EINVAL, "%s: is empty", key);
+        return error_set(error, -EINVAL, "is empty");
     }
-    if (size > max) {
-        return error_set(error, -EINVAL, "%s: has %zu bytes, of %zu at most", key, size, max);
+    if (size > max_bytes) {
+        return error_set(error, -EINVAL, "has %zu bytes, of %zu at most", size, max_bytes);
     }
     if (!utf8_valid(text, size)) {
-        return error_set(error, -EINVAL, "%s: is not text in UTF-8", key);
+        return error_set(error, -EINVAL, "is not text in UTF-8");
     }
     for (const char *c = text; *c; c++) {
         if ((unsigned char)*c < ' ' || *c == 0x7f) {
-            return error_set(error, -EINVAL, "%s: has control characters in it", key);
+            return error_set(error, -EINVAL, "has control characters in it");
         }
     }
     return 0;
+}
+
+static int check_text(const char *key, const char *text, size_t max_bytes, struct error *error)
+{
+    int r = run_spec_check_text(text, max_bytes, error);
+    return r < 0 ? error_prefix(error, r, "%s", key) : 0;
 }
 
 static int check_path(const char *key, const char *path, struct error *error)

@@ -55,6 +55,10 @@ int run_spec_new(struct run_spec **ret) _must_check_;
 struct run_spec *run_spec_free(struct run_spec *spec);
 DEFINE_CLEANUP(struct run_spec, run_spec_free)
 
+/* Whether it is text of 1 to `max_bytes` bytes, UTF-8 without control characters. -EINVAL with a
+ * text. */
+int run_spec_check_text(const char *text, size_t max_bytes, struct error *error) _must_check_;
+
 /* Whether a specification makes sense as a whole. -EINVAL with a text that names the key. */
 int run_spec_check(const struct run_spec *spec, struct error *error) _must_check_;
 
