@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <signal.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -37,7 +36,8 @@ struct worker_process {
     bool deaf; /* it runs, but can't be told anything any more */
     bool has_crash;
     bool has_refusal;
-    bool owes_stop; /* its channel was full */
+    bool owes_stop;           /* its channel was full */
+    uint64_t last_words_usec; /* when it was asked for them; 0: it wasn't */
     uint64_t stop_grace_usec;
     int damage; /* 0, -EBADMSG or -ENOMEM */
     struct message last_words;
@@ -149,8 +149,8 @@ static void on_channel(struct ev_loop *loop, ev_io *watcher, int events _unused_
     }
 }
 
-/* A test closed the channel. What is left of the worker could neither be stopped nor told of room in
- * the ring. */
+/* A test closed the channel. What is left of the worker could neither be stopped nor told of room
+ * in the ring. */
 static void on_deaf(struct ev_loop *loop _unused_, ev_timer *timer, int events _unused_)
 {
     struct worker_process *worker = timer->data;
@@ -274,9 +274,10 @@ void worker_end_stalled(struct worker_process *worker, uint64_t timeout_usec)
     if (timeout_usec == 0 || turned == 0 || now < turned + timeout_usec) {
         return;
     }
-    if (now < turned + timeout_usec + LAST_WORDS_USEC) {
-        (void)kill(child_pid(worker->child), SIGABRT); /* once, and to it alone: it has a handler */
-    } else {
+    if (worker->last_words_usec == 0) { /* once: a second one would cut them off */
+        worker->last_words_usec = now;
+        (void)kill(child_pid(worker->child), SIGABRT); /* to it alone: it has a handler */
+    } else if (now >= worker->last_words_usec + LAST_WORDS_USEC) {
         worker_signal(worker, SIGKILL);
     }
 }
