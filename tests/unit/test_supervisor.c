@@ -680,6 +680,42 @@ static void test_ended_after_deadline(void **state)
     assert_int_equal(f->n_cycles, 2);
 }
 
+/* A worker whose loop stands still is ended, and its users go on. */
+static void run_stalling(struct fixture *f, const char *how)
+{
+    f->spec->stall_timeout_usec = 100000;
+    run(f, how);
+    assert_adds_up(f, 40);
+    assert_int_equal(outcome(f, OUTCOME_ERROR), 4);
+    assert_int_equal(f->n_problems, 1);
+}
+
+static void test_stalled(void **state)
+{
+    struct fixture *f = *state;
+
+    run_stalling(f, "stall@0");
+    assert_int_equal(errors_with(f, "killed by signal 6"), 4);
+}
+
+static void test_stalled_without_last_words(void **state)
+{
+    struct fixture *f = *state;
+
+    run_stalling(f, "stall@0 ignore-abort");
+    assert_int_equal(errors_with(f, "killed by signal 9"), 4);
+}
+
+static void test_channel_closed(void **state)
+{
+    struct fixture *f = *state;
+
+    run(f, "close-channel@0");
+    assert_adds_up(f, 40);
+    assert_int_equal(f->n_problems, 1);
+    assert_int_equal(errors_with(f, "closed descriptor 3"), 4);
+}
+
 /* ---- workers that lie ---------------------------------------------------------------------------
  */
 
@@ -806,6 +842,9 @@ int main(void)
         TEST(test_ended_by_term),
         TEST(test_ended_by_kill),
         TEST(test_ended_after_deadline),
+        TEST(test_stalled),
+        TEST(test_stalled_without_last_words),
+        TEST(test_channel_closed),
         TEST(test_garbage),
         TEST(test_scribbled_counts),
         TEST(test_scribbled_words),
