@@ -73,12 +73,27 @@ static int failed(const struct output *output, int code, struct error *error)
                            output->path ? "'" : "");
 }
 
+/* Not truncated yet: until the run starts, an older file may be worth keeping. One that is made is
+ * taken away again if the run doesn't start. */
+static int open_file(struct output *output)
+{
+    const int flags = O_WRONLY | O_CLOEXEC | O_NOCTTY;
+    int fd = open(output->path, flags);
+
+    if (fd < 0 && errno == ENOENT) {
+        fd = open(output->path, flags | O_CREAT | O_EXCL, 0666);
+        output->made = fd >= 0;
+    }
+    if (fd < 0 && errno == EEXIST) { /* since a moment ago, or a link to nowhere */
+        fd = open(output->path, flags | O_CREAT, 0666);
+    }
+    return fd;
+}
+
 static int open_stream(struct output *output)
 {
-    /* Not truncated yet: until the run starts, an older file may be worth keeping. */
-    _cleanup_fd_ int fd = output->path
-                              ? open(output->path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY, 0666)
-                              : fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
+    _cleanup_fd_ int fd =
+        output->path ? open_file(output) : fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
     if (fd < 0) {
         return -errno;
     }
@@ -136,6 +151,15 @@ int output_open(struct output **ret, const char *argument, struct error *error)
     return 0;
 }
 
+bool output_shares_file(const struct output *output, const struct output *other)
+{
+    struct stat ours, theirs;
+
+    return output->path && other->path && fstat(fileno(output->file), &ours) == 0 &&
+           fstat(fileno(other->file), &theirs) == 0 && S_ISREG(ours.st_mode) &&
+           ours.st_dev == theirs.st_dev && ours.st_ino == theirs.st_ino;
+}
+
 /* ---- writing ---- */
 
 int output_check(struct output *output, struct error *error)
@@ -174,6 +198,7 @@ int output_begin(struct output *output, const struct output_run *run, struct err
     if (output->broken || !output->file) {
         return 0;
     }
+    output->made = false;
     int r = truncate_file(output, error);
     if (r == 0 && output->type->begin) {
         r = output->type->begin(output, run, error);
@@ -219,6 +244,9 @@ int output_close(struct output *output, struct error *error)
 struct output *output_free(struct output *output)
 {
     if (output) {
+        if (output->made) {
+            (void)unlink(output->path); /* empty; failing, it does no harm */
+        }
         if (output->file) {
             (void)fclose(output->file); /* who wants to know calls output_close() */
         }

@@ -50,13 +50,18 @@ struct output {
     char *buffer; /* the stream's, where it is larger than usual */
     char *path;   /* NULL: standard output */
     void *data;   /* the type's, freed with free() */
+    bool made;    /* the file wasn't there before, and nothing has begun: it goes again */
     bool broken;  /* a write failed: it was said, nothing more is written */
 };
 
 /* Parses NAME or NAME=FILE and opens the file for writing, so that what can't be written is known
- * before the run starts: an existing file is only truncated at begin(). -EINVAL for an unknown name
- * (lists those there are), or -errno of the file; with a text. */
+ * before the run starts: an existing file is only truncated at begin(), and one that wasn't there
+ * goes again if nothing begins. -EINVAL for an unknown name (lists those there are), or -errno of
+ * the file; with a text. */
 int output_open(struct output **ret, const char *argument, struct error *error) _must_check_;
+
+/* Whether both write to one regular file, whatever its names. */
+bool output_shares_file(const struct output *output, const struct output *other) _must_check_;
 
 /* Closes; -errno with a text when the last bytes could not be written (a full disk). */
 int output_close(struct output *output, struct error *error) _must_check_;

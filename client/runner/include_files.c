@@ -31,7 +31,7 @@ static int make_directory(const char *path, struct error *error)
     if (!copy) {
         return error_set_errno(error, -ENOMEM, "cannot make %s", path);
     }
-    for (char *slash = copy + 1;; slash++) {
+    for (char *slash = copy + (*copy ? 1 : 0);; slash++) {
         char end = *slash;
         if (end != '/' && end != '\0') {
             continue;
@@ -135,25 +135,39 @@ static int copy_match(const char *path)
     return r == -1 ? error_set_errno(walk.error, -errno, "cannot read %s", path) : r;
 }
 
+/* Calls `visit_match` (NULL: nothing) for what a pattern names. */
+static int each_match(const char *pattern, int (*visit_match)(const char *path),
+                      struct error *error)
+{
+    glob_t found;
+    int r = 0, g = glob(pattern, GLOB_BRACE | GLOB_TILDE, NULL, &found);
+
+    if (g == GLOB_NOMATCH) {
+        return error_set(error, -ENOENT, "--include-file %s matches no file", pattern);
+    }
+    if (g != 0) {
+        return error_set(error, -EIO, "cannot look for --include-file %s", pattern);
+    }
+    for (size_t i = 0; visit_match && r == 0 && i < found.gl_pathc; i++) {
+        r = visit_match(found.gl_pathv[i]);
+    }
+    globfree(&found);
+    return r;
+}
+
 int include_files_copy(const struct strlist *patterns, const char *directory, struct error *error)
 {
-    int r = make_directory(directory, error);
+    int r = 0;
 
     walk = (struct walk){.directory = directory, .error = error};
     for (size_t i = 0; r == 0 && i < patterns->count; i++) {
-        glob_t found;
-        int g = glob(patterns->items[i], GLOB_BRACE | GLOB_TILDE, NULL, &found);
-        if (g == GLOB_NOMATCH) {
-            return error_set(error, -ENOENT, "--include-file %s matches no file",
-                             patterns->items[i]);
-        }
-        if (g != 0) {
-            return error_set(error, -EIO, "cannot look for --include-file %s", patterns->items[i]);
-        }
-        for (size_t j = 0; r == 0 && j < found.gl_pathc; j++) {
-            r = copy_match(found.gl_pathv[j]);
-        }
-        globfree(&found);
+        r = each_match(patterns->items[i], NULL, error);
+    }
+    if (r == 0) { /* not before: a mistake leaves nothing behind */
+        r = make_directory(directory, error);
+    }
+    for (size_t i = 0; r == 0 && i < patterns->count; i++) {
+        r = each_match(patterns->items[i], copy_match, error);
     }
     return r;
 }

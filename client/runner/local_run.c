@@ -57,8 +57,8 @@ static void on_signal(struct ev_loop *loop, ev_signal *watcher, int events _unus
         run->result = -EINTR;
         ev_break(loop, EVBREAK_ALL);
     } else if (run->interrupts == 1) {
-        log_notice("stopping: tests that are on have %ju s to end; interrupt again to cut them",
-                   (uintmax_t)(run->spec->grace_usec / USEC_PER_SEC));
+        log_notice("stopping: tests that are on have %g s to end; interrupt again to cut them",
+                   (double)run->spec->grace_usec / 1e6);
         supervisor_stop(run->supervisor, run->spec->grace_usec);
     } else {
         supervisor_stop(run->supervisor, 0);
@@ -68,9 +68,14 @@ static void on_signal(struct ev_loop *loop, ev_signal *watcher, int events _unus
 static void watch_signals(struct local_run *run)
 {
     static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
+    struct sigaction before;
 
     for (size_t i = 0; i < ELEMENTSOF(numbers); i++) {
         ev_signal_init(&run->signals[i], on_signal, numbers[i]);
+        if (numbers[i] == SIGHUP && sigaction(SIGHUP, NULL, &before) == 0 &&
+            before.sa_handler == SIG_IGN) {
+            continue; /* nohup: the run outlives the terminal */
+        }
         run->signals[i].data = run;
         ev_signal_start(run->loop, &run->signals[i]);
     }
@@ -113,7 +118,7 @@ static int prepare(struct local_run *run, const char *name, bool only_list)
 
     if (r == 0) {
         ev_run(run->loop, 0);
-        r = run->result;
+        r = run->interrupts > 0 ? -EINTR : run->result; /* both may have come in one turn */
     }
     run->preparation = preparation_free(run->preparation);
     return r;
@@ -170,7 +175,7 @@ static int open_outputs(struct local_run *run)
         to_stdout += !output->path && !silent ? 1 : 0;
         run->spec->detail = run->spec->detail || output->type->wants_detail;
         for (size_t j = 0; output->path && j + 1 < run->n_outputs; j++) {
-            if (run->outputs[j]->path && strcmp(run->outputs[j]->path, output->path) == 0) {
+            if (output_shares_file(run->outputs[j], output)) {
                 return error_set(&run->error, -EINVAL, "two outputs write to %s", output->path);
             }
         }
@@ -300,9 +305,14 @@ static unsigned cores(void)
     return sched_getaffinity(0, sizeof set, &set) == 0 ? (unsigned)CPU_COUNT(&set) : 1;
 }
 
+static unsigned workers_wanted(const struct local_run *run)
+{
+    return run->options->workers ? (unsigned)run->options->workers : cores();
+}
+
 static int supervise(struct local_run *run)
 {
-    unsigned workers = run->options->workers ? (unsigned)run->options->workers : cores();
+    unsigned workers = workers_wanted(run);
     struct supervisor_options options = {
         .spec = run->spec,
         .worker_program = run->worker_program,
@@ -405,19 +415,23 @@ static int set_up(struct local_run *run, const struct runner_options *options)
     return r < 0 ? r : run_dir_make(&run->run_dir, &run->error);
 }
 
+/* What can be refused without looking at the test comes first. */
 static int prepare_all(struct local_run *run)
 {
     int r = runner_options_spec(run->options, &run->spec, &run->error);
+    if (r == 0) {
+        r = run_spec_check(run->spec, &run->error);
+    }
+    if (r == 0) {
+        r = supervisor_check_users(run->spec, workers_wanted(run), &run->error);
+    }
     if (r == 0) {
         r = open_outputs(run);
     }
     if (r == 0 && !run->spec->url) {
         r = prepare(run, run->spec->fqn.text, false);
     }
-    if (r == 0) {
-        r = make_test_dir(run);
-    }
-    return r < 0 ? r : run_spec_check(run->spec, &run->error);
+    return r < 0 ? r : make_test_dir(run);
 }
 
 enum exit_code local_run(const struct runner_options *options)
@@ -452,7 +466,7 @@ enum exit_code local_list(const struct runner_options *options)
         r = prepare(&run, options->list, true);
     }
     for (size_t i = 0; r == 0 && i < run.tests.count; i++) {
-        (void)printf("%s.%s\n", options->list, run.tests.items[i]);
+        (void)printf("%s.%s\n", options->list, run.tests.items[i]); /* main() looks at stdout */
     }
     if (r < 0 && run.interrupts == 0) {
         log_error("%s", run.error.text);

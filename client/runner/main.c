@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* loads-runner: load tests from the command line. */
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/resource.h>
 
 #include "base/log.h"
@@ -39,5 +41,9 @@ int main(int argc, char *argv[])
         code = options.list ? local_list(&options) : local_run(&options);
     }
     runner_options_clear(&options);
+    if ((ferror(stdout) || fflush(stdout) != 0) && code == EXIT_PASSED) {
+        log_error("cannot write to standard output: %s", strerror(errno));
+        code = EXIT_FAILED;
+    }
     return (int)code;
 }

@@ -7,9 +7,13 @@
 #include <string.h>
 #include <systemd/sd-id128.h>
 
+#include "loop/url.h"
+
 #define DEFAULT_GRACE_USEC   UINT64_C(5000000)
 #define DEFAULT_TIMEOUT_USEC UINT64_C(30000000)
 #define DEFAULT_STACK_BYTES  (UINT64_C(256) << 10)
+#define DEFAULT_STALL_USEC   UINT64_C(30000000)
+#define MIN_STALL_USEC       UINT64_C(100000)
 #define MAX_WORKERS          1024
 
 #define TEST    "What to run"
@@ -45,6 +49,20 @@ static int parse_some_duration(const char *text, void *field, struct error *erro
     return r;
 }
 
+static int parse_stall_timeout(const char *text, void *field, struct error *error)
+{
+    uint64_t usec;
+    int r = parse_duration(text, &usec, error);
+
+    if (r == 0 && usec > 0 && usec < MIN_STALL_USEC) {
+        r = error_set(error, -EINVAL, "'%s' is less than 100ms and not 0", text);
+    }
+    if (r == 0) {
+        *(uint64_t *)field = usec;
+    }
+    return r;
+}
+
 static int parse_workers(const char *text, void *field, struct error *error)
 {
     return parse_unsigned(text, 1, MAX_WORKERS, field, error);
@@ -67,14 +85,39 @@ static int parse_stack_size(const char *text, void *field, struct error *error)
 static int check_tag(const char *text, void *field _unused_, struct error *error)
 {
     size_t length;
-    return parse_key_value(text, &length, error);
+    int r = parse_key_value(text, &length, error);
+    return r < 0 ? r : run_spec_check_text(text, SPEC_MAX_TAG_BYTES, error);
 }
 
+static int check_name(const char *text, void *field _unused_, struct error *error)
+{
+    return run_spec_check_text(text, SPEC_MAX_NAME_BYTES, error);
+}
+
+/* Of a directory or file: all but nothing. */
+static int check_path(const char *text, void *field _unused_, struct error *error)
+{
+    return *text ? 0 : error_set(error, -EINVAL, "is empty");
+}
+
+/* The workers would refuse it, too, but by then a run has started. */
 static int check_url(const char *text, void *field _unused_, struct error *error)
 {
-    return fqn_is_url(text) ? 0
-                            : error_set(error, -EINVAL,
-                                        "'%s' is not a URL such as http://localhost:8000", text);
+    _cleanup_(url_cache_freep) struct url_cache *cache = NULL;
+    const struct url *url;
+
+    if (!fqn_is_url(text)) {
+        return error_set(error, -EINVAL, "'%s' is not a URL such as http://localhost:8000", text);
+    }
+    int r = url_cache_new(&cache, 1);
+    if (r < 0) {
+        return error_set_errno(error, r, "cannot look at '%s'", text);
+    }
+    r = url_get(cache, NULL, text, &url, error);
+    if (r == 0) {
+        url_unref(url);
+    }
+    return r;
 }
 
 #define FIELD(field_) .offset = offsetof(struct runner_options, field_)
@@ -86,6 +129,11 @@ static const struct conf_option rows[] = {
     {.name = "server-url", .kind = CONF_STRING, FIELD(server_url), .metavar = "URL",
      .parse = check_url, .where = EVERYWHERE, .group = TEST,
      .help = "What relative URLs in the test are relative to."},
+    {.name = "ca-file", .kind = CONF_STRING, FIELD(ca_file), .metavar = "FILE",
+     .where = EVERYWHERE, .group = TEST,
+     .help = "Trust the certificates in this PEM file instead of the system's."},
+    {.name = "insecure", .kind = CONF_FLAG, FIELD(insecure), .where = EVERYWHERE, .group = TEST,
+     .help = "Take any certificate."},
     {.name = "config", .kind = CONF_STRING, FIELD(config), .metavar = "FILE",
      .where = CONF_NAMES_FILE | CONF_ENVIRONMENT, .group = TEST,
      .help = "Read options from the section [loads] of an INI file."},
@@ -107,15 +155,18 @@ static const struct conf_option rows[] = {
     {.name = "timeout", .kind = CONF_VALUE, FIELD(timeout_usec), .metavar = "TIME",
      .parse = parse_some_duration, .where = EVERYWHERE, .group = LOAD,
      .help = "For a request that says none of its own (default 30s)."},
+    {.name = "stall-timeout", .kind = CONF_VALUE, FIELD(stall_timeout_usec), .metavar = "TIME",
+     .parse = parse_stall_timeout, .where = EVERYWHERE, .group = LOAD,
+     .help = "End a worker that a test has kept busy for so long (default 30s, 0: never)."},
     {.name = "workers", .kind = CONF_VALUE, FIELD(workers), .metavar = "N",
      .parse = parse_workers, .where = EVERYWHERE, .group = LOAD,
      .help = "Processes that share the users (default: one per core, never more than users)."},
 
     {.name = "test-dir", .kind = CONF_STRING, FIELD(test_dir), .metavar = "DIR",
-     .where = EVERYWHERE, .group = BUILD,
+     .parse = check_path, .where = EVERYWHERE, .group = BUILD,
      .help = "Run the test in this directory, which is made if it isn't there."},
     {.name = "include-file", .kind = CONF_LIST, FIELD(include_files), .metavar = "PATTERN",
-     .where = EVERYWHERE, .group = BUILD,
+     .parse = check_path, .where = EVERYWHERE, .group = BUILD,
      .help = "Files and directories the test needs, copied to --test-dir; may be repeated."},
     {.name = "cflags", .kind = CONF_STRING, FIELD(cflags), .metavar = "FLAGS",
      .where = EVERYWHERE, .group = BUILD, .help = "More flags for the compiler, as a shell splits them."},
@@ -133,9 +184,9 @@ static const struct conf_option rows[] = {
     {.name = "tag", .kind = CONF_LIST, FIELD(tags), .metavar = "KEY=VALUE", .parse = check_tag,
      .where = EVERYWHERE, .group = RESULTS, .help = "Kept with the results; may be repeated."},
     {.name = "project-name", .kind = CONF_STRING, FIELD(project_name), .metavar = "NAME",
-     .where = EVERYWHERE, .group = RESULTS, .help = "Kept with the results."},
+     .parse = check_name, .where = EVERYWHERE, .group = RESULTS, .help = "Kept with the results."},
     {.name = "user-id", .kind = CONF_STRING, FIELD(user_id), .metavar = "NAME",
-     .where = EVERYWHERE, .group = RESULTS, .help = "Who runs it; kept with the results."},
+     .parse = check_name, .where = EVERYWHERE, .group = RESULTS, .help = "Who runs it; kept with the results."},
 
     {.name = "help", .letters = "h", .kind = CONF_FLAG, FIELD(help), .where = CONF_ALONE,
      .group = OTHER, .help = "Show this help and exit."},
@@ -160,6 +211,12 @@ static int check(const struct runner_options *options, struct error *error)
                          "nothing to run: name a test, such as example.TestWebSite.test_es, or a "
                          "URL; try 'loads-runner --help'");
     }
+    if (fqn_is_url(options->fqn)) {
+        int r = check_url(options->fqn, NULL, error);
+        if (r < 0) {
+            return r;
+        }
+    }
     if (options->hits.count > 0 && options->duration_usec > 0) {
         return error_set(error, -EINVAL,
                          "--hits and --duration exclude each other: say how often, or how long");
@@ -176,6 +233,7 @@ int runner_options_parse(int argc, char *argv[], struct runner_options *ret, str
         .grace_usec = DEFAULT_GRACE_USEC,
         .timeout_usec = DEFAULT_TIMEOUT_USEC,
         .stack_size_bytes = DEFAULT_STACK_BYTES,
+        .stall_timeout_usec = DEFAULT_STALL_USEC,
     };
     int r = conf_parse(&runner_table, argc, argv, ret, error);
     if (r < 0 || ret->help || ret->version || ret->list) {
@@ -238,6 +296,14 @@ int runner_options_spec(const struct runner_options *options, struct run_spec **
     spec->grace_usec = options->grace_usec;
     spec->http_timeout_usec = options->timeout_usec;
     spec->stack_size_bytes = options->stack_size_bytes;
+    spec->stall_timeout_usec = options->stall_timeout_usec;
+    spec->insecure = options->insecure;
+    if (options->ca_file) {
+        spec->ca_file = realpath(options->ca_file, NULL);
+        if (!spec->ca_file || access(spec->ca_file, R_OK) < 0) {
+            return error_set_errno(error, -errno, "cannot read --ca-file %s", options->ca_file);
+        }
+    }
     if (fqn_is_url(options->fqn)) {
         r = copy_string(&spec->url, options->fqn);
     } else {

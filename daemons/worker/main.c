@@ -140,6 +140,7 @@ static int run(const struct options *options)
         .iterations = (unsigned)options->iterations,
     };
 
+    log_over_progress();
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* a supervisor that dies leaves no worker behind */
     (void)signal(SIGPIPE, SIG_IGN);         /* writing to a closed connection is an error, not an end */
     if (worker_new(&worker, &worker_options, &error) < 0) {

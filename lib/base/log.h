@@ -11,6 +11,10 @@
 /* Names the program and sets the least important level that is shown (LOG_ERR … LOG_DEBUG). */
 void log_open(const char *program, int level);
 
+/* From here on a line on a terminal takes the place of what stands on the terminal's current one, a
+ * progress bar that another process draws. */
+void log_over_progress(void);
+
 /* One structured field beside the text, such as {"RUN_ID", id}; value NULL: left out. */
 struct log_field {
     const char *name;

@@ -47,7 +47,11 @@ static const struct key {
     {"http_timeout_usec", KIND_NUMBER, true, AT(http_timeout_usec), 1000, PARSE_MAX_DURATION_USEC},
     {"stack_size_bytes", KIND_NUMBER, true, AT(stack_size_bytes), SPEC_MIN_STACK_BYTES,
      SPEC_MAX_STACK_BYTES},
+    {"stall_timeout_usec", KIND_NUMBER, false, AT(stall_timeout_usec), 100000,
+     PARSE_MAX_DURATION_USEC},
     {"server_url", KIND_URL, false, AT(server_url), 0, 0},
+    {"ca_file", KIND_PATH, false, AT(ca_file), 0, 0},
+    {"insecure", KIND_FLAG, true, AT(insecure), 0, 0},
     {"user_id", KIND_NAME, false, AT(user_id), 0, 0},
     {"project_name", KIND_NAME, false, AT(project_name), 0, 0},
     {"tags", KIND_TAGS, false, AT(tags), 0, 0},
@@ -74,6 +78,7 @@ struct run_spec *run_spec_free(struct run_spec *spec)
         free(spec->url);
         free(spec->module_path);
         free(spec->test_dir);
+        free(spec->ca_file);
         free(spec->server_url);
         free(spec->user_id);
         free(spec->project_name);
@@ -98,26 +103,31 @@ static bool is_run_id(const char *text)
     return text[sizeof form - 1] == '\0';
 }
 
-/* Printable text of at most `max` bytes, not empty. */
-static int check_text(const char *key, const char *text, size_t max, struct error *error)
+int run_spec_check_text(const char *text, size_t max_bytes, struct error *error)
 {
     size_t size = strlen(text);
 
     if (size == 0) {
-        return error_set(error, -EINVAL, "%s: is empty", key);
+        return error_set(error, -EINVAL, "is empty");
     }
-    if (size > max) {
-        return error_set(error, -EINVAL, "%s: has %zu bytes, of %zu at most", key, size, max);
+    if (size > max_bytes) {
+        return error_set(error, -EINVAL, "has %zu bytes, of %zu at most", size, max_bytes);
     }
     if (!utf8_valid(text, size)) {
-        return error_set(error, -EINVAL, "%s: is not text in UTF-8", key);
+        return error_set(error, -EINVAL, "is not text in UTF-8");
     }
     for (const char *c = text; *c; c++) {
         if ((unsigned char)*c < ' ' || *c == 0x7f) {
-            return error_set(error, -EINVAL, "%s: has control characters in it", key);
+            return error_set(error, -EINVAL, "has control characters in it");
         }
     }
     return 0;
+}
+
+static int check_text(const char *key, const char *text, size_t max_bytes, struct error *error)
+{
+    int r = run_spec_check_text(text, max_bytes, error);
+    return r < 0 ? error_prefix(error, r, "%s", key) : 0;
 }
 
 static int check_path(const char *key, const char *path, struct error *error)

@@ -39,8 +39,11 @@ struct run_spec {
     uint64_t grace_usec;     /* for iterations that run when a cycle's time is over */
     uint64_t http_timeout_usec;
     uint64_t stack_size_bytes;
+    uint64_t stall_timeout_usec; /* a worker whose loop stands still for so long has crashed; 0: none */
 
     char *server_url;
+    char *ca_file; /* absolute: PEM file of the certificates that are trusted, instead of the system's */
+    bool insecure; /* any certificate will do */
     char *user_id;
     char *project_name;
     struct strlist tags; /* "key=value" */
@@ -51,6 +54,10 @@ struct run_spec {
 int run_spec_new(struct run_spec **ret) _must_check_;
 struct run_spec *run_spec_free(struct run_spec *spec);
 DEFINE_CLEANUP(struct run_spec, run_spec_free)
+
+/* Whether it is text of 1 to `max_bytes` bytes, UTF-8 without control characters. -EINVAL with a
+ * text. */
+int run_spec_check_text(const char *text, size_t max_bytes, struct error *error) _must_check_;
 
 /* Whether a specification makes sense as a whole. -EINVAL with a text that names the key. */
 int run_spec_check(const struct run_spec *spec, struct error *error) _must_check_;

@@ -20,6 +20,8 @@ import urllib.request
 
 import pytest
 
+from runner import MODULE, Gate, Runner
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 READY_SECONDS = 30
 EXIT_SECONDS = 30
@@ -120,6 +122,29 @@ def start(tmp_path):
     codes = [(server.stop(), server.stderr()) for server in servers]
     for code, stderr in codes:
         assert code == 0, stderr
+
+
+@pytest.fixture(scope="session")
+def module_cache(tmp_path_factory):
+    """Where modules are compiled to, so that one with the same text is compiled once."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture
+def runner(program, tmp_path, module_cache):
+    """A Runner in an empty folder but for example.c, which is runner.MODULE."""
+    made = Runner(program("loads-runner"), tmp_path, module_cache)
+    made.write("example.c", MODULE)
+    yield made
+    made.end()
+
+
+@pytest.fixture
+def gate():
+    """A Gate, closed."""
+    made = Gate()
+    yield made
+    made.close()
 
 
 class EchoServer:
