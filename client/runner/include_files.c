@@ -23,6 +23,17 @@ static struct walk {
     struct error *error;
 } walk;
 
+/* Leaves errno alone. */
+static bool is_directory(const char *path)
+{
+    struct stat status;
+    int before = errno;
+    bool is = stat(path, &status) == 0 && S_ISDIR(status.st_mode);
+
+    errno = before;
+    return is;
+}
+
 /* mkdir -p. */
 static int make_directory(const char *path, struct error *error)
 {
@@ -37,7 +48,7 @@ static int make_directory(const char *path, struct error *error)
             continue;
         }
         *slash = '\0';
-        if (mkdir(copy, 0777) < 0 && errno != EEXIST) {
+        if (mkdir(copy, 0777) < 0 && !is_directory(copy)) {
             return error_set_errno(error, -errno, "cannot make the directory %s", copy);
         }
         if (end == '\0') {
