@@ -4,7 +4,8 @@
  *
  * There may be a hundred thousand of them in a second, so a line is not built as an object first
  * but written piece by piece into the stream's buffer. Nothing is allocated and nothing is kept but
- * the text of the current second.
+ * the text of the current second. The buffer is large, so a slow run's lines would stay in it for
+ * minutes: who follows the file sees them after a second or with the next line.
  *
  * What comes here was in memory that a test could write to: ids and numbers of cycles are checked
  * where they are used, and texts are taken for bytes. */
@@ -21,6 +22,7 @@
 struct file_data {
     uint64_t second; /* of which `date` is the text */
     char date[CLOCK_TEXT_BYTES];
+    uint64_t flushed_usec;           /* monotonic */
     char series[NAME_MAX_BYTES + 1]; /* texts of names, taken apart */
     char error[NAME_MAX_BYTES + 1];
 };
@@ -263,8 +265,13 @@ static void put_counter(FILE *file, struct file_data *data, const struct output_
 int file_begin(struct output *output, const struct output_run *run, struct error *error)
 {
     (void)run;
-    output->data = calloc(1, sizeof(struct file_data));
-    return output->data ? 0 : error_set_errno(error, -ENOMEM, "output file");
+    struct file_data *data = calloc(1, sizeof *data);
+    if (!data) {
+        return error_set_errno(error, -ENOMEM, "output file");
+    }
+    data->flushed_usec = clock_monotonic_usec();
+    output->data = data;
+    return 0;
 }
 
 int file_detail(struct output *output, const struct output_run *run, const struct detail *detail,
@@ -298,6 +305,11 @@ int file_detail(struct output *output, const struct output_run *run, const struc
     case DETAIL_TYPES:
     default: /* a record of a type that nobody writes: there is nothing to say of it */
         break;
+    }
+    uint64_t now = clock_monotonic_usec();
+    if (now - data->flushed_usec >= USEC_PER_SEC) {
+        (void)fflush_unlocked(file); /* a failure stays with the stream */
+        data->flushed_usec = now;
     }
     return output_check(output, error);
 }

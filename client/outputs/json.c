@@ -16,6 +16,7 @@
 
 /* As many digits as a double surely keeps: more would show 0.1 as 0.10000000000000001. */
 #define REAL_DIGITS 15
+#define DUMP_FLAGS  (JSON_INDENT(2) | JSON_REAL_PRECISION(REAL_DIGITS))
 
 struct builder {
     bool failed; /* there was no memory for something */
@@ -278,13 +279,14 @@ int json_end(struct output *output, const struct output_run *run, const struct s
     set_run(&b, object, run, summary);
     set_numbers(&b, object, summary);
     set_lists(&b, object, summary);
-    if (!object || b.failed) {
+    /* As a text first, so that the file gets all or nothing, and measured before: json_dumps() of
+     * jansson 2.14 leaves out a key without a word when its buffer can't grow just there. */
+    size_t size = b.failed ? 0 : json_dumpb(object, NULL, 0, DUMP_FLAGS);
+    _cleanup_free_ char *text = size > 0 ? malloc(size) : NULL;
+    if (!text || json_dumpb(object, text, size, DUMP_FLAGS) != size) {
         return error_set_errno(error, -ENOMEM, "output json");
     }
-    if (json_dumpf(object, output->file, JSON_INDENT(2) | JSON_REAL_PRECISION(REAL_DIGITS)) < 0 &&
-        !ferror(output->file)) {
-        return error_set_errno(error, -ENOMEM, "output json");
-    }
-    (void)fputc('\n', output->file); /* a failure stays with the stream */
+    (void)fwrite(text, 1, size, output->file); /* a failure stays with the stream */
+    (void)fputc('\n', output->file);
     return output_check(output, error);
 }

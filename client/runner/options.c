@@ -12,6 +12,8 @@
 #define DEFAULT_GRACE_USEC   UINT64_C(5000000)
 #define DEFAULT_TIMEOUT_USEC UINT64_C(30000000)
 #define DEFAULT_STACK_BYTES  (UINT64_C(256) << 10)
+#define DEFAULT_STALL_USEC   UINT64_C(30000000)
+#define MIN_STALL_USEC       UINT64_C(100000)
 #define MAX_WORKERS          1024
 
 #define TEST    "What to run"
@@ -40,6 +42,20 @@ static int parse_some_duration(const char *text, void *field, struct error *erro
 
     if (r == 0 && usec == 0) {
         r = error_set(error, -EINVAL, "'%s' is no time at all", text);
+    }
+    if (r == 0) {
+        *(uint64_t *)field = usec;
+    }
+    return r;
+}
+
+static int parse_stall_timeout(const char *text, void *field, struct error *error)
+{
+    uint64_t usec;
+    int r = parse_duration(text, &usec, error);
+
+    if (r == 0 && usec > 0 && usec < MIN_STALL_USEC) {
+        r = error_set(error, -EINVAL, "'%s' is less than 100ms and not 0", text);
     }
     if (r == 0) {
         *(uint64_t *)field = usec;
@@ -113,6 +129,11 @@ static const struct conf_option rows[] = {
     {.name = "server-url", .kind = CONF_STRING, FIELD(server_url), .metavar = "URL",
      .parse = check_url, .where = EVERYWHERE, .group = TEST,
      .help = "What relative URLs in the test are relative to."},
+    {.name = "ca-file", .kind = CONF_STRING, FIELD(ca_file), .metavar = "FILE",
+     .where = EVERYWHERE, .group = TEST,
+     .help = "Trust the certificates in this PEM file instead of the system's."},
+    {.name = "insecure", .kind = CONF_FLAG, FIELD(insecure), .where = EVERYWHERE, .group = TEST,
+     .help = "Take any certificate."},
     {.name = "config", .kind = CONF_STRING, FIELD(config), .metavar = "FILE",
      .where = CONF_NAMES_FILE | CONF_ENVIRONMENT, .group = TEST,
      .help = "Read options from the section [loads] of an INI file."},
@@ -134,6 +155,9 @@ static const struct conf_option rows[] = {
     {.name = "timeout", .kind = CONF_VALUE, FIELD(timeout_usec), .metavar = "TIME",
      .parse = parse_some_duration, .where = EVERYWHERE, .group = LOAD,
      .help = "For a request that says none of its own (default 30s)."},
+    {.name = "stall-timeout", .kind = CONF_VALUE, FIELD(stall_timeout_usec), .metavar = "TIME",
+     .parse = parse_stall_timeout, .where = EVERYWHERE, .group = LOAD,
+     .help = "End a worker that a test has kept busy for so long (default 30s, 0: never)."},
     {.name = "workers", .kind = CONF_VALUE, FIELD(workers), .metavar = "N",
      .parse = parse_workers, .where = EVERYWHERE, .group = LOAD,
      .help = "Processes that share the users (default: one per core, never more than users)."},
@@ -209,6 +233,7 @@ int runner_options_parse(int argc, char *argv[], struct runner_options *ret, str
         .grace_usec = DEFAULT_GRACE_USEC,
         .timeout_usec = DEFAULT_TIMEOUT_USEC,
         .stack_size_bytes = DEFAULT_STACK_BYTES,
+        .stall_timeout_usec = DEFAULT_STALL_USEC,
     };
     int r = conf_parse(&runner_table, argc, argv, ret, error);
     if (r < 0 || ret->help || ret->version || ret->list) {
@@ -271,6 +296,14 @@ int runner_options_spec(const struct runner_options *options, struct run_spec **
     spec->grace_usec = options->grace_usec;
     spec->http_timeout_usec = options->timeout_usec;
     spec->stack_size_bytes = options->stack_size_bytes;
+    spec->stall_timeout_usec = options->stall_timeout_usec;
+    spec->insecure = options->insecure;
+    if (options->ca_file) {
+        spec->ca_file = realpath(options->ca_file, NULL);
+        if (!spec->ca_file || access(spec->ca_file, R_OK) < 0) {
+            return error_set_errno(error, -errno, "cannot read --ca-file %s", options->ca_file);
+        }
+    }
     if (fqn_is_url(options->fqn)) {
         r = copy_string(&spec->url, options->fqn);
     } else {

@@ -19,8 +19,11 @@ struct runner_options {
     uint64_t timeout_usec;
     uint64_t workers; /* 0: one per core */
     uint64_t stack_size_bytes;
+    uint64_t stall_timeout_usec;
     char *config;
     char *server_url;
+    char *ca_file;
+    bool insecure;
     char *test_dir;
     struct strlist include_files;
     char *cflags, *libs;

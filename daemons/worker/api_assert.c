@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* Assertions of loads/loads.h: each makes one sentence with both values, and leaves. Long values are
- * cut, so that a page of HTML doesn't become an error message. */
+/* Assertions of loads/loads.h: each makes one sentence with both values, and leaves. Long values
+ * are cut, so that a page of HTML doesn't become an error message. */
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -11,7 +11,8 @@
 #define MAX_MESSAGE_BYTES 2000
 #define MAX_VALUE_BYTES   200
 
-static void fail_with(const char *file, int line, const char *format, va_list arguments)
+static _printf_(3, 0) void fail_with(const char *file, int line, const char *format,
+                                     va_list arguments)
 {
     char message[MAX_MESSAGE_BYTES];
     loads_user *user = call_user();

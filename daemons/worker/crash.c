@@ -114,6 +114,7 @@ static void on_crash(int signal_number, siginfo_t *info, void *context)
     message.crash.signal = signal_number;
     message.crash.user = user ? (int32_t)user->number : -1;
     message.crash.address = (uintptr_t)info->si_addr;
+    message.crash.stalled = signal_number == SIGABRT && info->si_pid == getppid();
     message.crash.stack_overflow = user && stack_guard_contains(&user->stack, info->si_addr);
     (void)_Unwind_Backtrace(note_frame, NULL); /* as far as it comes */
     drop_own_frames(program_counter(context));

@@ -44,7 +44,10 @@ static void on_over(struct loads_user *user)
 
 static void on_prepare(struct ev_loop *loop _unused_, ev_prepare *watcher, int events _unused_)
 {
-    users_run_ready(watcher->data, on_over);
+    struct worker *worker = watcher->data;
+
+    *worker->area->turned_usec = clock_monotonic_usec();
+    users_run_ready(worker, on_over);
 }
 
 static void on_idle(struct ev_loop *loop _unused_, ev_idle *watcher _unused_, int events _unused_)
@@ -222,7 +225,8 @@ static int load_test(struct worker *worker, struct error *error)
 
 static int make_parts(struct worker *worker, struct error *error)
 {
-    struct transport_curl_options options = {0};
+    struct transport_curl_options options = {.ca_file = worker->spec->ca_file,
+                                             .insecure = worker->spec->insecure};
     const char *server_url = worker->spec->url ? worker->spec->url : worker->spec->server_url;
     int r;
 

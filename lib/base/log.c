@@ -9,9 +9,12 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <systemd/sd-journal.h>
 
-#define LINE_BYTES 2048
+#include "base/error.h"
+
+#define LINE_BYTES (ERROR_TEXT_BYTES + 64) /* a whole error text and what stands before it */
 #define MAX_FIELDS 16
 
 static const char *program_name = "loads";
@@ -44,24 +47,37 @@ void log_over_progress(void)
     line_start = bars ? "\r\033[K" : "";
 }
 
+/* "NAME=value" in memory of its own: users' stacks are small. The number of fields added. */
+static int add_field(struct iovec *ret, const char *name, const char *value)
+{
+    char *text;
+    int size = asprintf(&text, "%s=%s", name, value);
+
+    if (size < 0) {
+        return 0;
+    }
+    *ret = (struct iovec){text, (size_t)size};
+    return 1;
+}
+
 static void send_to_journal(int level, const struct log_field *fields, size_t count,
                             const char *text)
 {
-    char lines[MAX_FIELDS + 2][LINE_BYTES];
     struct iovec vector[MAX_FIELDS + 2];
     int used = 0;
 
-    (void)snprintf(lines[used++], LINE_BYTES, "MESSAGE=%s", text);
-    (void)snprintf(lines[used++], LINE_BYTES, "PRIORITY=%d", level);
+    /* What finds no memory is left out: the rest of the line is worth having. */
+    used += add_field(&vector[used], "MESSAGE", text);
+    char priority[8];
+    (void)snprintf(priority, sizeof priority, "%d", level);
+    used += add_field(&vector[used], "PRIORITY", priority);
     for (size_t i = 0; i < count && i < MAX_FIELDS; i++) {
-        if (fields[i].value) {
-            (void)snprintf(lines[used++], LINE_BYTES, "%s=%s", fields[i].name, fields[i].value);
-        }
-    }
-    for (int i = 0; i < used; i++) {
-        vector[i] = (struct iovec){lines[i], strlen(lines[i])};
+        used += fields[i].value ? add_field(&vector[used], fields[i].name, fields[i].value) : 0;
     }
     (void)sd_journal_sendv(vector, used); /* a journal that is away can't be told of it */
+    for (int i = 0; i < used; i++) {
+        free(vector[i].iov_base);
+    }
 }
 
 void log_fields(int level, const struct log_field *fields, size_t count, const char *format, ...)

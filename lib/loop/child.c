@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* One ev_io on a pidfd per child. The group is signalled as well as the child, since a test may have
- * started processes of its own. */
+/* One ev_io on a pidfd per child. The group is signalled as well as the child, since a test may
+ * have started processes of its own. */
 #include "loop/child.h"
 
 #include <errno.h>
@@ -27,13 +27,17 @@ struct child {
 static void on_gone(struct ev_loop *loop, ev_io *watcher, int events _unused_)
 {
     struct child *child = watcher->data;
+    siginfo_t info = {0};
     int status;
 
-    pid_t pid = waitpid(child->pid, &status, WNOHANG);
-    if (pid == 0 || (pid < 0 && errno == EINTR)) {
+    int r = waitid(P_PID, (id_t)child->pid, &info, WEXITED | WNOHANG | WNOWAIT);
+    if (r == 0 && info.si_pid == 0) {
         return;
     }
-    if (pid < 0) {
+    if (r == 0) { /* until it is reaped, its number is its group's and nobody else's */
+        (void)kill(-child->pid, SIGKILL); /* ESRCH: it left nobody behind */
+    }
+    if (waitpid(child->pid, &status, 0) < 0) {
         status = 0xff00; /* somebody else reaped it: all we know is that it is gone */
     }
     ev_io_stop(loop, watcher);
@@ -82,6 +86,8 @@ int child_spawn(struct child **ret, struct ev_loop *loop, const struct child_opt
                 struct error *error)
 {
     _cleanup_(child_freep) struct child *child = calloc(1, sizeof *child);
+
+    assert(!ev_is_default_loop(loop));
     if (!child) {
         return error_set_errno(error, -ENOMEM, "cannot start %s", options->argv[0]);
     }

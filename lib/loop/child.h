@@ -14,17 +14,18 @@
 struct child;
 
 struct child_options {
-    const char *const *argv; /* argv[0] is the program's path, or a name that is looked for in $PATH */
+    const char *const *argv; /* ends with NULL; argv[0]: a path, or a name to look for in $PATH */
     const char *directory;   /* NULL: where we are */
     int channel_fd;          /* becomes descriptor 3 of the child; -1: none */
     int stdout_fd;           /* becomes descriptor 1 of the child; -1: our stderr */
-    /* The child is gone and reaped: `status` as of waitpid(). Called once, on the loop; the child may
-     * be freed in it. */
+    /* The child is gone and reaped, and what it left running in its group is killed: `status` as of
+     * waitpid(). Called once, on the loop; the child may be freed in it. */
     void (*gone)(struct child *child, int status, void *context);
     void *context;
 };
 
-/* Standard input is /dev/null, standard error ours. -errno with a text that names the program. */
+/* Standard input is /dev/null, standard error ours. Not on libev's default loop, which reaps every
+ * child of the process itself. -errno with a text that names the program. */
 int child_spawn(struct child **ret, struct ev_loop *loop, const struct child_options *options,
                 struct error *error) _must_check_;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* The files that processes of one run share. They are sparse: address space is taken for the largest
- * tally there can be, storage only for what is used, and always by posix_fallocate() before it is
- * touched, so that a full disk is an error message and not a SIGBUS. */
+/* The files that processes of one run share. They are sparse: address space is taken for the
+ * largest tally there can be, storage only for what is used, and always by posix_fallocate() before
+ * it is touched, so that a full disk is an error message and not a SIGBUS. */
 #include "run/area.h"
 
 #include <errno.h>
@@ -10,17 +10,18 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
-#define AREA_MAGIC      UINT64_C(0x3161657261736c)
-#define FIRST_PAGES     256u /* of the pool of a buffer: 512 KiB */
-#define RING_BYTES      ((size_t)4 << 20)
-#define PAGE_BYTES      ((size_t)4096)
+#define AREA_MAGIC  UINT64_C(0x3161657261736c)
+#define FIRST_PAGES 256u /* of the pool of a buffer: 512 KiB */
+#define RING_BYTES  ((size_t)4 << 20)
+#define PAGE_BYTES  ((size_t)4096)
 
-/* A page behind the tally, which comes first so that it can reach all else in the same mapping. Written
- * by the supervisor before the worker exists. */
+/* A page behind the tally, which comes first so that it can reach all else in the same mapping.
+ * Written by the supervisor before the worker exists. */
 struct area_header {
     uint64_t magic;
     uint32_t n_users;
     uint32_t detail;
+    uint64_t turned_usec; /* the worker's */
 };
 
 static size_t round_up(size_t size)
@@ -40,7 +41,11 @@ static size_t ring_bytes(bool detail)
 
 static int back(int fd, size_t offset, size_t size, struct error *error)
 {
-    int r = -posix_fallocate(fd, (off_t)offset, (off_t)size);
+    int r;
+
+    do { /* a signal can cut it short */
+        r = -posix_fallocate(fd, (off_t)offset, (off_t)size);
+    } while (r == -EINTR);
     return r == 0 ? 0
                   : error_set_errno(error, r,
                                     "no room for %zu KiB in the run's directory (set TMPDIR or "
@@ -87,8 +92,7 @@ static size_t pages_bytes(const struct area *area, unsigned pages)
 static int back_pools(struct area *area, unsigned from, unsigned to, struct error *error)
 {
     for (int b = 0; b < 2; b++) {
-        int r = back(area->fd,
-                     area->layout.pool_offset_bytes[b] + pages_bytes(area, from),
+        int r = back(area->fd, area->layout.pool_offset_bytes[b] + pages_bytes(area, from),
                      pages_bytes(area, to - from), error);
         if (r < 0) {
             return r;
@@ -127,6 +131,7 @@ int area_create(struct area **ret, const char *path, uint32_t n_users, bool deta
     *header_of(area) =
         (struct area_header){.magic = AREA_MAGIC, .n_users = n_users, .detail = detail};
     area->users = users_of(area);
+    area->turned_usec = &header_of(area)->turned_usec;
     *ret = TAKE_PTR(area);
     return 0;
 }
@@ -159,6 +164,7 @@ int area_open(struct area **ret, const char *path, struct error *error)
         return error_set_errno(error, -errno, "cannot map %s", path);
     }
     area->users = users_of(area);
+    area->turned_usec = &header_of(area)->turned_usec;
     int r = tally_new(&area->tally, area->memory, area->size_bytes, FIRST_PAGES);
     if (r == 0 && header.detail) {
         r = detail_ring_new(&area->ring, ring_of(area), RING_BYTES);
@@ -175,11 +181,8 @@ int area_attach(struct area *area)
     size_t with_ring =
         area->header_offset_bytes + PAGE_BYTES + users_bytes(area->n_users) + ring_bytes(true);
 
-    if (area->tally) {
-        return 0;
-    }
-    int r = tally_attach(&area->tally, area->memory, area->size_bytes);
-    if (r == 0 && area->size_bytes == with_ring) {
+    int r = area->tally ? 0 : tally_attach(&area->tally, area->memory, area->size_bytes);
+    if (r == 0 && area->size_bytes == with_ring && !area->ring) {
         r = detail_ring_attach(&area->ring, ring_of(area), detail_ring_size_bytes(RING_BYTES));
     }
     return r;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* What a worker shares with its supervisor: one file in the run's directory, mapped by both, with the
- * state of each user, the tally and, when asked for, the detail ring. It outlives the worker. Beside
- * it one file per run holds the names. */
+/* What a worker shares with its supervisor: one file in the run's directory, mapped by both, with
+ * the state of each user, the tally and, when asked for, the detail ring. It outlives the worker.
+ * Beside it one file per run holds the names. */
 #ifndef LOADS_RUN_AREA_H
 #define LOADS_RUN_AREA_H
 
@@ -13,8 +13,8 @@
 #include "metrics/names.h"
 #include "metrics/tally.h"
 
-/* A user's word: how many iterations are over, and what it does now. One word, so that it changes in
- * the same commit as the counts (tally_stage_store). */
+/* A user's word: how many iterations are over, and what it does now. One word, so that it changes
+ * in the same commit as the counts (tally_stage_store). */
 enum user_phase {
     USER_BETWEEN,   /* no iteration is on */
     USER_ITERATING, /* one is */
@@ -48,21 +48,23 @@ struct area {
     size_t size_bytes;
     uint32_t n_users;
     uint64_t *users;          /* n_users words, n_users may be 0 */
+    uint64_t *turned_usec;    /* CLOCK_MONOTONIC of the last turn of the worker's loop */
     struct tally *tally;      /* the worker's or the supervisor's handle */
     struct detail_ring *ring; /* NULL: no detail */
     struct tally_layout layout;
     size_t header_offset_bytes; /* behind the tally: header, users, ring */
 };
 
-/* Supervisor: makes the file (it must not exist) and maps it; the tally and ring are attached later,
- * by area_attach(), when the worker has said that it is ready. */
+/* Supervisor: makes the file (it must not exist) and maps it; the tally and ring are attached
+ * later, by area_attach(), when the worker has said that it is ready. */
 int area_create(struct area **ret, const char *path, uint32_t n_users, bool detail,
                 struct error *error) _must_check_;
 
 /* Worker: maps a file that area_create() made and formats tally and ring. */
 int area_open(struct area **ret, const char *path, struct error *error) _must_check_;
 
-/* Supervisor: -EINVAL when what the worker formatted makes no sense. */
+/* Supervisor: -EINVAL when what the worker formatted makes no sense; -ENOMEM. A tally without its
+ * ring is attached nevertheless: its counts can be had. */
 int area_attach(struct area *area) _must_check_;
 
 /* Worker: backs the tally with storage when the next hit may need it. -ENOSPC with a text. */

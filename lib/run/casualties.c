@@ -19,11 +19,9 @@ static unsigned error_id(const struct casualties *c, const char *message, const 
     return names_error(c->names, &key);
 }
 
-static struct interval_count *add_count(struct interval *interval, unsigned id, int64_t count)
+static void add_count(struct interval *interval, unsigned id, int64_t count)
 {
-    struct interval_count *entry = &interval->errors[interval->n_errors++];
-    *entry = (struct interval_count){.id = id, .count = count};
-    return entry;
+    interval->errors[interval->n_errors++] = (struct interval_count){.id = id, .count = count};
 }
 
 /* One error for the user who crashed, another for those whom it took along. */
@@ -36,7 +34,7 @@ static void count_errors(const struct casualties *c, const char *test, unsigned 
         return;
     }
     if (c->text->user < 0) { /* nobody in particular: all are alike */
-        (void)add_count(interval, error_id(c, c->text->message, "", "", test), iterations);
+        add_count(interval, error_id(c, c->text->message, "", "", test), iterations);
         return;
     }
     if (n_own > 0) {
@@ -46,17 +44,17 @@ static void count_errors(const struct casualties *c, const char *test, unsigned 
         others = error_id(c, "cut short by the crash of another user's test", "", "", test);
     }
     if (n_own > 0 && n_others > 0 && own == others) { /* both in "(other)" */
-        (void)add_count(interval, own, iterations);
+        add_count(interval, own, iterations);
         return;
     }
     if (n_own > 0 && (n_others == 0 || own < others)) {
-        (void)add_count(interval, own, n_own);
+        add_count(interval, own, n_own);
     }
     if (n_others > 0) {
-        (void)add_count(interval, others, n_others);
+        add_count(interval, others, n_others);
     }
     if (n_own > 0 && n_others > 0 && own > others) {
-        (void)add_count(interval, own, n_own);
+        add_count(interval, own, n_own);
     }
 }
 
@@ -83,6 +81,16 @@ static int count_series(const uint64_t *requests, struct interval *interval)
     return 0;
 }
 
+/* How many iterations of a user are over, the one that was on included, as far as its word can be
+ * believed. */
+static uint32_t iterations_over(const struct casualties *c, uint64_t word)
+{
+    uint32_t most = c->hits > 0 ? c->hits : UINT32_MAX;
+    uint32_t on = user_word_phase(word) != USER_BETWEEN ? 1 : 0;
+
+    return MIN(user_word_iterations(word), most - on) + on;
+}
+
 int casualties_count(const struct casualties *c, uint64_t *new_words, unsigned *ret_left,
                      struct interval **ret)
 {
@@ -106,13 +114,13 @@ int casualties_count(const struct casualties *c, uint64_t *new_words, unsigned *
     *ret_left = 0;
     for (unsigned i = 0; i < c->n_users; i++) {
         uint64_t word = c->words[i];
-        uint32_t done = user_word_iterations(word);
+        uint32_t done = iterations_over(c, word);
         if (user_word_phase(word) != USER_BETWEEN) {
-            done++;
             iterations++;
             culprit = culprit || (int)(c->first_user + i) == c->text->user;
         }
-        if (user_word_phase(word) == USER_REQUESTING && user_word_series(word) <= NAMES_MAX_SERIES) {
+        if (user_word_phase(word) == USER_REQUESTING &&
+            user_word_series(word) <= NAMES_MAX_SERIES) {
             requests[user_word_series(word)]++;
         }
         new_words[i] = user_word(done, USER_BETWEEN, 0);

@@ -31,8 +31,8 @@ struct casualties {
     const struct casualty_text *text;
 };
 
-/* Fills new_words (n_users) for a worker that goes on where this one stopped, the number of users that
- * have iterations left, and what is to be counted. */
+/* Fills new_words (n_users) for a worker that goes on where this one stopped, the number of users
+ * that have iterations left, and what is to be counted. */
 int casualties_count(const struct casualties *casualties, uint64_t *new_words, unsigned *ret_left,
                      struct interval **ret) _must_check_;
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* Supervisor and worker talk rarely: ready, go, stop, last words. So messages are plain structs in one
- * datagram each, which even a signal handler can send. */
+/* Supervisor and worker talk rarely: ready, go, stop, last words. So messages are plain structs in
+ * one datagram each, which even a signal handler can send. */
 #include "run/channel.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -47,16 +48,24 @@ int channel_refuse(int fd, const char *reason)
     return channel_send(fd, &message);
 }
 
+/* An empty datagram looks like the end; but then the other end is still there. */
+static bool is_closed(int fd)
+{
+    struct pollfd poller = {.fd = fd, .events = POLLRDHUP};
+
+    return poll(&poller, 1, 0) > 0 && (poller.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
+}
+
 int channel_receive(int fd, struct message *ret)
 {
     struct message message;
     ssize_t n;
 
     do {
-        n = recv(fd, &message, sizeof message, MSG_DONTWAIT);
+        n = recv(fd, &message, sizeof message, MSG_DONTWAIT | MSG_TRUNC); /* n: all of it */
     } while (n < 0 && errno == EINTR);
     if (n == 0) {
-        return -EPIPE;
+        return is_closed(fd) ? -EPIPE : -EBADMSG;
     }
     if (n < 0) {
         return errno == EAGAIN ? 0 : errno == ECONNRESET ? -EPIPE : -errno;

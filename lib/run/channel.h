@@ -26,8 +26,8 @@ enum message_type {
 #define CRASH_MAX_FRAMES 64
 #define CRASH_MAX_TEXT   512
 
-/* A frame's place: raw address, and the file that was mapped there, which the dying worker knows and
- * nobody else does any more. */
+/* A frame's place: raw address, and the file that was mapped there, which the dying worker knows
+ * and nobody else does any more. */
 struct crash_frame {
     uint64_t offset; /* address less the object's load address */
     char object[192];
@@ -37,6 +37,7 @@ struct message_crash {
     int32_t signal;
     int32_t user; /* who was running; -1: none */
     uint64_t address;
+    int32_t stalled;        /* 1: the supervisor ended it, since its loop stood still */
     int32_t stack_overflow; /* 1: the address is in the guard page of the user's stack */
     uint32_t n_frames;
     struct crash_frame frames[CRASH_MAX_FRAMES];

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -37,6 +38,9 @@ static void take_report(struct preparation *p)
     } while ((n > 0 && p->size < MAX_REPORT_BYTES) || (n < 0 && errno == EINTR));
     if (n == 0 || p->size == MAX_REPORT_BYTES) {
         ev_io_stop(p->loop, &p->watcher);
+    }
+    if (p->size == MAX_REPORT_BYTES) {
+        child_signal(p->child, SIGKILL); /* it would wait for ever for somebody to read the rest */
     }
 }
 
@@ -71,8 +75,13 @@ static void conclude(struct preparation *p, int status)
     int r = wire_json_load(p->report, p->size, MAX_REPORT_BYTES, &json, NULL);
     const char *words = r == 0 ? json_string_value(json_object_get(json, "error")) : NULL;
     const char *path = r == 0 ? json_string_value(json_object_get(json, "module_path")) : NULL;
-    if (words) {
+    if (p->size == MAX_REPORT_BYTES) {
+        r = error_set(&error, -E2BIG, "preparing %s did not succeed: it reports more than %zu KiB",
+                      p->options.name, MAX_REPORT_BYTES / 1024);
+    } else if (words) {
         r = error_set(&error, -EINVAL, "%s", words);
+    } else if (r == -ENOMEM) {
+        error_set_errno(&error, r, "cannot prepare %s", p->options.name);
     } else if (status != 0 || !path) {
         child_describe_status(status, how, sizeof how);
         r = error_set(&error, -ECHILD,
@@ -126,12 +135,16 @@ int preparation_start(struct preparation **ret, struct ev_loop *loop,
     _cleanup_fd_ int theirs = -1;
     int ends[2];
 
-    if (!p || !(p->report = malloc(MAX_REPORT_BYTES))) {
+    if (!p) {
         return error_set_errno(error, -ENOMEM, "cannot prepare the run");
     }
     p->loop = loop;
     p->options = *options;
     p->fd = -1;
+    p->report = malloc(MAX_REPORT_BYTES);
+    if (!p->report) {
+        return error_set_errno(error, -ENOMEM, "cannot prepare the run");
+    }
     if (pipe2(ends, O_CLOEXEC) < 0) {
         return error_set_errno(error, -errno, "cannot prepare the run");
     }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* Preparing a run: a child (`loads-worker --prepare`) finds or compiles the module, loads it and looks
- * for the test, so that neither the compiler nor a constructor of the test runs in our process. */
+/* Preparing a run: a child (`loads-worker --prepare`) finds or compiles the module, loads it and
+ * looks for the test, so that neither the compiler nor a constructor of the test runs in our
+ * process. */
 #ifndef LOADS_RUN_PREPARATION_H
 #define LOADS_RUN_PREPARATION_H
 
@@ -14,22 +15,22 @@ struct preparation;
 
 struct preparation_options {
     const char *worker_program;
-    const char *name;     /* the test's FQN; or, with only_list, a module's name */
+    const char *name; /* the test's FQN; or, with only_list, a module's name */
     bool only_list;
     const char *test_dir; /* where the name's path begins; NULL: the current directory */
     const char *cflags, *libs;
     const char *temporary_dir; /* when there is no cache to write to */
 
-    /* 0, or -errno with a text. `module_path` and `tests` ("Suite.test (file:line)" each) are borrowed
-     * during the call; the preparation may be freed in it. */
+    /* 0, or -errno with a text. `module_path` and `tests` ("Suite.test (file:line)" each) are
+     * borrowed during the call; the preparation may be freed in it. */
     void (*done)(int result, const char *module_path, const struct strlist *tests,
                  const struct error *error, void *context);
     void *context;
 };
 
+/* Borrows the loop and all texts in `options` until done() or preparation_free(). */
 int preparation_start(struct preparation **ret, struct ev_loop *loop,
-                      const struct preparation_options *options,
-                      struct error *error) _must_check_;
+                      const struct preparation_options *options, struct error *error) _must_check_;
 
 /* A child that is still at it is ended. */
 struct preparation *preparation_free(struct preparation *preparation);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* Where the files of a run live. Only plain files are ever made in it, so removing needs no walk. */
+/* Where the files of a run live. Only plain files are ever made in it, so removing needs no walk.
+ */
 #include "run/run_dir.h"
 
 #include <dirent.h>
@@ -29,8 +30,9 @@ int run_dir_make(char **ret, struct error *error)
         }
         r = -errno;
     }
-    return error_set_errno(error, r, "cannot make a directory for the run: set TMPDIR to a place "
-                                     "that can be written to");
+    return error_set_errno(error, r,
+                           "cannot make a directory for the run: set TMPDIR to a place "
+                           "that can be written to");
 }
 
 char *run_dir_remove(char *path)

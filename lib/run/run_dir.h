@@ -5,9 +5,9 @@
 
 #include "base/error.h"
 
-/* Makes a directory for this run alone, mode 0700, in the first of $XDG_RUNTIME_DIR, /dev/shm, $TMPDIR
- * and /tmp that takes it: in memory where possible, since tallies are written at every hit. The path is
- * the caller's to free. -errno with a text. */
+/* Makes a directory for this run alone, mode 0700, in the first of $XDG_RUNTIME_DIR, /dev/shm,
+ * $TMPDIR and /tmp that takes it: in memory where possible, since tallies are written at every hit.
+ * The path is the caller's to free. -errno with a text. */
 int run_dir_make(char **ret, struct error *error) _must_check_;
 
 /* Takes the directory and all files in it away. NULL is fine. Always returns NULL. */

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* The state of a run on one machine, and the one function that changes it.
  *
- * A cycle is prepared (workers are started and report ready), begins for all workers at once, and is
- * over when all of them are gone. Workers count into files that outlive them, so an orderly end and a
- * crash take the same way: read what is left, then see who is missing. The users of a worker that
- * crashed go on in a new one. */
+ * A cycle is prepared (workers are started and report ready), begins for all workers at once, and
+ * is over when all of them are gone. Workers count into files that outlive them, so an orderly end
+ * and a crash take the same way: read what is left, then see who is missing. The users of a worker
+ * that crashed go on in a new one. */
 #include "run/supervisor.h"
 
 #include <errno.h>
@@ -22,17 +22,18 @@
 
 #define TICK_SEC        0.25
 #define DETAIL_TICK_SEC 0.02
-#define KILL_AFTER_SEC  5.0 /* from asking with TERM to KILL */
-#define LATE_SEC        3.0 /* what a worker may be late after its grace before it is asked */
+#define LAST_WORDS_USEC USEC_PER_SEC       /* that a stalled worker has for its last words */
+#define KILL_AFTER_USEC (5 * USEC_PER_SEC) /* from asking with TERM to KILL */
+#define LATE_USEC       (3 * USEC_PER_SEC) /* what a worker may be late before it is asked */
 
-enum state { NEW, PREPARING, RUNNING, STOPPING, FINISHED, STATES };
+enum state { NEW, PREPARING, RUNNING, STOPPING, ABANDONING, FINISHED, STATES };
 
 enum event {
     START,      /* the first cycle */
     READY,      /* all workers are */
     STOP,       /* asked for from outside */
     CYCLE_OVER, /* all workers are gone, cycles are left */
-    RUN_OVER,   /* and none are */
+    RUN_OVER,   /* all workers are gone, and that was it */
     FAIL,       /* there is no way on */
     EVENTS
 };
@@ -43,10 +44,10 @@ struct supervisor {
     enum state state;
     struct names_file *names;
     ev_timer tick;
-    ev_timer killer;   /* ends workers that don't end by themselves */
-    ev_timer ending;   /* tells the end a turn later, when nothing of ours is on the stack */
-    bool asked;        /* they were sent TERM */
-    bool cutting;      /* users of a worker that is killed now were interrupted, not in error */
+    ev_timer killer; /* ends workers that don't end by themselves */
+    ev_timer ending; /* tells the end a turn later, when nothing of ours is on the stack */
+    bool asked;      /* they were sent TERM */
+    bool cutting;    /* users of a worker that is killed now were interrupted, not in error */
     unsigned cycle;
     struct worker_process **workers; /* of this cycle; NULL: gone */
     unsigned n_workers;
@@ -61,7 +62,8 @@ struct supervisor {
 
 static void happen(struct supervisor *s, enum event event);
 
-/* ---- workers ---------------------------------------------------------------------------------- */
+/* ---- workers ----------------------------------------------------------------------------------
+ */
 
 static unsigned alive(const struct supervisor *s)
 {
@@ -148,16 +150,62 @@ static void describe(const struct supervisor *s, const struct worker_process *wo
     } else {
         char how[96];
         child_describe_status(status, how, sizeof how);
-        (void)snprintf(ret->message, sizeof ret->message, "the worker %s", how);
+        (void)snprintf(ret->message, sizeof ret->message, "the worker %s%s", how,
+                       status == 0 ? " before its users were done: tests must not call exit()"
+                                   : "");
         ret->user = -1;
     }
+}
+
+/* Whether the cycle's time is over, if it has one. */
+static bool is_late(const struct supervisor *s)
+{
+    return s->deadline_usec > 0 && clock_monotonic_usec() >= s->deadline_usec;
+}
+
+/* Whether a worker that exited had done all it was to do. */
+static bool is_done(const struct supervisor *s, const struct worker_process *worker)
+{
+    struct cycle cycle = cycles_at(s->options.spec, s->cycle);
+    const uint64_t *words = worker_words(worker);
+    bool early = s->state == RUNNING && !is_late(s);
+
+    for (unsigned i = 0; i < worker_n_users(worker); i++) {
+        if (user_word_phase(words[i]) != USER_BETWEEN ||
+            (early && (cycle.hits == 0 || user_word_iterations(words[i]) < cycle.hits))) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Starts another worker for the users of one that crashed, if they have time left. */
+static bool take_over(struct supervisor *s, unsigned slot, const struct worker_process *dead,
+                      const uint64_t *words, const char *reason)
+{
+    if (s->state != RUNNING || is_late(s)) {
+        return false;
+    }
+    if (s->takeovers == SUPERVISOR_MAX_TAKEOVERS) {
+        error_set(&s->error, -ECHILD, "gave up after %u crashes of workers; the last one: %s",
+                  s->takeovers + 1, reason);
+        supervisor_stop(s, s->options.spec->grace_usec);
+        return false;
+    }
+    s->takeovers++;
+    if (launch(s, slot, worker_first_user(dead), worker_n_users(dead), words) < 0) {
+        happen(s, FAIL);
+        return false;
+    }
+    return true;
 }
 
 /* Counts what a dead worker left undone, and starts another one for its users. */
 static void replace(struct supervisor *s, unsigned slot, struct worker_process *dead, int status)
 {
     struct cycle cycle = cycles_at(s->options.spec, s->cycle);
-    unsigned first = worker_first_user(dead), n = worker_n_users(dead);
+    unsigned n = worker_n_users(dead);
+    uint64_t elapsed_usec = s->run_start_usec ? clock_monotonic_usec() - s->run_start_usec : 0;
     _cleanup_free_ uint64_t *words = calloc(n, sizeof *words);
     _cleanup_(interval_freep) struct interval *losses = NULL;
     struct casualty_text text;
@@ -171,9 +219,9 @@ static void replace(struct supervisor *s, unsigned slot, struct worker_process *
         .names = s->names->names,
         .words = worker_words(dead),
         .n_users = n,
-        .first_user = first,
+        .first_user = worker_first_user(dead),
         .hits = cycle.hits,
-        .second = (uint32_t)((clock_monotonic_usec() - s->run_start_usec) / USEC_PER_SEC),
+        .second = (uint32_t)(elapsed_usec / USEC_PER_SEC),
         .interrupted = s->cutting,
         .text = &text,
     };
@@ -184,24 +232,24 @@ static void replace(struct supervisor *s, unsigned slot, struct worker_process *
         happen(s, FAIL);
         return;
     }
-    s->options.callbacks.interval(losses, s->options.callbacks.context);
-    for (unsigned i = 0; i < n; i++) {
-        s->iterations_before += user_word_iterations(words[i]) -
-                                user_word_iterations(worker_words(dead)[i]);
+    if (losses->n_tests > 0) {
+        s->options.callbacks.interval(losses, s->options.callbacks.context);
     }
-    if (left == 0 || s->state != RUNNING ||
-        (s->deadline_usec > 0 && clock_monotonic_usec() >= s->deadline_usec)) {
-        return;
-    }
-    if (s->takeovers == SUPERVISOR_MAX_TAKEOVERS) {
-        error_set(&s->error, -ECHILD, "gave up after %u crashes of workers; the last one: %s",
-                  s->takeovers + 1, text.message);
-        supervisor_stop(s, s->options.spec->grace_usec);
-        return;
-    }
-    s->takeovers++;
-    s->iterations_before -= casualties_iterations(words, n); /* the new one counts them again */
-    if (launch(s, slot, first, n, words) < 0) {
+    if (left == 0 || !take_over(s, slot, dead, words, text.message)) {
+        s->iterations_before += casualties_iterations(words, n);
+    } /* else the new worker counts them as well */
+}
+
+/* What a worker counted is lost in part: for want of memory that is the end, else it is told. */
+static void check_damage(struct supervisor *s, const struct worker_process *worker)
+{
+    int damage = worker_damage(worker);
+
+    if (damage == -EBADMSG) {
+        s->options.callbacks.problem("a test wrote over what its worker had counted: some is lost",
+                                     s->options.callbacks.context);
+    } else if (damage < 0 && s->state != ABANDONING) {
+        error_set_errno(&s->error, damage, "cannot read what a worker counted");
         happen(s, FAIL);
     }
 }
@@ -209,6 +257,7 @@ static void replace(struct supervisor *s, unsigned slot, struct worker_process *
 static void on_gone(struct worker_process *worker, int status, void *context)
 {
     struct supervisor *s = context;
+    struct casualty_text text;
     unsigned slot = 0;
 
     while (s->workers[slot] != worker) {
@@ -216,20 +265,21 @@ static void on_gone(struct worker_process *worker, int status, void *context)
     }
     s->workers[slot] = NULL;
     s->hits_before += worker_live_hits(worker);
-    s->iterations_before += casualties_iterations(worker_words(worker), worker_n_users(worker));
-    if (worker_refusal(worker)) {
+    check_damage(s, worker);
+    if (s->state != ABANDONING && worker_refusal(worker)) {
         error_set(&s->error, -EINVAL, "%s", worker_refusal(worker));
         happen(s, FAIL);
-    } else if (s->state == PREPARING && status != 0) {
-        struct casualty_text text;
+    } else if (s->state == PREPARING) {
         describe(s, worker, status, &text);
         error_set(&s->error, -ECHILD, "a worker did not start: %s", text.message);
         happen(s, FAIL);
-    } else if (status != 0 && s->state != FINISHED) {
+    } else if (status != 0 || !is_done(s, worker)) {
         replace(s, slot, worker, status);
+    } else {
+        s->iterations_before += casualties_iterations(worker_words(worker), worker_n_users(worker));
     }
     worker_process_free(worker);
-    if (alive(s) == 0 && (s->state == RUNNING || s->state == STOPPING)) {
+    if (alive(s) == 0 && s->state != PREPARING) {
         bool more = s->state == RUNNING && s->cycle + 1 < cycles_count(s->options.spec);
         happen(s, more ? CYCLE_OVER : RUN_OVER);
     }
@@ -245,7 +295,8 @@ static void drop_workers(struct supervisor *s)
     s->n_workers = 0;
 }
 
-/* ---- what events do --------------------------------------------------------------------------- */
+/* ---- what events do ---------------------------------------------------------------------------
+ */
 
 static void prepare_cycle(struct supervisor *s)
 {
@@ -294,7 +345,7 @@ static void arm_killer(struct supervisor *s, uint64_t at_usec)
 
     ev_now_update(s->loop);
     ev_timer_stop(s->loop, &s->killer);
-    ev_timer_set(&s->killer, after + LATE_SEC, 0);
+    ev_timer_set(&s->killer, after + (double)s->options.late_usec / 1e6, 0);
     ev_timer_start(s->loop, &s->killer);
 }
 
@@ -342,35 +393,36 @@ static void finish(struct supervisor *s)
         close_cycle(s);
     }
     ev_timer_stop(s->loop, &s->tick);
+    ev_timer_stop(s->loop, &s->killer);
     ev_timer_start(s->loop, &s->ending);
 }
 
+/* Ends the workers; what happens to their users now is no error of theirs. The end is told when all
+ * are gone and what they counted was read. */
 static void abandon(struct supervisor *s)
 {
+    s->cutting = true;
     for (unsigned i = 0; i < s->n_workers; i++) {
         if (s->workers[i]) {
             worker_signal(s->workers[i], SIGKILL);
         }
     }
-    finish(s);
+    if (alive(s) == 0) {
+        happen(s, RUN_OVER);
+    }
 }
 
 static const struct {
     enum state next; /* NEW: the event means nothing here */
     void (*action)(struct supervisor *s);
 } transitions[STATES][EVENTS] = {
-    [NEW][START] = {PREPARING, prepare_cycle},
-    [NEW][STOP] = {FINISHED, finish},
-    [PREPARING][READY] = {RUNNING, begin_cycle},
-    [PREPARING][STOP] = {FINISHED, abandon},
-    [PREPARING][FAIL] = {FINISHED, abandon},
-    [RUNNING][CYCLE_OVER] = {PREPARING, next_cycle},
-    [RUNNING][RUN_OVER] = {FINISHED, finish},
-    [RUNNING][STOP] = {STOPPING, stop_workers},
-    [RUNNING][FAIL] = {FINISHED, abandon},
-    [STOPPING][STOP] = {STOPPING, stop_workers},
-    [STOPPING][RUN_OVER] = {FINISHED, finish},
-    [STOPPING][FAIL] = {FINISHED, abandon},
+    [NEW][START] = {PREPARING, prepare_cycle},   [NEW][STOP] = {FINISHED, finish},
+    [PREPARING][READY] = {RUNNING, begin_cycle}, [PREPARING][STOP] = {ABANDONING, abandon},
+    [PREPARING][FAIL] = {ABANDONING, abandon},   [RUNNING][CYCLE_OVER] = {PREPARING, next_cycle},
+    [RUNNING][RUN_OVER] = {FINISHED, finish},    [RUNNING][STOP] = {STOPPING, stop_workers},
+    [RUNNING][FAIL] = {ABANDONING, abandon},     [STOPPING][STOP] = {STOPPING, stop_workers},
+    [STOPPING][RUN_OVER] = {FINISHED, finish},   [ABANDONING][RUN_OVER] = {FINISHED, finish},
+    [STOPPING][FAIL] = {ABANDONING, abandon},
 };
 
 static void happen(struct supervisor *s, enum event event)
@@ -384,7 +436,26 @@ static void happen(struct supervisor *s, enum event event)
     }
 }
 
-/* ---- time ------------------------------------------------------------------------------------- */
+/* ---- time -------------------------------------------------------------------------------------
+ */
+
+/* A worker whose loop stands still is asked for its last words and then killed: a crash like
+ * others. */
+static void check_stall(const struct supervisor *s, struct worker_process *worker)
+{
+    uint64_t timeout = s->options.spec->stall_timeout_usec;
+    uint64_t turned = worker_turned_usec(worker);
+    uint64_t now = clock_monotonic_usec();
+
+    if (timeout == 0 || turned == 0 || now < turned + timeout) {
+        return;
+    }
+    if (now < turned + timeout + LAST_WORDS_USEC) {
+        worker_abort(worker);
+    } else {
+        worker_signal(worker, SIGKILL);
+    }
+}
 
 static void on_tick(struct ev_loop *loop _unused_, ev_timer *timer, int events _unused_)
 {
@@ -393,6 +464,7 @@ static void on_tick(struct ev_loop *loop _unused_, ev_timer *timer, int events _
     for (unsigned i = 0; i < s->n_workers; i++) {
         if (s->workers[i]) {
             worker_drain(s->workers[i]);
+            check_stall(s, s->workers[i]);
         }
     }
 }
@@ -410,24 +482,25 @@ static void on_killer(struct ev_loop *loop, ev_timer *timer, int events _unused_
     }
     if (!s->asked) {
         s->asked = true;
-        ev_timer_set(timer, KILL_AFTER_SEC, 0);
+        ev_timer_set(timer, (double)s->options.kill_after_usec / 1e6, 0);
         ev_timer_start(loop, timer);
     }
 }
 
-/* ---- from outside ------------------------------------------------------------------------------ */
+/* ---- from outside ------------------------------------------------------------------------------
+ */
 
 int supervisor_check_users(const struct run_spec *spec, unsigned workers, struct error *error)
 {
     for (unsigned i = 0; i < spec->users.count; i++) {
         uint64_t users = spec->users.values[i];
         if (users > (uint64_t)MAX(1u, workers) * SUPERVISOR_MAX_USERS_PER_WORKER) {
-            return error_set(error, -EINVAL,
-                             "%ju users need --workers %ju at least: a worker holds %d, since every "
-                             "user's stack takes two of the kernel's vm.max_map_count mappings",
-                             (uintmax_t)users,
-                             (uintmax_t)((users - 1) / SUPERVISOR_MAX_USERS_PER_WORKER + 1),
-                             SUPERVISOR_MAX_USERS_PER_WORKER);
+            return error_set(
+                error, -EINVAL,
+                "%ju users need --workers %ju at least: a worker holds %d, since every "
+                "user's stack takes two of the kernel's vm.max_map_count mappings",
+                (uintmax_t)users, (uintmax_t)((users - 1) / SUPERVISOR_MAX_USERS_PER_WORKER + 1),
+                SUPERVISOR_MAX_USERS_PER_WORKER);
         }
     }
     return 0;
@@ -437,18 +510,18 @@ static int write_spec(const struct supervisor_options *options, struct error *er
 {
     _cleanup_free_ char *path = run_dir_file(options->run_dir, "spec.json");
     _cleanup_free_ char *text = NULL;
-    int r = path ? run_spec_encode(options->spec, &text, error) : -ENOMEM;
-    FILE *file = r == 0 ? fopen(path, "we") : NULL;
 
-    if (r == 0 && !file) {
-        r = -errno;
+    int r = run_spec_encode(options->spec, &text, error);
+    if (r < 0) {
+        return r;
     }
-    if (file) {
-        bool good = fputs(text, file) >= 0;
-        good = fclose(file) == 0 && good;
-        r = good ? 0 : -EIO;
+    FILE *file = path ? fopen(path, "we") : NULL;
+    if (!file) {
+        return error_set_errno(error, path ? -errno : -ENOMEM, "cannot write the specification");
     }
-    return r == 0 ? 0 : error_set_errno(error, r, "cannot write the run's specification");
+    bool good = fputs(text, file) >= 0;
+    good = fclose(file) == 0 && good;
+    return good ? 0 : error_set_errno(error, -errno, "cannot write %s", path);
 }
 
 int supervisor_new(struct supervisor **ret, struct ev_loop *loop,
@@ -461,12 +534,15 @@ int supervisor_new(struct supervisor **ret, struct ev_loop *loop,
     if (r < 0) {
         return r;
     }
-    s = calloc(1, sizeof *s);
-    if (!s || !names) {
+    s = names ? calloc(1, sizeof *s) : NULL;
+    if (!s) {
         return error_set_errno(error, -ENOMEM, "cannot start the run");
     }
     s->loop = loop;
     s->options = *options;
+    s->options.late_usec = options->late_usec ? options->late_usec : LATE_USEC;
+    s->options.kill_after_usec =
+        options->kill_after_usec ? options->kill_after_usec : KILL_AFTER_USEC;
     double tick = options->spec->detail ? DETAIL_TICK_SEC : TICK_SEC;
     ev_timer_init(&s->tick, on_tick, tick, tick);
     ev_timer_init(&s->killer, on_killer, 0, 0);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* Runs a specification on this machine: cycle after cycle, each with worker processes that share its
- * users. What a local loads-runner and an agent have in common. */
+/* Runs a specification on this machine: cycle after cycle, each with worker processes that share
+ * its users. What a local loads-runner and an agent have in common. */
 #ifndef LOADS_RUN_SUPERVISOR_H
 #define LOADS_RUN_SUPERVISOR_H
 
@@ -25,9 +25,11 @@ struct supervisor_options {
     const char *worker_program;
     const char *run_dir; /* exists; files of this run are made in it */
     unsigned workers;    /* per cycle at most; never more than users */
+    /* A worker that hasn't ended this long after its time gets TERM, then KILL. 0: 3 s, 5 s. */
+    uint64_t late_usec, kill_after_usec;
     struct supervisor_callbacks {
-        /* What one worker counted in a second, and what the supervisor itself counts of workers that
-         * died. Borrowed during the call, as all below. */
+        /* What one worker counted in a second, and what the supervisor itself counts of workers
+         * that died. Borrowed during the call, as all below. */
         void (*interval)(const struct interval *interval, void *context);
         void (*detail)(const struct detail *detail, void *context);
         void (*cycle)(unsigned index, const struct cycle *cycle, void *context); /* begins */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* By libdw, in the supervisor: the dying worker only names objects and offsets. The debug file search
- * is our own and finds none, as libdw's would ask servers on the network. */
+/* By libdw, in the supervisor: the dying worker only names objects and offsets. The debug file
+ * search is our own and finds none, as libdw's would ask servers on the network. The worker's
+ * memory may have been written over before it died, so what it names is opened with care. */
 #include "run/symbolize.h"
 
 #include <elfutils/libdwfl.h>
@@ -10,6 +11,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static int no_debug_file(Dwfl_Module *module _unused_, void **data _unused_,
                          const char *name _unused_, Dwarf_Addr base _unused_,
@@ -40,16 +42,29 @@ static void look_up(Dwfl_Module *module, Dwarf_Addr address, struct place *ret)
     }
 }
 
+/* Only plain files: opening a pipe would wait for its writer. */
+static int open_plain(const char *path)
+{
+    _cleanup_fd_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    struct stat status;
+
+    return fd >= 0 && fstat(fd, &status) == 0 && S_ISREG(status.st_mode) ? TAKE_FD(fd) : -1;
+}
+
 bool symbolize(const char *object, uint64_t offset, struct place *ret)
 {
-    Dwfl *dwfl = dwfl_begin(&callbacks);
+    _cleanup_fd_ int fd = open_plain(object);
+    Dwfl *dwfl = fd >= 0 ? dwfl_begin(&callbacks) : NULL;
     Dwarf_Addr bias;
 
     *ret = (struct place){0};
     if (!dwfl) {
         return false;
     }
-    Dwfl_Module *module = dwfl_report_offline(dwfl, "crash", object, -1);
+    Dwfl_Module *module = dwfl_report_offline(dwfl, "crash", object, fd);
+    if (module) {
+        fd = -1; /* libdw's now */
+    }
     (void)dwfl_report_end(dwfl, NULL, NULL); /* nothing to hear of: one module */
     if (module && dwfl_module_getelf(module, &bias)) {
         look_up(module, offset + bias, ret);
@@ -74,7 +89,7 @@ static const char *readable(const char *function)
 {
     static const char prefix[] = "loads_body_";
     return strncmp(function, prefix, sizeof prefix - 1) == 0 ? function + sizeof prefix - 1
-                                                            : function;
+                                                             : function;
 }
 
 struct trace {
@@ -109,8 +124,8 @@ static const char *base_name(const char *path)
     return slash ? slash + 1 : path;
 }
 
-/* Frame by frame, up to the test's own function: what called that is no news. *ret_place becomes the
- * innermost place in the module. */
+/* Frame by frame, up to the test's own function: what called that is no news. *ret_place becomes
+ * the innermost place in the module. */
 static void walk(const struct message_crash *crash, const char *module, struct trace *trace,
                  struct place *ret_place)
 {
@@ -125,13 +140,13 @@ static void walk(const struct message_crash *crash, const char *module, struct t
         if (in_test && !of_module && strcmp(base_name(frame->object), "loads-worker") == 0) {
             break;
         }
-        if (symbolize(frame->object, frame->offset, &place) && place.file[0]) {
-            (void)snprintf(line, sizeof line, "%s (%s:%d)", readable(place.function), place.file,
-                           place.line);
+        (void)symbolize(frame->object, frame->offset, &place);
+        const char *function = place.function[0] ? readable(place.function) : "??";
+        if (place.file[0]) {
+            (void)snprintf(line, sizeof line, "%s (%s:%d)", function, place.file, place.line);
         } else {
-            (void)snprintf(line, sizeof line, "%s (%s+0x%" PRIx64 ")",
-                           place.function[0] ? place.function : "??", base_name(frame->object),
-                           frame->offset);
+            (void)snprintf(line, sizeof line, "%s (%s+0x%" PRIx64 ")", function,
+                           base_name(frame->object), frame->offset);
         }
         add_frame(trace, line);
         if (of_module && !in_test) {
@@ -154,9 +169,17 @@ void symbolize_crash(const struct message_crash *crash, const char *module, size
     walk(crash, module, &trace, &place);
     if (place.file[0]) {
         (void)snprintf(where, where_size, "%s:%d", place.file, place.line);
-        (void)snprintf(inside, sizeof inside, " in %s (%s)", readable(place.function), where);
+        (void)snprintf(inside, sizeof inside, " in %s (%s)",
+                       place.function[0] ? readable(place.function) : "??", where);
+    } else if (place.function[0]) {
+        (void)snprintf(inside, sizeof inside, " in %s", readable(place.function));
     }
-    if (crash->stack_overflow) {
+    if (crash->stalled) {
+        (void)snprintf(message, message_size,
+                       "stalled%s: a test that waits must do so by loads_sleep() and its like, or "
+                       "it takes longer than --stall-timeout",
+                       inside);
+    } else if (crash->stack_overflow) {
         (void)snprintf(message, message_size,
                        "stack overflow%s: a user's stack is %zu KiB, more with --stack-size",
                        inside, stack_size_bytes / 1024);

@@ -1,16 +1,24 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* The area is made before the worker, which only maps it: so there is something to read whenever it
- * dies. Messages it sent before its death are read before its end is told (`gone`), and so is all that
- * it counted. */
+ * dies. Messages it sent before its death are read before its end is told (`gone`), and so is all
+ * that it counted. A worker runs other people's tests, so it may send and write anything: each turn
+ * takes a bounded number of messages, intervals and records. */
 #include "run/worker_process.h"
 
 #include <errno.h>
+#include <signal.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #include "loop/child.h"
 #include "run/run_dir.h"
+
+/* More than fit into the channel, into a tally's two buffers, and into a detail ring. */
+#define MAX_MESSAGES  1024
+#define MAX_INTERVALS 8
+#define MAX_RECORDS   65536
 
 struct worker_process {
     struct ev_loop *loop;
@@ -22,18 +30,25 @@ struct worker_process {
     bool ready;
     bool has_crash;
     bool has_refusal;
+    bool owes_stop; /* its channel was full */
+    uint64_t stop_grace_usec;
+    int damage; /* 0, -EBADMSG or -ENOMEM */
     struct message last_words;
     struct worker_callbacks callbacks;
 };
 
 static void give_intervals(struct worker_process *worker, bool rest)
 {
-    for (;;) {
+    for (unsigned i = 0; i < MAX_INTERVALS; i++) {
         _cleanup_(interval_freep) struct interval *interval = NULL;
         int r = rest ? tally_take_rest(worker->area->tally, &interval)
                      : tally_take(worker->area->tally, &interval);
         if (r == -EBADMSG) {
+            worker->damage = r;
             continue; /* that buffer is given up: take the other */
+        }
+        if (r < 0 && rest) {
+            worker->damage = r; /* else there is another time */
         }
         if (r <= 0) {
             return;
@@ -47,13 +62,13 @@ static void give_detail(struct worker_process *worker)
     struct detail_ring *ring = worker->area->ring;
     char text[DETAIL_MAX_BYTES];
     struct detail detail;
-    bool some = false;
+    unsigned n = 0;
 
-    while (ring && detail_ring_take(ring, &detail, text) > 0) {
+    while (ring && n < MAX_RECORDS && detail_ring_take(ring, &detail, text) > 0) {
         worker->callbacks.detail(worker, &detail, worker->callbacks.context);
-        some = true;
+        n++;
     }
-    if (some) {
+    if (n > 0) {
         (void)!channel_send(worker->channel, &(struct message){.type = MESSAGE_DRAINED});
         /* gone or full: a worker with unread messages knows already */
     }
@@ -61,28 +76,46 @@ static void give_detail(struct worker_process *worker)
 
 void worker_drain(struct worker_process *worker)
 {
+    if (worker->owes_stop) {
+        worker_stop(worker, worker->stop_grace_usec);
+    }
     if (worker->area->tally) {
         give_detail(worker);
         give_intervals(worker, false);
     }
 }
 
+/* The worker says that it is ready: it has formatted what it counts in. */
+static void make_ready(struct worker_process *worker)
+{
+    if (worker->ready || worker->has_refusal) {
+        return;
+    }
+    int r = area_attach(worker->area);
+    if (r < 0) {
+        worker->has_refusal = true;
+        (void)snprintf(worker->last_words.text, sizeof worker->last_words.text,
+                       "cannot read what a worker counts: %s", strerror(-r));
+        worker_signal(worker, SIGKILL);
+        return;
+    }
+    worker->ready = true;
+    worker->callbacks.ready(worker, worker->callbacks.context);
+}
+
 static void take_message(struct worker_process *worker, const struct message *message)
 {
     switch (message->type) {
     case MESSAGE_READY:
-        if (!worker->ready && area_attach(worker->area) == 0) {
-            worker->ready = true;
-            worker->callbacks.ready(worker, worker->callbacks.context);
-        }
+        make_ready(worker);
         break;
     case MESSAGE_CRASH:
-        worker->has_crash = true;
-        worker->last_words = *message;
-        break;
     case MESSAGE_REFUSED:
-        worker->has_refusal = true;
-        worker->last_words = *message;
+        if (!worker->has_crash && !worker->has_refusal) {
+            worker->has_crash = message->type == MESSAGE_CRASH;
+            worker->has_refusal = message->type == MESSAGE_REFUSED;
+            worker->last_words = *message;
+        }
         break;
     default:
         break; /* ours to send, not to get: a test wrote to descriptor 3 */
@@ -93,9 +126,12 @@ static void on_channel(struct ev_loop *loop, ev_io *watcher, int events _unused_
 {
     struct worker_process *worker = watcher->data;
     struct message message;
-    int r;
 
-    while ((r = channel_receive(worker->channel, &message)) != 0) {
+    for (unsigned i = 0; i < MAX_MESSAGES; i++) {
+        int r = channel_receive(worker->channel, &message);
+        if (r == 0) {
+            return;
+        }
         if (r > 0) {
             take_message(worker, &message);
         } else if (r != -EBADMSG) {
@@ -110,7 +146,10 @@ static void on_gone(struct child *child _unused_, int status, void *context)
     struct worker_process *worker = context;
 
     on_channel(worker->loop, &worker->watcher, EV_READ);
-    if (area_attach(worker->area) == 0) {
+    if (area_attach(worker->area) == -ENOMEM) { /* -EINVAL: it died before there was anything */
+        worker->damage = -ENOMEM;
+    }
+    if (worker->area->tally) {
         tally_recover(worker->area->tally);
         give_detail(worker);
         give_intervals(worker, true);
@@ -144,8 +183,12 @@ static int start_child(struct worker_process *worker, const struct worker_launch
     const char *argv[] = {launch->program, "--run-dir",    launch->run_dir, "--serial",
                           numbers[0],      "--cycle",      numbers[1],      "--first-user",
                           numbers[2],      "--iterations", numbers[3],      NULL};
-    struct child_options options = {
-        .argv = argv, .directory = launch->directory, .channel_fd = fd, .stdout_fd = -1, .gone = on_gone, .context = worker};
+    struct child_options options = {.argv = argv,
+                                    .directory = launch->directory,
+                                    .channel_fd = fd,
+                                    .stdout_fd = -1,
+                                    .gone = on_gone,
+                                    .context = worker};
     return child_spawn(&worker->child, worker->loop, &options, error);
 }
 
@@ -193,12 +236,24 @@ void worker_go(struct worker_process *worker, uint64_t run_start_usec, uint64_t 
 void worker_stop(struct worker_process *worker, uint64_t grace_usec)
 {
     struct message message = {.type = MESSAGE_STOP, .stop = {grace_usec}};
-    (void)!channel_send(worker->channel, &message); /* gone: its end will be told */
+    worker->stop_grace_usec = grace_usec;
+    worker->owes_stop = channel_send(worker->channel, &message) == -EAGAIN;
+    /* gone: its end will be told */
 }
 
 void worker_signal(struct worker_process *worker, int signal_number)
 {
     child_signal(worker->child, signal_number);
+}
+
+void worker_abort(struct worker_process *worker)
+{
+    (void)kill(child_pid(worker->child), SIGABRT); /* to it alone: once is what its handler expects */
+}
+
+uint64_t worker_turned_usec(const struct worker_process *worker)
+{
+    return *worker->area->turned_usec;
 }
 
 const struct message_crash *worker_crash(const struct worker_process *worker)
@@ -209,6 +264,11 @@ const struct message_crash *worker_crash(const struct worker_process *worker)
 const char *worker_refusal(const struct worker_process *worker)
 {
     return worker->has_refusal ? worker->last_words.text : NULL;
+}
+
+int worker_damage(const struct worker_process *worker)
+{
+    return worker->damage;
 }
 
 bool worker_is_ready(const struct worker_process *worker)

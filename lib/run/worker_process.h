@@ -18,7 +18,7 @@ struct worker_launch {
     const char *program; /* path of loads-worker */
     const char *run_dir;
     const char *directory; /* to run in; NULL: where we are */
-    unsigned serial; /* unique in the run: names its files */
+    unsigned serial;       /* unique in the run: names its files */
     unsigned cycle;
     unsigned hits; /* iterations of each user in this cycle; 0: no bound */
     unsigned first_user;
@@ -40,10 +40,17 @@ int worker_launch(struct worker_process **ret, struct ev_loop *loop,
                   const struct worker_launch *launch, const struct worker_callbacks *callbacks,
                   struct error *error) _must_check_;
 
-/* Messages; a worker that is gone or full of them is left alone. */
+/* Messages; a worker that is gone is left alone, one that is full of them is told to stop when it
+ * is drained next. */
 void worker_go(struct worker_process *worker, uint64_t run_start_usec, uint64_t deadline_usec);
 void worker_stop(struct worker_process *worker, uint64_t grace_usec);
 void worker_signal(struct worker_process *worker, int signal_number);
+
+/* Asks a worker whose loop stands still for its last words, and ends it. */
+void worker_abort(struct worker_process *worker);
+
+/* When its loop last turned (CLOCK_MONOTONIC). */
+uint64_t worker_turned_usec(const struct worker_process *worker);
 
 /* Takes what it has counted; detail first. */
 void worker_drain(struct worker_process *worker);
@@ -51,6 +58,10 @@ void worker_drain(struct worker_process *worker);
 /* Its last words: NULL when there were none. Text of a refusal likewise. */
 const struct message_crash *worker_crash(const struct worker_process *worker);
 const char *worker_refusal(const struct worker_process *worker);
+
+/* 0, or why not all that it counted was given out: -EBADMSG, a test wrote over its memory; -ENOMEM.
+ */
+int worker_damage(const struct worker_process *worker);
 
 bool worker_is_ready(const struct worker_process *worker);
 unsigned worker_first_user(const struct worker_process *worker);

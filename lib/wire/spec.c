@@ -47,7 +47,11 @@ static const struct key {
     {"http_timeout_usec", KIND_NUMBER, true, AT(http_timeout_usec), 1000, PARSE_MAX_DURATION_USEC},
     {"stack_size_bytes", KIND_NUMBER, true, AT(stack_size_bytes), SPEC_MIN_STACK_BYTES,
      SPEC_MAX_STACK_BYTES},
+    {"stall_timeout_usec", KIND_NUMBER, false, AT(stall_timeout_usec), 100000,
+     PARSE_MAX_DURATION_USEC},
     {"server_url", KIND_URL, false, AT(server_url), 0, 0},
+    {"ca_file", KIND_PATH, false, AT(ca_file), 0, 0},
+    {"insecure", KIND_FLAG, true, AT(insecure), 0, 0},
     {"user_id", KIND_NAME, false, AT(user_id), 0, 0},
     {"project_name", KIND_NAME, false, AT(project_name), 0, 0},
     {"tags", KIND_TAGS, false, AT(tags), 0, 0},
@@ -74,6 +78,7 @@ struct run_spec *run_spec_free(struct run_spec *spec)
         free(spec->url);
         free(spec->module_path);
         free(spec->test_dir);
+        free(spec->ca_file);
         free(spec->server_url);
         free(spec->user_id);
         free(spec->project_name);

@@ -428,6 +428,7 @@ static void test_old_files_are_dropped(void **state _unused_)
     assert_int_equal(count_cached(""), 4); /* a hit drops nothing */
     put(below("t/m.c"), "int value(void) { return 82; }\n");
     _cleanup_free_ char *built = compile(&options);
+    assert_non_null(built);
     assert_int_equal(count_cached(""), 3);
     assert_int_equal(access(used, F_OK), 0);
     assert_int_equal(access(unused, F_OK), -1);

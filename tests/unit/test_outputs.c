@@ -518,6 +518,41 @@ static void test_json_empty(void **state)
     assert_null(json_object_get(json_object_get(json, "options"), "fqn"));
 }
 
+static long json_fails_after = -1; /* allocations; negative: none fails */
+
+static void *json_allocate(size_t size)
+{
+    return json_fails_after >= 0 && json_fails_after-- == 0 ? NULL : malloc(size);
+}
+
+/* Each allocation of the object fails in turn: said, nothing leaks, no half object is written. */
+static void test_json_no_memory(void **state)
+{
+    struct fixture *f = *state;
+    struct stat status;
+    int r = -ENOMEM;
+
+    use_hostile_summary(f);
+    json_set_alloc_funcs(json_allocate, free);
+    for (long n = 0; r == -ENOMEM; n++) {
+        struct error error = {0};
+        struct output *output = open_output("json", file_path("json"));
+        assert_int_equal(output_begin(output, &f->run, &error), 0);
+        json_fails_after = n;
+        r = output_end(output, &f->run, &f->summary, &error);
+        bool all_done = json_fails_after >= 0;
+        json_fails_after = -1;
+        assert_int_equal(r, all_done ? 0 : -ENOMEM);
+        assert_int_equal(output->broken, r < 0);
+        assert_string_equal(error.text, r < 0 ? "output json: Cannot allocate memory" : "");
+        output_free(output);
+        assert_int_equal(stat(file_path("json"), &status), 0);
+        assert_true(all_done || status.st_size == 0);
+        assert_true(n < 100000);
+    }
+    json_set_alloc_funcs(malloc, free);
+}
+
 /* ---- file ---- */
 
 static void write_detail(struct fixture *f, struct output *output, const struct detail *detail)
@@ -780,17 +815,17 @@ static void test_full_disk_file(void **state)
     output_free(output);
 }
 
-static void test_full_disk_close(void **state)
+static void test_full_disk_close(void **state _unused_)
 {
-    struct fixture *f = *state;
     struct error error = {0};
-    struct output *output = open_output("file", "/dev/full");
-    struct detail detail = {.type = DETAIL_SUCCESS, .test = test_id(f)};
+    struct output *output = open_output("json", "/dev/full");
 
-    assert_int_equal(output_begin(output, &f->run, &error), 0);
-    assert_int_equal(output_detail(output, &f->run, &detail, &error), 0);
-    assert_int_equal(output_close(output, &error), -ENOSPC); /* without an end */
+    assert_true(fputs("what is left in the buffer", output->file) >= 0);
+    assert_int_equal(output_close(output, &error), -ENOSPC);
+    assert_string_equal(error.text,
+                        "output json: can't write '/dev/full': No space left on device");
     assert_true(output->broken);
+    assert_int_equal(output_close(output, &error), 0);
     output_free(output);
 }
 
@@ -845,6 +880,7 @@ int main(int argc, char **argv)
         TEST(test_json),
         TEST(test_json_hostile),
         TEST(test_json_empty),
+        TEST(test_json_no_memory),
         TEST(test_file),
         TEST(test_file_hostile),
         TEST(test_refused),

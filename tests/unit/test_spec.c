@@ -11,7 +11,7 @@
 
 static const char least[] = "{\"run_id\":\"" ID "\",\"fqn\":\"m.A.t\",\"users\":[1],\"hits\":[1],"
                             "\"grace_usec\":0,\"http_timeout_usec\":30000000,"
-                            "\"stack_size_bytes\":262144,\"detail\":false}";
+                            "\"stack_size_bytes\":262144,\"insecure\":false,\"detail\":false}";
 
 /* Text with the first `from` replaced by `to`. */
 static const char *with(const char *text, const char *from, const char *to)
@@ -135,7 +135,7 @@ static void test_wrong_specifications(void **state _unused_)
         {"30000000", "999", -EINVAL, "http_timeout_usec: 999 is not from 1000 to"},
         {"262144", "100", -EINVAL, "stack_size_bytes: 100 is not from 16384 to 1073741824"},
         {"262144", "1073741825", -EINVAL, "stack_size_bytes: 1073741825 is not"},
-        {"false", "0", -EBADMSG, "detail: true or false is expected"},
+        {"\"detail\":false", "\"detail\":0", -EBADMSG, "detail: true or false is expected"},
         {"\"fqn\":\"m.A.t\",", "", -EINVAL, "either fqn or url must be given"},
         {"\"users\"", "\"url\":\"http://h/\",\"users\"", -EINVAL, "either fqn or url must be"},
         {"\"fqn\":\"m.A.t\"", "\"url\":\"ftp://h/\"", -EINVAL, "url: 'ftp://h/' does not begin"},

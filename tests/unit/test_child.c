@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Child processes: how they start, how their end is told, and that nothing of them is left. */
+#include "test.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "loop/child.h"
+#include "processes.h"
+
+struct fixture {
+    struct ev_loop *loop;
+    unsigned n_descriptors; /* at the beginning */
+    struct child *child;
+    bool gone, free_when_gone;
+    unsigned n_gone;
+    int status;
+    int pipe[2]; /* the child's standard output */
+};
+
+static int set_up(void **state)
+{
+    static struct fixture fixture;
+
+    fixture = (struct fixture){.loop = ev_loop_new(EVFLAG_AUTO)};
+    assert_non_null(fixture.loop);
+    assert_int_equal(pipe2(fixture.pipe, O_CLOEXEC), 0);
+    /* a loop makes some of its descriptors on first use */
+    ev_run(fixture.loop, EVRUN_NOWAIT);
+    fixture.n_descriptors = count_descriptors();
+    *state = &fixture;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *f = *state;
+
+    child_free(f->child);
+    assert_no_children();
+    f->pipe[0] = close_fd(f->pipe[0]);
+    f->pipe[1] = close_fd(f->pipe[1]);
+    ev_loop_destroy(f->loop);
+    return 0;
+}
+
+static void on_gone(struct child *child, int status, void *context)
+{
+    struct fixture *f = context;
+
+    assert_ptr_equal(child, f->child);
+    f->gone = true;
+    f->n_gone++;
+    f->status = status;
+    if (f->free_when_gone) {
+        f->child = child_free(f->child);
+    }
+}
+
+static void start_with(struct fixture *f, const char *script, const char *directory, int channel)
+{
+    const char *argv[] = {"/bin/sh", "-c", script, NULL};
+    struct child_options options = {.argv = argv,
+                                    .directory = directory,
+                                    .channel_fd = channel,
+                                    .stdout_fd = f->pipe[1],
+                                    .gone = on_gone,
+                                    .context = f};
+    struct error error;
+    assert_int_equal(child_spawn(&f->child, f->loop, &options, &error), 0);
+}
+
+static void start(struct fixture *f, const char *script)
+{
+    start_with(f, script, NULL, -1);
+}
+
+/* All that the child wrote; it is gone, and so must be all who had its standard output. */
+static const char *output(struct fixture *f)
+{
+    static char text[4096];
+    size_t size = 0;
+    ssize_t n;
+
+    f->pipe[1] = close_fd(f->pipe[1]);
+    while ((n = read(f->pipe[0], text + size, sizeof text - 1 - size)) > 0) {
+        size += (size_t)n;
+    }
+    assert_int_equal(n, 0);
+    text[size] = '\0';
+    return text;
+}
+
+/* ---- how it ends --------------------------------------------------------------------------------
+ */
+
+static void test_status(void **state)
+{
+    struct fixture *f = *state;
+    char text[100];
+
+    start(f, "exit 7");
+    assert_true(child_pid(f->child) > 0);
+    run_until(f->loop, &f->gone);
+    assert_int_equal(f->n_gone, 1);
+    assert_true(WIFEXITED(f->status));
+    assert_int_equal(WEXITSTATUS(f->status), 7);
+    child_describe_status(f->status, text, sizeof text);
+    assert_string_equal(text, "exited with status 7");
+    child_signal(f->child, SIGKILL); /* nobody is there: nothing happens */
+    f->child = child_free(f->child);
+    assert_int_equal(count_descriptors(), f->n_descriptors);
+}
+
+static void test_killed(void **state)
+{
+    struct fixture *f = *state;
+    char text[100];
+
+    start(f, "kill -SEGV $$");
+    run_until(f->loop, &f->gone);
+    assert_true(WIFSIGNALED(f->status));
+    child_describe_status(f->status, text, sizeof text);
+    assert_string_equal(text, "was killed by signal 11 (Segmentation fault)");
+    char little[8];
+    child_describe_status(f->status, little, sizeof little);
+    assert_string_equal(little, "was kil");
+}
+
+static void test_signal(void **state)
+{
+    struct fixture *f = *state;
+
+    start(f, "exec sleep 1000");
+    child_signal(f->child, SIGTERM);
+    run_until(f->loop, &f->gone);
+    assert_true(WIFSIGNALED(f->status));
+    assert_int_equal(WTERMSIG(f->status), SIGTERM);
+}
+
+static void test_freed_when_gone(void **state)
+{
+    struct fixture *f = *state;
+
+    f->free_when_gone = true;
+    start(f, "exit 0");
+    run_until(f->loop, &f->gone);
+    assert_null(f->child);
+    assert_int_equal(f->status, 0);
+    assert_int_equal(count_descriptors(), f->n_descriptors);
+}
+
+/* Freeing one that runs ends it and what it started, without telling. */
+static void test_freed_while_running(void **state)
+{
+    struct fixture *f = *state;
+
+    start(f, "sleep 1000 & exec sleep 1000");
+    f->pipe[1] = close_fd(f->pipe[1]);
+    f->child = child_free(f->child);
+    assert_no_children();
+    run_until_closed(f->loop, f->pipe[0]);
+    assert_int_equal(f->n_gone, 0);
+    assert_int_equal(count_descriptors(), f->n_descriptors - 1); /* the pipe's end that we closed */
+}
+
+/* What a child leaves running when it ends goes with it. */
+static void test_what_it_leaves_behind(void **state)
+{
+    struct fixture *f = *state;
+
+    start(f, "sleep 1000 & exit 0");
+    f->pipe[1] = close_fd(f->pipe[1]);
+    run_until(f->loop, &f->gone);
+    assert_int_equal(f->status, 0);
+    run_until_closed(f->loop, f->pipe[0]);
+}
+
+static void test_signal_reaches_the_group(void **state)
+{
+    struct fixture *f = *state;
+    char word[7] = "";
+
+    /* the shell ends only when its own child has */
+    start(f, "trap 'wait; exit 5' TERM; sh -c 'echo ready; exec sleep 1000' & wait; exit 5");
+    assert_int_equal(read(f->pipe[0], word, sizeof word - 1), strlen("ready\n"));
+    assert_string_equal(word, "ready\n");
+    child_signal(f->child, SIGTERM);
+    run_until(f->loop, &f->gone);
+    assert_int_equal(WEXITSTATUS(f->status), 5);
+}
+
+/* ---- how it starts ------------------------------------------------------------------------------
+ */
+
+static void test_no_such_program(void **state)
+{
+    struct fixture *f = *state;
+    const char *argv[] = {"/nonexistent/program", NULL};
+    struct child_options options = {
+        .argv = argv, .channel_fd = -1, .stdout_fd = -1, .gone = on_gone, .context = f};
+    struct error error;
+
+    assert_int_equal(child_spawn(&f->child, f->loop, &options, &error), -ENOENT);
+    assert_non_null(strstr(error.text, "/nonexistent/program"));
+    assert_null(f->child);
+    options.argv = (const char *[]){"/bin/true", NULL};
+    options.directory = "/nonexistent";
+    assert_int_equal(child_spawn(&f->child, f->loop, &options, NULL), -ENOENT);
+    options.directory = NULL;
+    options.channel_fd = INT_MAX; /* not open */
+    assert_int_equal(child_spawn(&f->child, f->loop, &options, NULL), -EBADF);
+    assert_int_equal(count_descriptors(), f->n_descriptors);
+    assert_int_equal(f->n_gone, 0);
+}
+
+static void test_directory(void **state)
+{
+    struct fixture *f = *state;
+
+    start_with(f, "pwd -P", "/proc", -1);
+    run_until(f->loop, &f->gone);
+    assert_string_equal(output(f), "/proc\n");
+}
+
+static void test_program_in_path(void **state)
+{
+    struct fixture *f = *state;
+    const char *argv[] = {"echo", "found", NULL};
+    struct child_options options = {
+        .argv = argv, .channel_fd = -1, .stdout_fd = f->pipe[1], .gone = on_gone, .context = f};
+
+    assert_int_equal(child_spawn(&f->child, f->loop, &options, NULL), 0);
+    run_until(f->loop, &f->gone);
+    assert_string_equal(output(f), "found\n");
+}
+
+/* Nothing to read on 0, a pipe on 1, our standard error on 2, the channel on 3. */
+static void test_descriptors(void **state)
+{
+    struct fixture *f = *state;
+    int pair[2];
+
+    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+    start_with(f,
+               "readlink /proc/self/fd/0; echo hello >&3; "
+               "[ $(readlink /proc/$$/fd/2) = $(readlink /proc/$PPID/fd/2) ] && echo same",
+               NULL, pair[1]);
+    run_until(f->loop, &f->gone);
+    assert_string_equal(output(f), "/dev/null\nsame\n");
+    char message[16];
+    assert_int_equal(recv(pair[0], message, sizeof message, MSG_DONTWAIT), strlen("hello\n"));
+    close_fd(pair[0]);
+    close_fd(pair[1]);
+}
+
+/* Whatever we block or ignore, a child begins with signals as they are by default. */
+static void test_signals(void **state)
+{
+    struct fixture *f = *state;
+    sigset_t blocked, before;
+
+    sigemptyset(&blocked);
+    sigaddset(&blocked, SIGUSR1);
+    assert_int_equal(sigprocmask(SIG_BLOCK, &blocked, &before), 0);
+    void (*handler)(int) = signal(SIGPIPE, SIG_IGN);
+    start(f, "exec grep -E '^Sig(Blk|Ign):' /proc/self/status");
+    run_until(f->loop, &f->gone);
+    (void)signal(SIGPIPE, handler);
+    assert_int_equal(sigprocmask(SIG_SETMASK, &before, NULL), 0);
+    const char *text = output(f);
+    assert_non_null(strstr(text, "SigBlk:\t0000000000000000\n"));
+    const char *ignored = strstr(text, "SigIgn:\t");
+    assert_non_null(ignored);
+    assert_int_equal(strtoull(ignored + strlen("SigIgn:\t"), NULL, 16) & 0x7fffffff, 0);
+}
+
+static void test_many_at_once(void **state)
+{
+    struct fixture *f = *state;
+    struct fixture many[20];
+
+    for (size_t i = 0; i < ELEMENTSOF(many); i++) {
+        many[i] = *f;
+        char script[20];
+        (void)snprintf(script, sizeof script, "exit %zu", i);
+        start(&many[i], script);
+    }
+    for (size_t i = 0; i < ELEMENTSOF(many); i++) {
+        run_until(f->loop, &many[i].gone);
+        assert_int_equal(WEXITSTATUS(many[i].status), i);
+        assert_int_equal(many[i].n_gone, 1);
+        many[i].child = child_free(many[i].child);
+    }
+    assert_int_equal(count_descriptors(), f->n_descriptors);
+}
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_status),
+        TEST(test_killed),
+        TEST(test_signal),
+        TEST(test_freed_when_gone),
+        TEST(test_freed_while_running),
+        TEST(test_what_it_leaves_behind),
+        TEST(test_signal_reaches_the_group),
+        TEST(test_no_such_program),
+        TEST(test_directory),
+        TEST(test_program_in_path),
+        TEST(test_descriptors),
+        TEST(test_signals),
+        TEST(test_many_at_once),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
