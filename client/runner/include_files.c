@@ -6,8 +6,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
-#include <stdbool.h>
 #include <glob.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/sendfile.h>
@@ -103,8 +103,8 @@ static int copy_file(const char *source, char *target, struct error *error)
     if (r < 0) {
         return r;
     }
-    _cleanup_fd_ int to = open(target, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC,
-                               status.st_mode & 0777);
+    _cleanup_fd_ int to =
+        open(target, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, status.st_mode & 0777);
     r = to < 0 ? -errno : copy_bytes(from, to, status.st_size);
     return r < 0 ? error_set_errno(error, r, "cannot copy %s to %s", source, target) : 0;
 }
