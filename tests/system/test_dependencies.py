@@ -79,9 +79,10 @@ CONFINED = {
     "sys/epoll.h": ["tests/bench/floor.c"],
     "sys/eventfd.h": ["lib/loop", "tests"],
     "sys/sendfile.h": ["client/runner/include_files.c"],
+    "sys/file.h": ["lib/run/run_dir.c"],
     "sys/prctl.h": ["daemons/worker/main.c", "tests"],
     "sys/syscall.h": ["lib/loop/child.c"],
-    "sys/uio.h": ["lib/base/log.c"],
+    "sys/uio.h": ["lib/base/log.c", "tests"],
     "ucontext.h": ["daemons/worker/context_ucontext.c"],
     "unwind.h": ["daemons/worker/crash.c", "daemons/worker/user.h", "tests/unit/test_context.c"],
 }
