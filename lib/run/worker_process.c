@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "base/clock.h"
 #include "loop/child.h"
 #include "run/run_dir.h"
 
@@ -21,6 +22,8 @@
 #define MAX_RECORDS   65536
 
 #define DEAF_SEC 1.0 /* from the channel's end to the worker's, which usually follows at once */
+
+#define LAST_WORDS_USEC USEC_PER_SEC /* that a stalled worker has for its last words */
 
 struct worker_process {
     struct ev_loop *loop;
@@ -263,14 +266,19 @@ void worker_signal(struct worker_process *worker, int signal_number)
     child_signal(worker->child, signal_number);
 }
 
-void worker_abort(struct worker_process *worker)
+void worker_end_stalled(struct worker_process *worker, uint64_t timeout_usec)
 {
-    (void)kill(child_pid(worker->child), SIGABRT); /* to it alone: once is what its handler expects */
-}
+    uint64_t turned = *worker->area->turned_usec;
+    uint64_t now = clock_monotonic_usec();
 
-uint64_t worker_turned_usec(const struct worker_process *worker)
-{
-    return *worker->area->turned_usec;
+    if (timeout_usec == 0 || turned == 0 || now < turned + timeout_usec) {
+        return;
+    }
+    if (now < turned + timeout_usec + LAST_WORDS_USEC) {
+        (void)kill(child_pid(worker->child), SIGABRT); /* once, and to it alone: it has a handler */
+    } else {
+        worker_signal(worker, SIGKILL);
+    }
 }
 
 const struct message_crash *worker_crash(const struct worker_process *worker)

@@ -46,11 +46,9 @@ void worker_go(struct worker_process *worker, uint64_t run_start_usec, uint64_t 
 void worker_stop(struct worker_process *worker, uint64_t grace_usec);
 void worker_signal(struct worker_process *worker, int signal_number);
 
-/* Asks a worker whose loop stands still for its last words, and ends it. */
-void worker_abort(struct worker_process *worker);
-
-/* When its loop last turned (CLOCK_MONOTONIC). */
-uint64_t worker_turned_usec(const struct worker_process *worker);
+/* Ends it if its loop has stood still for so long (0: never): first it is asked for its last words. It
+ * then counts as crashed. To be called now and then. */
+void worker_end_stalled(struct worker_process *worker, uint64_t timeout_usec);
 
 /* Takes what it has counted; detail first. */
 void worker_drain(struct worker_process *worker);
