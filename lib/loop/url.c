@@ -171,6 +171,9 @@ static int take_host(struct entry *entry, const char *text, struct error *error)
         if ((unsigned char)*c >= 0x80) {
             return refuse(error, text, "the host name must be in its ASCII form (xn--...)");
         }
+        if (*c == '%') { /* decoded already: libcurl would encode it, once more in each copy */
+            return refuse(error, text, "its host name has a '%' in it");
+        }
         if (*c >= 'A' && *c <= 'Z') {
             *c = (char)(*c - 'A' + 'a');
         }
