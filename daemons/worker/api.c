@@ -112,7 +112,7 @@ void loads_sleep(loads_user *user, double seconds)
         return;
     }
     if (!(seconds >= 0)) {
-        loads_fail("loads_sleep(%g): no such time", seconds);
+        loads_fail_at_("", 0, "loads_sleep(%g): no such time", seconds); /* nor do we know where */
         return;
     }
     if (user_sleep(user, MIN(seconds, 1e9)) < 0) {

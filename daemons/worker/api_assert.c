@@ -79,7 +79,8 @@ void loads_assert_str_(const char *file, int line, const char *what, enum loads_
         break;
     case LOADS_STR_LACKS_:
         if (contains) {
-            loads_fail_at_(file, line, "%s contains %s", what, quote(expected, b));
+            loads_fail_at_(file, line, "%s contains %s: it is %s", what, quote(expected, b),
+                           quote(actual, a));
         }
         break;
     }

@@ -2,6 +2,7 @@
 /* loads-worker: started by loads-runner and loads-agent, not by people. With --prepare or --list it
  * readies a module and reports on standard output; otherwise it runs its share of a run's users. */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -115,7 +116,7 @@ static int report_preparation(const struct options *options)
     _cleanup_free_ char *path = NULL;
     struct error error = {0};
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* what loads a module may never return */
-    int fd = dup(STDOUT_FILENO);
+    int fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
     FILE *report = fd >= 0 ? fdopen(fd, "w") : NULL;
 
     if (!report || dup2(STDERR_FILENO, STDOUT_FILENO) < 0) {

@@ -22,7 +22,6 @@
 
 #define TICK_SEC        0.25
 #define DETAIL_TICK_SEC 0.02
-#define LAST_WORDS_USEC USEC_PER_SEC       /* that a stalled worker has for its last words */
 #define KILL_AFTER_USEC (5 * USEC_PER_SEC) /* from asking with TERM to KILL */
 #define LATE_USEC       (3 * USEC_PER_SEC) /* what a worker may be late before it is asked */
 
@@ -147,6 +146,10 @@ static void describe(const struct supervisor *s, const struct worker_process *wo
                         s->options.spec->stack_size_bytes, ret->message, sizeof ret->message,
                         ret->place, sizeof ret->place, ret->traceback, sizeof ret->traceback);
         ret->user = crash->user;
+    } else if (worker_was_deaf(worker)) {
+        (void)snprintf(ret->message, sizeof ret->message,
+                       "a test closed descriptor 3, over which its worker is told what to do");
+        ret->user = -1;
     } else {
         char how[96];
         child_describe_status(status, how, sizeof how);
@@ -439,24 +442,6 @@ static void happen(struct supervisor *s, enum event event)
 /* ---- time -------------------------------------------------------------------------------------
  */
 
-/* A worker whose loop stands still is asked for its last words and then killed: a crash like
- * others. */
-static void check_stall(const struct supervisor *s, struct worker_process *worker)
-{
-    uint64_t timeout = s->options.spec->stall_timeout_usec;
-    uint64_t turned = worker_turned_usec(worker);
-    uint64_t now = clock_monotonic_usec();
-
-    if (timeout == 0 || turned == 0 || now < turned + timeout) {
-        return;
-    }
-    if (now < turned + timeout + LAST_WORDS_USEC) {
-        worker_abort(worker);
-    } else {
-        worker_signal(worker, SIGKILL);
-    }
-}
-
 static void on_tick(struct ev_loop *loop _unused_, ev_timer *timer, int events _unused_)
 {
     struct supervisor *s = timer->data;
@@ -464,7 +449,7 @@ static void on_tick(struct ev_loop *loop _unused_, ev_timer *timer, int events _
     for (unsigned i = 0; i < s->n_workers; i++) {
         if (s->workers[i]) {
             worker_drain(s->workers[i]);
-            check_stall(s, s->workers[i]);
+            worker_end_stalled(s->workers[i], s->options.spec->stall_timeout_usec);
         }
     }
 }
@@ -495,12 +480,12 @@ int supervisor_check_users(const struct run_spec *spec, unsigned workers, struct
     for (unsigned i = 0; i < spec->users.count; i++) {
         uint64_t users = spec->users.values[i];
         if (users > (uint64_t)MAX(1u, workers) * SUPERVISOR_MAX_USERS_PER_WORKER) {
-            return error_set(
-                error, -EINVAL,
-                "%ju users need --workers %ju at least: a worker holds %d, since every "
-                "user's stack takes two of the kernel's vm.max_map_count mappings",
-                (uintmax_t)users, (uintmax_t)((users - 1) / SUPERVISOR_MAX_USERS_PER_WORKER + 1),
-                SUPERVISOR_MAX_USERS_PER_WORKER);
+            return error_set(error, -EINVAL,
+                             "%ju users need --workers %ju at least: a worker holds %d, since every "
+                             "user's stack takes two of the kernel's vm.max_map_count mappings",
+                             (uintmax_t)users,
+                             (uintmax_t)((users - 1) / SUPERVISOR_MAX_USERS_PER_WORKER + 1),
+                             SUPERVISOR_MAX_USERS_PER_WORKER);
         }
     }
     return 0;

@@ -27,6 +27,21 @@ static const Dwfl_Callbacks callbacks = {
     .section_address = dwfl_offline_section_address,
 };
 
+/* Test functions are written LOADS_TEST(Suite, test): their C name is ours, and what follows a dot in
+ * any name (".cold", ".part.0") is the compiler's. */
+static void make_readable(char *function)
+{
+    static const char prefix[] = "loads_body_";
+    size_t size = strcspn(function, ".");
+
+    if (size > 0) {
+        function[size] = '\0';
+    }
+    if (strncmp(function, prefix, sizeof prefix - 1) == 0) {
+        memmove(function, function + sizeof prefix - 1, strlen(function) - sizeof prefix + 2);
+    }
+}
+
 static void look_up(Dwfl_Module *module, Dwarf_Addr address, struct place *ret)
 {
     const char *function = dwfl_module_addrname(module, address);
@@ -34,6 +49,7 @@ static void look_up(Dwfl_Module *module, Dwarf_Addr address, struct place *ret)
 
     if (function) {
         (void)snprintf(ret->function, sizeof ret->function, "%s", function);
+        make_readable(ret->function);
     }
     if (line) {
         const char *path = dwfl_lineinfo(line, NULL, &ret->line, NULL, NULL, NULL);
@@ -84,12 +100,26 @@ static void append(char *text, size_t size, const char *format, ...)
     va_end(arguments);
 }
 
-/* Test functions are written LOADS_TEST(Suite, test); their C name is ours. */
-static const char *readable(const char *function)
+static const char *base_name(const char *path)
 {
-    static const char prefix[] = "loads_body_";
-    return strncmp(function, prefix, sizeof prefix - 1) == 0 ? function + sizeof prefix - 1
-                                                             : function;
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+/* "function (file:line)", or what else is known of a frame. */
+static void describe(const struct crash_frame *frame, const struct place *place, char *text,
+                     size_t size)
+{
+    const char *function = place->function[0] ? place->function : "??";
+    const char *object = base_name(frame->object);
+
+    if (place->file[0]) {
+        (void)snprintf(text, size, "%s (%s:%d)", function, place->file, place->line);
+    } else if (place->function[0]) {
+        (void)snprintf(text, size, "%s (%s)", function, object);
+    } else {
+        (void)snprintf(text, size, "?? (%s+0x%" PRIx64 ")", object, frame->offset);
+    }
 }
 
 struct trace {
@@ -118,39 +148,28 @@ static void add_frame(struct trace *trace, const char *line)
     (void)snprintf(trace->last, sizeof trace->last, "%s", line);
 }
 
-static const char *base_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash ? slash + 1 : path;
-}
-
-/* Frame by frame, up to the test's own function: what called that is no news. *ret_place becomes
- * the innermost place in the module. */
+/* Frame by frame, up to the test's own function: what called that is no news. *ret_place becomes the
+ * innermost place in the module, and ret_text its line. */
 static void walk(const struct message_crash *crash, const char *module, struct trace *trace,
-                 struct place *ret_place)
+                 struct place *ret_place, char *ret_text, size_t text_size)
 {
     bool in_test = false;
 
     for (uint32_t i = 0; i < crash->n_frames; i++) {
         const struct crash_frame *frame = &crash->frames[i];
         bool of_module = strcmp(frame->object, module) == 0;
-        struct place place;
+        struct place place = {0};
         char line[sizeof trace->last];
 
         if (in_test && !of_module && strcmp(base_name(frame->object), "loads-worker") == 0) {
             break;
         }
-        (void)symbolize(frame->object, frame->offset, &place);
-        const char *function = place.function[0] ? readable(place.function) : "??";
-        if (place.file[0]) {
-            (void)snprintf(line, sizeof line, "%s (%s:%d)", function, place.file, place.line);
-        } else {
-            (void)snprintf(line, sizeof line, "%s (%s+0x%" PRIx64 ")", function,
-                           base_name(frame->object), frame->offset);
-        }
+        bool known = frame->object[0] && symbolize(frame->object, frame->offset, &place);
+        describe(frame, &place, line, sizeof line);
         add_frame(trace, line);
-        if (of_module && !in_test) {
+        if (known && of_module && !in_test) {
             *ret_place = place;
+            (void)snprintf(ret_text, text_size, "%s", line);
             in_test = true;
         }
     }
@@ -162,17 +181,16 @@ void symbolize_crash(const struct message_crash *crash, const char *module, size
                      char *traceback, size_t traceback_size)
 {
     struct trace trace = {.text = traceback, .size = traceback_size};
-    char inside[sizeof(struct place) + 16] = "";
+    char text[sizeof trace.last] = "", inside[sizeof text + 4] = "";
     struct place place = {0};
 
     *where = *traceback = '\0';
-    walk(crash, module, &trace, &place);
+    walk(crash, module, &trace, &place, text, sizeof text);
+    if (text[0]) {
+        (void)snprintf(inside, sizeof inside, " in %s", text);
+    }
     if (place.file[0]) {
         (void)snprintf(where, where_size, "%s:%d", place.file, place.line);
-        (void)snprintf(inside, sizeof inside, " in %s (%s)",
-                       place.function[0] ? readable(place.function) : "??", where);
-    } else if (place.function[0]) {
-        (void)snprintf(inside, sizeof inside, " in %s", readable(place.function));
     }
     if (crash->stalled) {
         (void)snprintf(message, message_size,

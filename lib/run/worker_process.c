@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "base/clock.h"
 #include "loop/child.h"
 #include "run/run_dir.h"
 
@@ -20,14 +21,20 @@
 #define MAX_INTERVALS 8
 #define MAX_RECORDS   65536
 
+#define DEAF_SEC 1.0 /* from the channel's end to the worker's, which usually follows at once */
+
+#define LAST_WORDS_USEC USEC_PER_SEC /* that a stalled worker has for its last words */
+
 struct worker_process {
     struct ev_loop *loop;
     struct child *child;
     int channel;
     ev_io watcher;
+    ev_timer deafness;
     struct area *area;
     unsigned first_user;
     bool ready;
+    bool deaf; /* it runs, but can't be told anything any more */
     bool has_crash;
     bool has_refusal;
     bool owes_stop; /* its channel was full */
@@ -136,9 +143,20 @@ static void on_channel(struct ev_loop *loop, ev_io *watcher, int events _unused_
             take_message(worker, &message);
         } else if (r != -EBADMSG) {
             ev_io_stop(loop, watcher); /* its end follows through the child's watcher */
+            ev_timer_start(loop, &worker->deafness);
             return;
         }
     }
+}
+
+/* A test closed the channel. What is left of the worker could neither be stopped nor told of room in
+ * the ring. */
+static void on_deaf(struct ev_loop *loop _unused_, ev_timer *timer, int events _unused_)
+{
+    struct worker_process *worker = timer->data;
+
+    worker->deaf = true;
+    worker_signal(worker, SIGKILL);
 }
 
 static void on_gone(struct child *child _unused_, int status, void *context)
@@ -146,6 +164,7 @@ static void on_gone(struct child *child _unused_, int status, void *context)
     struct worker_process *worker = context;
 
     on_channel(worker->loop, &worker->watcher, EV_READ);
+    ev_timer_stop(worker->loop, &worker->deafness);
     if (area_attach(worker->area) == -ENOMEM) { /* -EINVAL: it died before there was anything */
         worker->damage = -ENOMEM;
     }
@@ -221,7 +240,8 @@ int worker_launch(struct worker_process **ret, struct ev_loop *loop,
         return r;
     }
     ev_io_init(&worker->watcher, on_channel, worker->channel, EV_READ);
-    worker->watcher.data = worker;
+    ev_timer_init(&worker->deafness, on_deaf, DEAF_SEC, 0);
+    worker->watcher.data = worker->deafness.data = worker;
     ev_io_start(loop, &worker->watcher);
     *ret = TAKE_PTR(worker);
     return 0;
@@ -246,14 +266,19 @@ void worker_signal(struct worker_process *worker, int signal_number)
     child_signal(worker->child, signal_number);
 }
 
-void worker_abort(struct worker_process *worker)
+void worker_end_stalled(struct worker_process *worker, uint64_t timeout_usec)
 {
-    (void)kill(child_pid(worker->child), SIGABRT); /* to it alone: once is what its handler expects */
-}
+    uint64_t turned = *worker->area->turned_usec;
+    uint64_t now = clock_monotonic_usec();
 
-uint64_t worker_turned_usec(const struct worker_process *worker)
-{
-    return *worker->area->turned_usec;
+    if (timeout_usec == 0 || turned == 0 || now < turned + timeout_usec) {
+        return;
+    }
+    if (now < turned + timeout_usec + LAST_WORDS_USEC) {
+        (void)kill(child_pid(worker->child), SIGABRT); /* once, and to it alone: it has a handler */
+    } else {
+        worker_signal(worker, SIGKILL);
+    }
 }
 
 const struct message_crash *worker_crash(const struct worker_process *worker)
@@ -269,6 +294,11 @@ const char *worker_refusal(const struct worker_process *worker)
 int worker_damage(const struct worker_process *worker)
 {
     return worker->damage;
+}
+
+bool worker_was_deaf(const struct worker_process *worker)
+{
+    return worker->deaf;
 }
 
 bool worker_is_ready(const struct worker_process *worker)
@@ -309,6 +339,7 @@ struct worker_process *worker_process_free(struct worker_process *worker)
             if (ev_is_active(&worker->watcher)) {
                 ev_io_stop(worker->loop, &worker->watcher);
             }
+            ev_timer_stop(worker->loop, &worker->deafness);
             close_fd(worker->channel);
         }
         area_free(worker->area);

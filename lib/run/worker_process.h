@@ -46,11 +46,9 @@ void worker_go(struct worker_process *worker, uint64_t run_start_usec, uint64_t 
 void worker_stop(struct worker_process *worker, uint64_t grace_usec);
 void worker_signal(struct worker_process *worker, int signal_number);
 
-/* Asks a worker whose loop stands still for its last words, and ends it. */
-void worker_abort(struct worker_process *worker);
-
-/* When its loop last turned (CLOCK_MONOTONIC). */
-uint64_t worker_turned_usec(const struct worker_process *worker);
+/* Ends it if its loop has stood still for so long (0: never): first it is asked for its last words. It
+ * then counts as crashed. To be called now and then. */
+void worker_end_stalled(struct worker_process *worker, uint64_t timeout_usec);
 
 /* Takes what it has counted; detail first. */
 void worker_drain(struct worker_process *worker);
@@ -62,6 +60,9 @@ const char *worker_refusal(const struct worker_process *worker);
 /* 0, or why not all that it counted was given out: -EBADMSG, a test wrote over its memory; -ENOMEM.
  */
 int worker_damage(const struct worker_process *worker);
+
+/* It had closed the channel, and was killed for that. */
+bool worker_was_deaf(const struct worker_process *worker);
 
 bool worker_is_ready(const struct worker_process *worker);
 unsigned worker_first_user(const struct worker_process *worker);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MPL-2.0 */
 /* The C test of the benchmark: what loads-runner URL does, as a test of its own. */
 #include <loads/loads.h>
 

@@ -135,29 +135,28 @@ LOADS_API void loads_session_reset(loads_user *user);
 /* ---- Assertions ------------------------------------------------------------------------------- */
 
 /* One that doesn't hold ends the iteration as a failure, reported with both values, file and line. */
-#define loads_assert(condition)                                                                    \
-    ((condition) ? (void)0 : loads_fail_at_(__FILE__, __LINE__, "assertion failed: %s", #condition))
-#define loads_assert_true(condition)  loads_assert(condition)
-#define loads_assert_false(condition) loads_assert(!(condition))
+#define loads_assert(condition)       LOADS_ASSERT_(condition, #condition)
+#define loads_assert_true(condition)  LOADS_ASSERT_(condition, #condition)
+#define loads_assert_false(condition) LOADS_ASSERT_(!(condition), "!(" #condition ")")
 
-#define loads_assert_int_eq(actual, expected) LOADS_INT_(actual, ==, expected)
-#define loads_assert_int_ne(actual, expected) LOADS_INT_(actual, !=, expected)
-#define loads_assert_int_lt(actual, bound)    LOADS_INT_(actual, <, bound)
-#define loads_assert_int_le(actual, bound)    LOADS_INT_(actual, <=, bound)
-#define loads_assert_int_gt(actual, bound)    LOADS_INT_(actual, >, bound)
-#define loads_assert_int_ge(actual, bound)    LOADS_INT_(actual, >=, bound)
+#define loads_assert_int_eq(actual, expected) LOADS_INT_(#actual, actual, ==, expected)
+#define loads_assert_int_ne(actual, expected) LOADS_INT_(#actual, actual, !=, expected)
+#define loads_assert_int_lt(actual, bound)    LOADS_INT_(#actual, actual, <, bound)
+#define loads_assert_int_le(actual, bound)    LOADS_INT_(#actual, actual, <=, bound)
+#define loads_assert_int_gt(actual, bound)    LOADS_INT_(#actual, actual, >, bound)
+#define loads_assert_int_ge(actual, bound)    LOADS_INT_(#actual, actual, >=, bound)
 
-#define loads_assert_uint_eq(actual, expected) LOADS_UINT_(actual, ==, expected)
-#define loads_assert_uint_ne(actual, expected) LOADS_UINT_(actual, !=, expected)
-#define loads_assert_uint_lt(actual, bound)    LOADS_UINT_(actual, <, bound)
-#define loads_assert_uint_le(actual, bound)    LOADS_UINT_(actual, <=, bound)
-#define loads_assert_uint_gt(actual, bound)    LOADS_UINT_(actual, >, bound)
-#define loads_assert_uint_ge(actual, bound)    LOADS_UINT_(actual, >=, bound)
+#define loads_assert_uint_eq(actual, expected) LOADS_UINT_(#actual, actual, ==, expected)
+#define loads_assert_uint_ne(actual, expected) LOADS_UINT_(#actual, actual, !=, expected)
+#define loads_assert_uint_lt(actual, bound)    LOADS_UINT_(#actual, actual, <, bound)
+#define loads_assert_uint_le(actual, bound)    LOADS_UINT_(#actual, actual, <=, bound)
+#define loads_assert_uint_gt(actual, bound)    LOADS_UINT_(#actual, actual, >, bound)
+#define loads_assert_uint_ge(actual, bound)    LOADS_UINT_(#actual, actual, >=, bound)
 
-#define loads_assert_double_lt(actual, bound) LOADS_DOUBLE_(actual, <, bound)
-#define loads_assert_double_le(actual, bound) LOADS_DOUBLE_(actual, <=, bound)
-#define loads_assert_double_gt(actual, bound) LOADS_DOUBLE_(actual, >, bound)
-#define loads_assert_double_ge(actual, bound) LOADS_DOUBLE_(actual, >=, bound)
+#define loads_assert_double_lt(actual, bound) LOADS_DOUBLE_(#actual, actual, <, bound)
+#define loads_assert_double_le(actual, bound) LOADS_DOUBLE_(#actual, actual, <=, bound)
+#define loads_assert_double_gt(actual, bound) LOADS_DOUBLE_(#actual, actual, >, bound)
+#define loads_assert_double_ge(actual, bound) LOADS_DOUBLE_(#actual, actual, >=, bound)
 #define loads_assert_double_near(actual, expected, tolerance)                                      \
     loads_assert_near_(__FILE__, __LINE__, #actual, (actual), (expected), (tolerance))
 
@@ -173,8 +172,8 @@ LOADS_API void loads_session_reset(loads_user *user);
 
 #define loads_assert_mem_eq(actual, expected, size)                                                \
     loads_assert_mem_(__FILE__, __LINE__, #actual, (actual), (expected), (size))
-#define loads_assert_null(pointer)     loads_assert((pointer) == NULL)
-#define loads_assert_not_null(pointer) loads_assert((pointer) != NULL)
+#define loads_assert_null(pointer)     LOADS_ASSERT_((pointer) == NULL, #pointer " is NULL")
+#define loads_assert_not_null(pointer) LOADS_ASSERT_((pointer) != NULL, #pointer " is not NULL")
 
 /* Ends the iteration as a failure with a text of your own, as printf makes it. */
 #define loads_fail(...) loads_fail_at_(__FILE__, __LINE__, __VA_ARGS__)
@@ -208,27 +207,30 @@ LOADS_API const char *loads_server_url(const loads_user *user); /* --server-url,
 
 /* ---- What the macros above stand on ------------------------------------------------------------ */
 
-#define LOADS_INT_(actual, op, expected)                                                           \
+/* Each is told what the test's author wrote: here, one level further down, macros in it are expanded. */
+#define LOADS_ASSERT_(condition, what)                                                             \
+    ((condition) ? (void)0 : loads_fail_at_(__FILE__, __LINE__, "assertion failed: %s", what))
+#define LOADS_INT_(what, actual, op, expected)                                                     \
     __extension__({                                                                                \
         intmax_t loads_a_ = (actual), loads_b_ = (expected);                                       \
         if (!(loads_a_ op loads_b_)) {                                                             \
-            loads_fail_at_(__FILE__, __LINE__, "%s is %jd, expected %s%jd", #actual, loads_a_,     \
+            loads_fail_at_(__FILE__, __LINE__, "%s is %jd, expected %s%jd", what, loads_a_,        \
                            LOADS_OP_(#op), loads_b_);                                              \
         }                                                                                          \
     })
-#define LOADS_UINT_(actual, op, expected)                                                          \
+#define LOADS_UINT_(what, actual, op, expected)                                                    \
     __extension__({                                                                                \
         uintmax_t loads_a_ = (actual), loads_b_ = (expected);                                      \
         if (!(loads_a_ op loads_b_)) {                                                             \
-            loads_fail_at_(__FILE__, __LINE__, "%s is %ju, expected %s%ju", #actual, loads_a_,     \
+            loads_fail_at_(__FILE__, __LINE__, "%s is %ju, expected %s%ju", what, loads_a_,        \
                            LOADS_OP_(#op), loads_b_);                                              \
         }                                                                                          \
     })
-#define LOADS_DOUBLE_(actual, op, expected)                                                        \
+#define LOADS_DOUBLE_(what, actual, op, expected)                                                  \
     __extension__({                                                                                \
         double loads_a_ = (actual), loads_b_ = (expected);                                         \
         if (!(loads_a_ op loads_b_)) {                                                             \
-            loads_fail_at_(__FILE__, __LINE__, "%s is %g, expected %s%g", #actual, loads_a_,       \
+            loads_fail_at_(__FILE__, __LINE__, "%s is %g, expected %s%g", what, loads_a_,          \
                            LOADS_OP_(#op), loads_b_);                                              \
         }                                                                                          \
     })
