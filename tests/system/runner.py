@@ -100,7 +100,7 @@ class Running:
         self.read = {"stdout": b"", "stderr": b""}
         pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         self.process = subprocess.Popen(
-            [runner.program, *map(str, arguments)],
+            [runner.program, *(os.fsencode(str(a) if isinstance(a, int) else a) for a in arguments)],
             env={**runner.environment(), MARK: self.mark, **(env or {})},
             cwd=cwd or runner.folder,
             **{**pipes, **options},

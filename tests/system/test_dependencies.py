@@ -29,6 +29,7 @@ LAYERS = {
     "client/runner": LIBRARIES + ["client/outputs"],
     "docs/examples": ["lib/include/loads"],
     "tests/bench": ["lib/include/loads"],  # what it compares with knows nothing of us
+    "tests/fuzz": LIBRARIES + ["daemons/worker", "client/runner"],
     "tests/target": ["lib/base"],
     "tests/unit": LIBRARIES
     + ["lib/include/loads", "daemons/worker", "client/outputs", "client/runner", "tests/target"],
@@ -45,7 +46,11 @@ FOREIGN = {
              "tests/unit"],
     "ini.h": ["lib/base/ini.c"],
     "jansson.h": ["lib/wire/json.h", "tests/target", "tests/unit"],
-    "libpsl.h": ["daemons/worker/cookies.c", "tests/unit/test_cookies.c"],
+    "libpsl.h": [
+        "daemons/worker/cookies.c",
+        "tests/fuzz/fuzz_cookies.c",
+        "tests/unit/test_cookies.c",
+    ],
     "libwebsockets.h": ["daemons/echo-server"],
     "openssl/evp.h": ["daemons/worker/hash.c"],
     "sanitizer/asan_interface.h": ["daemons/worker/annotate.h"],
@@ -55,7 +60,12 @@ FOREIGN = {
     "systemd/sd-id128.h": ["client/runner/options.c"],
     "systemd/sd-journal.h": ["lib/base/log.c"],
     "valgrind/memcheck.h": ["daemons/worker/annotate.h"],
-    "zlib.h": ["daemons/worker/decode.c", "tests/target/answer.c", "tests/unit/test_decode.c"],
+    "zlib.h": [
+        "daemons/worker/decode.c",
+        "tests/fuzz/fuzz_decode.c",
+        "tests/target/answer.c",
+        "tests/unit/test_decode.c",
+    ],
 }
 
 # Parts of the C library, the compiler's and the kernel's that have a home, too.
@@ -81,7 +91,7 @@ EVERYWHERE = """
 arpa/inet.h assert.h ctype.h dirent.h errno.h fcntl.h fenv.h ftw.h glob.h inttypes.h limits.h math.h
 netinet/in.h netinet/tcp.h poll.h sched.h semaphore.h setjmp.h signal.h stdarg.h stdbool.h stddef.h
 stdint.h stdio.h stdlib.h string.h strings.h sys/ioctl.h sys/mman.h sys/random.h sys/resource.h
-sys/socket.h sys/stat.h sys/types.h sys/wait.h syslog.h time.h unistd.h
+sys/socket.h sys/stat.h sys/types.h sys/uio.h sys/wait.h syslog.h time.h unistd.h
 """.split()
 
 TOP_LEVEL = """
@@ -217,7 +227,18 @@ def test_form(name):
         assert lines[1].startswith("/* "), "it begins with what it is for"
 
 
-@pytest.mark.parametrize("name", [name for name in FILES if not name.endswith("LICENSE")])
+def test_fuzzers_have_a_corpus():
+    fuzzers = {name[16:-2] for name in SOURCES if re.fullmatch(r"tests/fuzz/fuzz_\w+\.c", name)}
+    corpora = {name.split("/")[3] for name in FILES if name.startswith("tests/fuzz/corpus/")}
+    built = set(re.findall(r"^loads_fuzzer\((\w+)", text("tests/fuzz/CMakeLists.txt"), re.MULTILINE))
+    assert fuzzers == corpora == built
+
+
+# Inputs of fuzzers are any bytes.
+TEXTS = [name for name in FILES if not name.endswith("LICENSE") and "/corpus/" not in name]
+
+
+@pytest.mark.parametrize("name", TEXTS)
 def test_nothing_is_put_off(name):
     words = "TO" + "DO|FIX" + "ME|XX" + "X"
     found = re.search(rf"\b({words})\b", text(name))
