@@ -392,7 +392,10 @@ static int prepare(struct call *call)
         return fail(call, "request", "there is no URL");
     }
     int r = url_get(worker->urls, worker->server_url, request->url, &call->url, &error);
-    return r == -EINVAL ? fail(call, "request", "%s", error.text) : r;
+    const char *hint = worker->server_url || strstr(request->url, "://")
+                           ? ""
+                           : "; --server-url says what others are relative to";
+    return r == -EINVAL ? fail(call, "request", "%s%s", error.text, hint) : r;
 }
 
 int session_send(loads_user *user, const loads_request *request, loads_response **ret,

@@ -23,7 +23,7 @@
 #define MAX_CONNECTION_AGE_SECONDS 3600L
 
 /* Before 8.7.0 libcurl sends shorter bodies together with the headers and counts them as both. */
-#define JOINED_BODY_LIMIT   (64 * 1024)
+#define JOINED_BODY_LIMIT   ((size_t)64 * 1024)
 #define JOINED_BODY_VERSION 0x080700
 
 /* The status in "HTTP/1.1 200 OK", 0 if there is none. */

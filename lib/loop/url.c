@@ -87,7 +87,7 @@ const struct url *url_unref(const struct url *url)
 }
 
 /* What is wrong with a URL, quoted without its password. */
-static int refuse(struct error *error, const char *text, const char *reason)
+static void describe(struct error *error, const char *text, const char *reason)
 {
     const char *slashes = strstr(text, "://");
     const char *rest = slashes ? slashes + 3 : text;
@@ -95,10 +95,17 @@ static int refuse(struct error *error, const char *text, const char *reason)
     const char *at = slashes ? memrchr(rest, '@', authority) : NULL;
 
     if (at) {
-        return error_set(error, -EINVAL, "bad URL '%.*s***%.*s': %s", (int)MIN(rest - text, 32),
-                         text, QUOTE_MAX_BYTES, at, reason);
+        error_set(error, -EINVAL, "bad URL '%.*s***%.*s': %s", (int)MIN(rest - text, 32), text,
+                  QUOTE_MAX_BYTES, at, reason);
+    } else {
+        error_set(error, -EINVAL, "bad URL '%.*s': %s", QUOTE_MAX_BYTES, text, reason);
     }
-    return error_set(error, -EINVAL, "bad URL '%.*s': %s", QUOTE_MAX_BYTES, text, reason);
+}
+
+static int refuse(struct error *error, const char *text, const char *reason)
+{
+    describe(error, text, reason);
+    return -EINVAL;
 }
 
 static int refuse_code(struct error *error, const char *text, CURLUcode code)
@@ -163,6 +170,9 @@ static int take_host(struct entry *entry, const char *text, struct error *error)
     for (char *c = host; *c; c++) {
         if ((unsigned char)*c >= 0x80) {
             return refuse(error, text, "the host name must be in its ASCII form (xn--...)");
+        }
+        if (*c == '%') { /* decoded already: libcurl would encode it, once more in each copy */
+            return refuse(error, text, "its host name has a '%' in it");
         }
         if (*c >= 'A' && *c <= 'Z') {
             *c = (char)(*c - 'A' + 'a');

@@ -60,23 +60,6 @@ size_t names_size_bytes(void)
     return sizeof(struct names_shared);
 }
 
-static int make_handle(struct names **ret, struct names_shared *shared)
-{
-    _cleanup_(names_freep) struct names *names = calloc(1, sizeof *names);
-    if (!names) {
-        return -ENOMEM;
-    }
-    names->shared = shared;
-    for (unsigned kind = 0; kind < NAME_KINDS; kind++) {
-        int r = strmap_new(&names->ids[kind]);
-        if (r < 0) {
-            return r;
-        }
-    }
-    *ret = TAKE_PTR(names);
-    return 0;
-}
-
 static int make_lock(pthread_mutex_t *lock)
 {
     pthread_mutexattr_t attributes;
@@ -92,6 +75,39 @@ static int make_lock(pthread_mutex_t *lock)
         (void)pthread_mutexattr_destroy(&attributes); /* can't fail for one that was initialised */
     }
     return -r;
+}
+
+/* Written over, a lock may be of a kind whose code in the C library has assertions. The field is in
+ * its header, for static initialisation. */
+static bool lock_is_ours(const struct names *names)
+{
+    return __atomic_load_n(&names->shared->lock.__data.__kind, __ATOMIC_RELAXED) ==
+           names->lock_kind;
+}
+
+static int make_handle(struct names **ret, struct names_shared *shared)
+{
+    _cleanup_(names_freep) struct names *names = calloc(1, sizeof *names);
+    pthread_mutex_t like;
+
+    if (!names) {
+        return -ENOMEM;
+    }
+    int made = make_lock(&like);
+    if (made < 0) {
+        return made;
+    }
+    names->lock_kind = like.__data.__kind;
+    (void)pthread_mutex_destroy(&like); /* nobody has it */
+    names->shared = shared;
+    for (unsigned kind = 0; kind < NAME_KINDS; kind++) {
+        int r = strmap_new(&names->ids[kind]);
+        if (r < 0) {
+            return r;
+        }
+    }
+    *ret = TAKE_PTR(names);
+    return 0;
 }
 
 static bool fits(const void *memory, size_t size_bytes)
@@ -263,7 +279,7 @@ static bool find(struct names *names, enum name_kind kind, const char *text, siz
 
 static bool lock(struct names *names)
 {
-    int r = pthread_mutex_trylock(&names->shared->lock);
+    int r = lock_is_ours(names) ? pthread_mutex_trylock(&names->shared->lock) : EINVAL;
 
     if (r == EBUSY && !names->lock_failed) {
         struct timespec until;

@@ -23,6 +23,7 @@ struct names {
     struct names_shared *shared;
     struct strmap *ids[NAME_KINDS];                      /* text -> id + 1 */
     unsigned synced[NAME_KINDS];                         /* ids below this are in `ids` */
+    int lock_kind;                                       /* of the lock, as it was made */
     bool lock_failed;                                    /* so it isn't waited for */
     struct names_series *series[NAMES_MAX_SERIES + 1];   /* those that were asked for */
     struct names_series *recent[1 << NAMES_RECENT_BITS]; /* borrowed from `series` */

@@ -32,6 +32,7 @@ struct worker_process {
     ev_timer deafness;
     struct area *area;
     unsigned first_user;
+    uint64_t *starts_usec; /* realtime, of each user's last iteration; NULL without detail */
     bool ready;
     bool deaf; /* it runs, but can't be told anything any more */
     bool has_crash;
@@ -64,6 +65,15 @@ static void give_intervals(struct worker_process *worker, bool rest)
     }
 }
 
+static void note_start(struct worker_process *worker, const struct detail *detail)
+{
+    unsigned index = detail->user - worker->first_user;
+
+    if (detail->type == DETAIL_START_TEST && index < worker->area->n_users) {
+        worker->starts_usec[index] = detail->started_usec;
+    }
+}
+
 static void give_detail(struct worker_process *worker)
 {
     struct detail_ring *ring = worker->area->ring;
@@ -72,6 +82,7 @@ static void give_detail(struct worker_process *worker)
     unsigned n = 0;
 
     while (ring && n < MAX_RECORDS && detail_ring_take(ring, &detail, text) > 0) {
+        note_start(worker, &detail);
         worker->callbacks.detail(worker, &detail, worker->callbacks.context);
         n++;
     }
@@ -187,6 +198,10 @@ static int make_area(struct worker_process *worker, const struct worker_launch *
     if (r == 0 && launch->words) {
         memcpy(worker->area->users, launch->words, launch->n_users * sizeof(uint64_t));
     }
+    if (r == 0 && launch->detail) {
+        worker->starts_usec = calloc(MAX(launch->n_users, 1u), sizeof *worker->starts_usec);
+        r = worker->starts_usec ? 0 : error_set_errno(error, -ENOMEM, "cannot start a worker");
+    }
     return r;
 }
 
@@ -297,6 +312,11 @@ int worker_damage(const struct worker_process *worker)
     return worker->damage;
 }
 
+const uint64_t *worker_starts_usec(const struct worker_process *worker)
+{
+    return worker->starts_usec;
+}
+
 bool worker_was_deaf(const struct worker_process *worker)
 {
     return worker->deaf;
@@ -344,6 +364,7 @@ struct worker_process *worker_process_free(struct worker_process *worker)
             close_fd(worker->channel);
         }
         area_free(worker->area);
+        free(worker->starts_usec);
         free(worker);
     }
     return NULL;

@@ -29,6 +29,7 @@ LAYERS = {
     "client/runner": LIBRARIES + ["client/outputs"],
     "docs/examples": ["lib/include/loads"],
     "tests/bench": ["lib/include/loads"],  # what it compares with knows nothing of us
+    "tests/fuzz": LIBRARIES + ["daemons/worker", "client/runner"],
     "tests/target": ["lib/base"],
     "tests/unit": LIBRARIES
     + ["lib/include/loads", "daemons/worker", "client/outputs", "client/runner", "tests/target"],
@@ -45,7 +46,11 @@ FOREIGN = {
              "tests/unit"],
     "ini.h": ["lib/base/ini.c"],
     "jansson.h": ["lib/wire/json.h", "tests/target", "tests/unit"],
-    "libpsl.h": ["daemons/worker/cookies.c", "tests/unit/test_cookies.c"],
+    "libpsl.h": [
+        "daemons/worker/cookies.c",
+        "tests/fuzz/fuzz_cookies.c",
+        "tests/unit/test_cookies.c",
+    ],
     "libwebsockets.h": ["daemons/echo-server"],
     "openssl/evp.h": ["daemons/worker/hash.c"],
     "sanitizer/asan_interface.h": ["daemons/worker/annotate.h"],
@@ -55,7 +60,12 @@ FOREIGN = {
     "systemd/sd-id128.h": ["client/runner/options.c"],
     "systemd/sd-journal.h": ["lib/base/log.c"],
     "valgrind/memcheck.h": ["daemons/worker/annotate.h"],
-    "zlib.h": ["daemons/worker/decode.c", "tests/target/answer.c", "tests/unit/test_decode.c"],
+    "zlib.h": [
+        "daemons/worker/decode.c",
+        "tests/fuzz/fuzz_decode.c",
+        "tests/target/answer.c",
+        "tests/unit/test_decode.c",
+    ],
 }
 
 # Parts of the C library, the compiler's and the kernel's that have a home, too.
@@ -69,9 +79,10 @@ CONFINED = {
     "sys/epoll.h": ["tests/bench/floor.c"],
     "sys/eventfd.h": ["lib/loop", "tests"],
     "sys/sendfile.h": ["client/runner/include_files.c"],
+    "sys/file.h": ["lib/run/run_dir.c"],
     "sys/prctl.h": ["daemons/worker/main.c", "tests"],
     "sys/syscall.h": ["lib/loop/child.c"],
-    "sys/uio.h": ["lib/base/log.c"],
+    "sys/uio.h": ["lib/base/log.c", "tests/unit/test_log.c"],
     "ucontext.h": ["daemons/worker/context_ucontext.c"],
     "unwind.h": ["daemons/worker/crash.c", "daemons/worker/user.h", "tests/unit/test_context.c"],
 }
@@ -217,7 +228,18 @@ def test_form(name):
         assert lines[1].startswith("/* "), "it begins with what it is for"
 
 
-@pytest.mark.parametrize("name", [name for name in FILES if not name.endswith("LICENSE")])
+def test_fuzzers_have_a_corpus():
+    fuzzers = {name[16:-2] for name in SOURCES if re.fullmatch(r"tests/fuzz/fuzz_\w+\.c", name)}
+    corpora = {name.split("/")[3] for name in FILES if name.startswith("tests/fuzz/corpus/")}
+    built = set(re.findall(r"^loads_fuzzer\((\w+)", text("tests/fuzz/CMakeLists.txt"), re.MULTILINE))
+    assert fuzzers == corpora == built
+
+
+# Inputs of fuzzers are any bytes.
+TEXTS = [name for name in FILES if not name.endswith("LICENSE") and "/corpus/" not in name]
+
+
+@pytest.mark.parametrize("name", TEXTS)
 def test_nothing_is_put_off(name):
     words = "TO" + "DO|FIX" + "ME|XX" + "X"
     found = re.search(rf"\b({words})\b", text(name))

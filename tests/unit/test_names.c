@@ -501,6 +501,24 @@ static void test_head_written_over(void **state _unused_)
     }
 }
 
+/* The C library asserts things about mutexes with a priority, as this pattern makes one of the lock:
+ * a worker that wrote over it took its supervisor along. */
+static void test_lock_of_another_kind(void **state _unused_)
+{
+    void *memory;
+    struct names *names = new_table(&memory);
+    struct names *other = attach(memory);
+
+    assert_int_equal(id_of(names, NAME_COUNTER, "before"), 1);
+    memset(memory, 0x41, 256);
+    assert_int_equal(id_of(names, NAME_COUNTER, "after"), 0);
+    assert_int_equal(id_of(other, NAME_COUNTER, "after"), 0);
+    assert_int_equal(id_of(names, NAME_COUNTER, "before"), 1);
+    names_free(other);
+    names_free(names);
+    unshare_memory(memory, names_size_bytes());
+}
+
 static void test_without_memory(void **state _unused_)
 {
     void *memory;
@@ -549,6 +567,7 @@ int main(void)
         cmocka_unit_test(test_killed_while_adding),
         cmocka_unit_test(test_written_over),
         cmocka_unit_test(test_head_written_over),
+        cmocka_unit_test(test_lock_of_another_kind),
         cmocka_unit_test(test_without_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

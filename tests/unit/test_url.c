@@ -190,6 +190,22 @@ static void test_refused(void **state)
     }
 }
 
+/* Its text had one '%' more than its host, and libcurl was asked for yet another name. */
+static void test_percent_in_a_host(void **state)
+{
+    static const char *const texts[] = {"http://%m/", "http://a%2541/", "https://h%/x"};
+
+    for (size_t i = 0; i < ELEMENTSOF(texts); i++) {
+        struct error error = {0};
+        const struct url *url = NULL;
+        assert_int_equal(url_get(*state, NULL, texts[i], &url, &error), -EINVAL);
+        assert_non_null(strstr(error.text, "'%'"));
+    }
+    const struct url *url = get(*state, NULL, "http://%41/");
+    assert_string_equal(url->text, "http://a/");
+    url_unref(url);
+}
+
 static void test_refused_relative(void **state)
 {
     _cleanup_(url_unrefp) const struct url *base = get(*state, NULL, "http://a/b");
@@ -285,6 +301,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_relative, make_cache, drop_cache),
         cmocka_unit_test_setup_teardown(test_relative_keys, make_cache, drop_cache),
         cmocka_unit_test_setup_teardown(test_refused, make_cache, drop_cache),
+        cmocka_unit_test_setup_teardown(test_percent_in_a_host, make_cache, drop_cache),
         cmocka_unit_test_setup_teardown(test_refused_relative, make_cache, drop_cache),
         cmocka_unit_test_setup_teardown(test_message, make_cache, drop_cache),
         cmocka_unit_test_setup_teardown(test_too_long, make_cache, drop_cache),
