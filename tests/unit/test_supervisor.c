@@ -27,7 +27,7 @@ struct fixture {
     struct totals *totals;
     unsigned n_descriptors;
     struct cycle cycles[MAX_CYCLES];
-    unsigned n_cycles, n_problems, n_details, n_finished;
+    unsigned n_cycles, n_problems, n_details, n_crashed, n_finished;
     char problem[600];
     bool finished, free_when_finished, stop_in_cycle, stop_in_problem;
     uint64_t hits_wanted;
@@ -52,6 +52,15 @@ static void on_detail(const struct detail *detail, void *context)
     struct fixture *f = context;
 
     assert_false(f->finished);
+    if (detail->type == DETAIL_ERROR) { /* the supervisor's: of an iteration that a crash ended */
+        struct error_key key;
+        char text[NAME_MAX_BYTES + 1];
+        error_key_parse(names_text(supervisor_names(f->supervisor), NAME_ERROR, detail->id), text,
+                        &key);
+        assert_string_equal(key.class, "crash");
+        f->n_crashed++;
+        return;
+    }
     assert_true(detail->type == DETAIL_START_TEST || detail->type == DETAIL_STOP_TEST);
     f->n_details++;
 }
@@ -317,8 +326,10 @@ static void test_detail(void **state)
     f->spec->detail = true;
     run(f, "kill@0");
     assert_adds_up(f, 40);
-    /* every iteration began and ended, but for those that the crash ended */
+    /* every iteration began and ended, or the crash ended it */
     assert_int_equal(f->n_details, 2 * outcome(f, OUTCOME_SUCCESS) + outcome(f, OUTCOME_ERROR));
+    assert_int_equal(f->n_crashed, outcome(f, OUTCOME_ERROR));
+    assert_true(f->n_crashed > 0);
 }
 
 /* ---- crashes ------------------------------------------------------------------------------------
