@@ -31,6 +31,7 @@ struct request {
     bool refused;         /* the body callback has said no */
     const char *rejected; /* why the answer was given up here; NULL: it wasn't */
     size_t trailer_bytes;
+    bool reusable;   /* another exchange may follow */
     bool joins_body; /* this libcurl counts short bodies as part of the headers too */
 
     /* What libcurl reads while the exchange is on, so that a request allocates nothing of ours. */

@@ -624,6 +624,24 @@ static void test_broken_answers(void **state)
     }
 }
 
+/* libcurl 7.88 added it to the last header of the answer before, which was freed. */
+static void test_folded_first_header(void **state)
+{
+    static const struct reply replies[] = {
+        {"/", OK_REPLY, KEEP},
+        {"/folded", "HTTP/1.1 200 OK\r\n a: b\r\nContent-Length: 0\r\n\r\n", CLOSE},
+        {0}};
+    struct client_case *client = *state;
+    struct talk good = {0}, folded = {0};
+
+    set_replies(replies);
+    perform(client, &good, "/");
+    assert_int_equal(good.exchange.error, TRANSPORT_OK);
+    perform(client, &folded, "/folded");
+    assert_int_equal(folded.exchange.error, TRANSPORT_PROTOCOL);
+    assert_non_null(strstr(folded.exchange.error_text, "neither"));
+}
+
 static void test_connect_errors(void **state)
 {
     struct client_case *client = *state;
@@ -944,6 +962,7 @@ int main(void)
         CASE(test_most_headers),
         CASE(test_header_lines),
         CASE(test_broken_answers),
+        CASE(test_folded_first_header),
         CASE(test_connect_errors),
         CASE(test_timeouts),
         CASE(test_connections),
