@@ -397,10 +397,6 @@ static void release(struct local_run *run)
         output_free(run->outputs[i]);
     }
     totals_free(run->totals);
-    run_dir_remove(run->run_dir);
-    if (run->run_dir_claim >= 0) {
-        close_fd(run->run_dir_claim);
-    }
     strlist_clear(&run->tests);
     run_spec_free(run->spec);
     free(run->worker_program);
@@ -409,6 +405,10 @@ static void release(struct local_run *run)
     }
     if (run->loop) {
         ev_loop_destroy(run->loop);
+    }
+    run_dir_remove(run->run_dir); /* this late, since it takes a descriptor and there may be none */
+    if (run->run_dir_claim >= 0) {
+        close_fd(run->run_dir_claim);
     }
 }
 

@@ -351,8 +351,12 @@ static int follow(struct call *call)
     struct error error;
 
     if (call->request->no_redirects ||
-        !redirect_next(call->method, response->status, location, &call->redirect)) {
+        !redirect_next(call->method, response->status, location && *location, &call->redirect)) {
         return 0;
+    }
+    location = redirect_location(&call->user->arena, location);
+    if (!location) {
+        return -ENOMEM;
     }
     if (response->redirects == SESSION_MAX_REDIRECTS) {
         return fail(call, "redirect", "more than %d redirects, the last one to %s",

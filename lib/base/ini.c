@@ -21,6 +21,7 @@ struct reader {
     int result;    /* of the first error */
     bool indented; /* whether that line begins with a blank */
     bool has_key;  /* an indented line goes on with a value */
+    bool expects;  /* inih has yet to make something of that line, or it is wrong */
     char section[64];
 };
 
@@ -53,10 +54,23 @@ static int read_line(struct reader *reader, char *text, int size)
     return c == EOF && length == 0 ? -ENODATA : length;
 }
 
+/* The ']' of a section, or NULL: there is none before a comment. */
+static const char *find_end(const char *text)
+{
+    const char *end = strchr(text, ']');
+
+    for (const char *c = text + 2; end && c < end; c++) {
+        if (*c == ';' && isspace((unsigned char)c[-1])) {
+            return NULL;
+        }
+    }
+    return end;
+}
+
 /* A line "[section]": nothing but a comment may follow. */
 static int open_section(struct reader *reader, const char *text)
 {
-    const char *end = strchr(text, ']');
+    const char *end = find_end(text);
     if (!end) {
         return error_set(reader->error, -EINVAL, "'[' without ']'");
     }
@@ -84,6 +98,7 @@ static int look_at(struct reader *reader, const char *text)
 
     reader->indented = word > start;
     bool section = *word == '[' && !(reader->indented && reader->has_key);
+    reader->expects = *word && *word != '#' && *word != ';' && !section;
     if (reader->line > INI_FILE_MAX_LINES) {
         r = error_set(reader->error, -EINVAL, "the file has more than %d lines",
                       INI_FILE_MAX_LINES);
@@ -102,7 +117,7 @@ static char *next_line(char *text, int size, void *stream)
 {
     struct reader *reader = stream;
 
-    if (reader->result < 0) {
+    if (reader->result < 0 || reader->expects) {
         return NULL;
     }
     reader->line++;
@@ -128,6 +143,7 @@ static int on_value(void *user, const char *section _unused_, const char *name, 
                                   .value = value ? value : "",
                                   .continued = reader->indented && reader->has_key};
     reader->has_key = *name;
+    reader->expects = false;
     reader->result = reader->visit(&line, reader->context, reader->error);
     return reader->result == 0;
 }
@@ -139,7 +155,7 @@ int ini_file_read(FILE *file, const char *name, ini_visit visit, void *context, 
         .file = file, .name = name, .visit = visit, .context = context, .error = error};
     errno = 0;
     int line = ini_parse_stream(next_line, &reader, on_value, &reader);
-    if (line > 0 && (reader.result == 0 || (unsigned)line < reader.line)) {
+    if (line > 0 && reader.result == 0) {
         return error_set(error, -EINVAL, "%s:%d: neither 'key = value' nor '[section]'", name,
                          line);
     }

@@ -210,9 +210,10 @@ class Runner:
 
 
 class Gate:
-    """An HTTP server that counts requests and answers none before it is opened."""
+    """An HTTP server that counts requests and answers none before it is opened. With an SSL context
+    it is one of HTTPS."""
 
-    def __init__(self):
+    def __init__(self, context=None):
         self.opened = threading.Event()
         self.condition = threading.Condition()
         self.requests = 0
@@ -241,6 +242,8 @@ class Gate:
                 pass  # the client left: that is what some tests are about
 
         self.server = Server(("127.0.0.1", 0), Handler)
+        if context:
+            self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
         self.url = f"http://127.0.0.1:{self.server.server_port}"
         self.thread = threading.Thread(target=self.server.serve_forever)
         self.thread.start()

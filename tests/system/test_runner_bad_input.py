@@ -76,7 +76,7 @@ def number_cases():
             (":".join(["1"] * 101), "more than 100 steps"),
         ]:
             yield case(f"{option} {value[:12]!r}", [FQN, option, value], name, words)
-    for option in ("--duration", "--grace", "--timeout"):
+    for option in ("--duration", "--grace", "--timeout", "--stall-timeout"):
         for value, words in [
             ("-5", "'-5' is a negative duration"),
             ("", "'' is not a duration such as 90"),
@@ -148,6 +148,10 @@ MISTAKES = [
     case("server that is a websocket", [FQN, "--server-url", "ws://localhost"], "'ws://localhost'"),
     case("too many users", [FQN, "-u", "1:60001", "--workers", "2", "--test-dir", "made"],
          "60001 users", "--workers 3", "vm.max_map_count"),
+    case("missing authorities", [FQN, "--ca-file", "nowhere.pem"], "--ca-file nowhere.pem", "No such file"),
+    case("authorities that are none", [FQN, "--ca-file", "example.c"], "--ca-file", "example.c", "certificate"),
+    case("a folder of authorities", [FQN, "--ca-file", "."], "--ca-file", "directory"),
+    case("empty authorities", [FQN, "--ca-file", ""], "--ca-file"),
     case("include-file alone", [FQN, "--include-file", "example.c"], "--include-file needs --test-dir"),
     case("include-file of nothing", [FQN, "--include-file", "*.csv", "--test-dir", "made"],
          "--include-file *.csv matches no file"),

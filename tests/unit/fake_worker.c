@@ -139,6 +139,12 @@ static void go_wrong(const struct worker *worker)
         (void)raise(SIGKILL);
     } else if (is_to(worker, "scribble-all")) {
         scribble_everything(worker);
+    } else if (is_to(worker, "close-channel")) {
+        close_fd(CHANNEL_FD);
+        hang();
+    } else if (is_to(worker, "stall")) {
+        *worker->area->turned_usec = clock_monotonic_usec();
+        hang();
     } else if (is_to(worker, "hang")) {
         hang();
     }
@@ -314,6 +320,9 @@ static void start_wrong(const struct worker *worker)
     }
     if (is_to(worker, "ignore-term")) {
         (void)signal(SIGTERM, SIG_IGN);
+    }
+    if (is_to(worker, "ignore-abort")) {
+        (void)signal(SIGABRT, SIG_IGN);
     }
     if (is_to(worker, "unformatted")) {
         say(MESSAGE_READY);

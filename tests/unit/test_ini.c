@@ -113,6 +113,22 @@ static void test_syntax_errors(void **state _unused_)
     assert_int_equal(read_text("stop=1\n", &seen, NULL), -EPERM);
 }
 
+/* The visitor was told what follows a line that is wrong, and once took a line both for a section
+ * and for the value of a key before it. */
+static void test_nothing_is_told_behind_an_error(void **state _unused_)
+{
+    struct seen seen;
+    struct error error;
+
+    assert_int_equal(read_text("[a]\nwrong\nk = v\n[b]\nx\n", &seen, &error), -EINVAL);
+    assert_string_equal(seen.text, "1 [a]\n");
+    assert_string_equal(error.text, "run.ini:2: neither 'key = value' nor '[section]'");
+
+    assert_int_equal(read_text("[a]\nk =\n[v;c ; b]\n [c]\n", &seen, &error), -EINVAL);
+    assert_string_equal(seen.text, "1 [a]\n2 [a] k=\n");
+    assert_string_equal(error.text, "run.ini:3: '[' without ']'");
+}
+
 /* inih would take the rest of a long line for another one. */
 static void test_long_lines(void **state _unused_)
 {
@@ -165,6 +181,7 @@ int main(void)
         cmocka_unit_test(test_everything_that_is_allowed),
         cmocka_unit_test(test_byte_order_mark),
         cmocka_unit_test(test_syntax_errors),
+        cmocka_unit_test(test_nothing_is_told_behind_an_error),
         cmocka_unit_test(test_long_lines),
         cmocka_unit_test(test_other_bad_bytes),
     };

@@ -27,7 +27,8 @@ struct fixture {
     struct totals *totals;
     unsigned n_descriptors;
     struct cycle cycles[MAX_CYCLES];
-    unsigned n_cycles, n_problems, n_details, n_finished;
+    unsigned n_cycles, n_problems, n_finished;
+    unsigned n_details[DETAIL_TYPES];
     char problem[600];
     bool finished, free_when_finished, stop_in_cycle, stop_in_problem;
     uint64_t hits_wanted;
@@ -52,8 +53,8 @@ static void on_detail(const struct detail *detail, void *context)
     struct fixture *f = context;
 
     assert_false(f->finished);
-    assert_true(detail->type == DETAIL_START_TEST || detail->type == DETAIL_STOP_TEST);
-    f->n_details++;
+    assert_true(detail->type > 0 && detail->type < DETAIL_TYPES);
+    f->n_details[detail->type]++;
 }
 
 static void on_cycle(unsigned index, const struct cycle *cycle, void *context)
@@ -317,8 +318,10 @@ static void test_detail(void **state)
     f->spec->detail = true;
     run(f, "kill@0");
     assert_adds_up(f, 40);
-    /* every iteration began and ended, but for those that the crash ended */
-    assert_int_equal(f->n_details, 2 * outcome(f, OUTCOME_SUCCESS) + outcome(f, OUTCOME_ERROR));
+    /* every iteration began; and ended, by itself or with the worker */
+    assert_int_equal(f->n_details[DETAIL_START_TEST], 40);
+    assert_int_equal(f->n_details[DETAIL_STOP_TEST], 36);
+    assert_int_equal(f->n_details[DETAIL_ERROR], 4);
 }
 
 /* ---- crashes ------------------------------------------------------------------------------------
@@ -680,6 +683,42 @@ static void test_ended_after_deadline(void **state)
     assert_int_equal(f->n_cycles, 2);
 }
 
+/* A worker whose loop stands still is ended, and its users go on. */
+static void run_stalling(struct fixture *f, const char *how)
+{
+    f->spec->stall_timeout_usec = 100000;
+    run(f, how);
+    assert_adds_up(f, 40);
+    assert_int_equal(outcome(f, OUTCOME_ERROR), 4);
+    assert_int_equal(f->n_problems, 1);
+}
+
+static void test_stalled(void **state)
+{
+    struct fixture *f = *state;
+
+    run_stalling(f, "stall@0");
+    assert_int_equal(errors_with(f, "killed by signal 6"), 4);
+}
+
+static void test_stalled_without_last_words(void **state)
+{
+    struct fixture *f = *state;
+
+    run_stalling(f, "stall@0 ignore-abort");
+    assert_int_equal(errors_with(f, "killed by signal 9"), 4);
+}
+
+static void test_channel_closed(void **state)
+{
+    struct fixture *f = *state;
+
+    run(f, "close-channel@0");
+    assert_adds_up(f, 40);
+    assert_int_equal(f->n_problems, 1);
+    assert_int_equal(errors_with(f, "closed descriptor 3"), 4);
+}
+
 /* ---- workers that lie ---------------------------------------------------------------------------
  */
 
@@ -806,6 +845,9 @@ int main(void)
         TEST(test_ended_by_term),
         TEST(test_ended_by_kill),
         TEST(test_ended_after_deadline),
+        TEST(test_stalled),
+        TEST(test_stalled_without_last_words),
+        TEST(test_channel_closed),
         TEST(test_garbage),
         TEST(test_scribbled_counts),
         TEST(test_scribbled_words),
