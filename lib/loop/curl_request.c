@@ -12,6 +12,7 @@
  * authentication, content decoding, and no TLS session of one virtual user resumed by another. */
 #include "loop/curl_request.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -430,8 +431,8 @@ static void tidy(char *text, bool timeout)
     cut_number(text, " after ", " milliseconds");
     cut_number(text, " after ", " ms");
     if (timeout) {
-        char *counts = strstr(text, " with ");
-        if (counts) {
+        char *counts = strstr(text, " with "); /* "0 bytes received", or "timeout", which stays */
+        if (counts && isdigit((unsigned char)counts[strlen(" with ")])) {
             *counts = '\0';
         }
     } else {
