@@ -6,8 +6,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
-#include <stdbool.h>
 #include <glob.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/sendfile.h>
@@ -23,6 +23,17 @@ static struct walk {
     struct error *error;
 } walk;
 
+/* Leaves errno alone. */
+static bool is_directory(const char *path)
+{
+    struct stat status;
+    int before = errno;
+    bool is = stat(path, &status) == 0 && S_ISDIR(status.st_mode);
+
+    errno = before;
+    return is;
+}
+
 /* mkdir -p. */
 static int make_directory(const char *path, struct error *error)
 {
@@ -37,7 +48,7 @@ static int make_directory(const char *path, struct error *error)
             continue;
         }
         *slash = '\0';
-        if (mkdir(copy, 0777) < 0 && errno != EEXIST) {
+        if (mkdir(copy, 0777) < 0 && !is_directory(copy)) {
             return error_set_errno(error, -errno, "cannot make the directory %s", copy);
         }
         if (end == '\0') {
@@ -92,8 +103,8 @@ static int copy_file(const char *source, char *target, struct error *error)
     if (r < 0) {
         return r;
     }
-    _cleanup_fd_ int to = open(target, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC,
-                               status.st_mode & 0777);
+    _cleanup_fd_ int to =
+        open(target, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, status.st_mode & 0777);
     r = to < 0 ? -errno : copy_bytes(from, to, status.st_size);
     return r < 0 ? error_set_errno(error, r, "cannot copy %s to %s", source, target) : 0;
 }

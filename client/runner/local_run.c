@@ -6,10 +6,10 @@
 #include <errno.h>
 #include <ev.h>
 #include <limits.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sched.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -31,6 +31,7 @@ struct local_run {
     struct run_spec *spec;
     char *worker_program;
     char *run_dir;
+    int run_dir_claim;
     struct preparation *preparation;
     struct strlist tests; /* that the preparation found */
     struct supervisor *supervisor;
@@ -45,7 +46,8 @@ struct local_run {
     struct error error;
 };
 
-/* ---- signals ------------------------------------------------------------------------------------ */
+/* ---- signals ------------------------------------------------------------------------------------
+ */
 
 static void on_signal(struct ev_loop *loop, ev_signal *watcher, int events _unused_)
 {
@@ -81,7 +83,8 @@ static void watch_signals(struct local_run *run)
     }
 }
 
-/* ---- preparing ---------------------------------------------------------------------------------- */
+/* ---- preparing ----------------------------------------------------------------------------------
+ */
 
 static void on_prepared(int result, const char *module_path, const struct strlist *tests,
                         const struct error *error, void *context)
@@ -137,12 +140,13 @@ static int make_test_dir(struct local_run *run)
         return r;
     }
     run->spec->test_dir = realpath(options->test_dir, NULL);
-    return run->spec->test_dir ? 0
-                               : error_set_errno(&run->error, -errno, "--test-dir %s",
-                                                 options->test_dir);
+    return run->spec->test_dir
+               ? 0
+               : error_set_errno(&run->error, -errno, "--test-dir %s", options->test_dir);
 }
 
-/* ---- outputs ------------------------------------------------------------------------------------ */
+/* ---- outputs ------------------------------------------------------------------------------------
+ */
 
 static int add_output(struct local_run *run, const char *argument)
 {
@@ -222,7 +226,8 @@ static int end_outputs(struct local_run *run, const struct summary *summary)
     return result;
 }
 
-/* ---- what the supervisor tells ------------------------------------------------------------------ */
+/* ---- what the supervisor tells ------------------------------------------------------------------
+ */
 
 static void on_interval(const struct interval *interval, void *context)
 {
@@ -281,12 +286,12 @@ static void look(struct progress_numbers *ret, void *context)
     unsigned cycles = cycles_count(run->spec);
 
     supervisor_live(run->supervisor, &live);
-    double total = run->spec->duration_usec > 0
-                       ? (double)run->spec->duration_usec * cycles
-                       : (double)cycles_iterations(run->spec);
+    double total = run->spec->duration_usec > 0 ? (double)run->spec->duration_usec * cycles
+                                                : (double)cycles_iterations(run->spec);
     *ret = (struct progress_numbers){
         .done = (run->spec->duration_usec > 0 ? (double)live.active_usec
-                                              : (double)live.iterations_done) / total,
+                                              : (double)live.iterations_done) /
+                total,
         .hits = live.hits,
         .errors = totals_outcome(run->totals, OUTCOME_ERROR),
         .failures = totals_outcome(run->totals, OUTCOME_FAILURE),
@@ -297,7 +302,8 @@ static void look(struct progress_numbers *ret, void *context)
     };
 }
 
-/* ---- running ------------------------------------------------------------------------------------ */
+/* ---- running ------------------------------------------------------------------------------------
+ */
 
 static unsigned cores(void)
 {
@@ -328,9 +334,8 @@ static int supervise(struct local_run *run)
     if (r < 0) {
         return r;
     }
-    run->report = (struct output_run){.spec = run->spec,
-                                      .names = supervisor_names(run->supervisor),
-                                      .workers = workers};
+    run->report = (struct output_run){
+        .spec = run->spec, .names = supervisor_names(run->supervisor), .workers = workers};
     if (!run->options->quiet) {
         r = progress_new(&run->progress, run->loop, look, run);
         if (r < 0) {
@@ -392,7 +397,6 @@ static void release(struct local_run *run)
         output_free(run->outputs[i]);
     }
     totals_free(run->totals);
-    run_dir_remove(run->run_dir);
     strlist_clear(&run->tests);
     run_spec_free(run->spec);
     free(run->worker_program);
@@ -402,17 +406,30 @@ static void release(struct local_run *run)
     if (run->loop) {
         ev_loop_destroy(run->loop);
     }
+    run_dir_remove(run->run_dir); /* this late, since it takes a descriptor and there may be none */
+    if (run->run_dir_claim >= 0) {
+        close_fd(run->run_dir_claim);
+    }
 }
 
 static int set_up(struct local_run *run, const struct runner_options *options)
 {
-    *run = (struct local_run){.options = options, .loop = ev_loop_new(EVFLAG_AUTO)};
+    *run = (struct local_run){
+        .options = options, .loop = ev_loop_new(EVFLAG_AUTO), .run_dir_claim = -1};
     if (!run->loop) {
         return error_set(&run->error, -ENOMEM, "cannot make an event loop");
     }
     watch_signals(run);
     int r = program_find("loads-worker", &run->worker_program, &run->error);
-    return r < 0 ? r : run_dir_make(&run->run_dir, &run->error);
+    if (r == 0) {
+        r = run_dir_make(&run->run_dir, &run->error);
+    }
+    if (r < 0) {
+        return r;
+    }
+    run->run_dir_claim = run_dir_claim(run->run_dir, &run->error);
+    run_dir_sweep(run->run_dir);
+    return run->run_dir_claim < 0 ? run->run_dir_claim : 0;
 }
 
 /* What can be refused without looking at the test comes first. */

@@ -269,6 +269,37 @@ static int copy_strings(const struct runner_options *options, struct run_spec *s
     return 0;
 }
 
+static void close_filep(FILE **file)
+{
+    if (*file) {
+        (void)fclose(*file); /* only read from */
+    }
+}
+
+/* The absolute path of a file that has a certificate in it, or each connection would fail on it. */
+static int find_authorities(const char *name, char **ret, struct error *error)
+{
+    _cleanup_(close_filep) FILE *file = fopen(name, "re");
+    _cleanup_free_ char *path = file ? realpath(name, NULL) : NULL;
+    char line[128];
+    bool found = false;
+
+    if (!path) {
+        return error_set_errno(error, -errno, "cannot read --ca-file %s", name);
+    }
+    while (!found && fgets(line, sizeof line, file)) {
+        found = strncmp(line, "-----BEGIN ", 11) == 0 && strstr(line, "CERTIFICATE-----");
+    }
+    if (ferror(file)) {
+        return error_set_errno(error, -errno, "cannot read --ca-file %s", name);
+    }
+    if (!found) {
+        return error_set(error, -EINVAL, "--ca-file %s has no certificate in PEM form in it", name);
+    }
+    *ret = TAKE_PTR(path);
+    return 0;
+}
+
 int runner_options_spec(const struct runner_options *options, struct run_spec **ret,
                         struct error *error)
 {
@@ -298,11 +329,9 @@ int runner_options_spec(const struct runner_options *options, struct run_spec **
     spec->stack_size_bytes = options->stack_size_bytes;
     spec->stall_timeout_usec = options->stall_timeout_usec;
     spec->insecure = options->insecure;
-    if (options->ca_file) {
-        spec->ca_file = realpath(options->ca_file, NULL);
-        if (!spec->ca_file || access(spec->ca_file, R_OK) < 0) {
-            return error_set_errno(error, -errno, "cannot read --ca-file %s", options->ca_file);
-        }
+    r = options->ca_file ? find_authorities(options->ca_file, &spec->ca_file, error) : 0;
+    if (r < 0) {
+        return r;
     }
     if (fqn_is_url(options->fqn)) {
         r = copy_string(&spec->url, options->fqn);

@@ -45,6 +45,9 @@ const char *progress_format(const struct progress_numbers *numbers, bool bar, un
                      marks, (int)(done * 100), numbers->elapsed_sec, (uintmax_t)numbers->hits,
                      numbers->users, cycle, (uintmax_t)numbers->errors,
                      (uintmax_t)numbers->failures);
+    if (bar && n > 0 && (unsigned)n >= width) {
+        return progress_format(numbers, false, width, line, size);
+    }
     if (n > 0 && (unsigned)n >= width && width < size) {
         line[width - 1] = '\0'; /* all of it is ASCII */
     }

@@ -34,7 +34,8 @@ void progress_finish(struct progress *progress);
 struct progress *progress_free(struct progress *progress);
 DEFINE_CLEANUP(struct progress, progress_free)
 
-/* One line for these numbers, at most `width` columns (the terminal's). Returns `line`. */
+/* One line for these numbers, with a bar if there is room for it, too: less than `width` columns (the
+ * terminal's). Returns `line`. */
 const char *progress_format(const struct progress_numbers *numbers, bool bar, unsigned width,
                             char *line, size_t size);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* Bodies grow by doubling in the arena, in place as long as nothing else was taken from it, which is
- * so while the user waits. A body beyond the limit is cut, and the rest read and dropped, so that the
- * connection can be used again. */
+/* Bodies grow by doubling in the arena, in place as long as nothing else was taken from it, which
+ * is so while the user waits. A body beyond the limit is cut, and the rest read and dropped, so
+ * that the connection can be used again; it isn't even decoded, since a mebibyte can stand for a
+ * gibibyte. */
 #include "answer.h"
 
 #include <errno.h>
@@ -54,7 +55,7 @@ void answer_header(struct answer *answer, const char *line, size_t size)
     answer->last = &kept->next;
 }
 
-/* Appends to the body: what a decoder gives, or what came. */
+/* Appends to the body: what a decoder gives, or what came. False: no more of it is wanted. */
 static bool append(void *context, const void *bytes, size_t size)
 {
     struct answer *answer = context;
@@ -66,6 +67,7 @@ static bool append(void *context, const void *bytes, size_t size)
     }
     if (response->body_size + size + 1 > answer->capacity) {
         size_t wanted = MAX(answer->capacity * 2, (size_t)FIRST_BODY_BYTES);
+        wanted = MIN(wanted, SESSION_MAX_BODY_BYTES + 1);
         wanted = MAX(wanted, response->body_size + size + 1);
         char *larger = arena_grow(answer->arena, answer->body, answer->capacity, wanted);
         if (!larger) {
@@ -79,7 +81,7 @@ static bool append(void *context, const void *bytes, size_t size)
     response->body_size += size;
     answer->body[response->body_size] = '\0';
     response->body = answer->body;
-    return true;
+    return !response->body_cut;
 }
 
 /* All values of Content-Encoding, joined by commas; NULL: there is none. */
@@ -121,20 +123,24 @@ bool answer_body(struct answer *answer, const void *bytes, size_t size)
     if (answer->result < 0) {
         return false;
     }
+    if (answer->response.body_cut) {
+        return true;
+    }
     if (!answer->decoder) {
-        return append(answer, bytes, size);
+        (void)append(answer, bytes, size); /* the result tells */
+        return answer->result == 0;
     }
     int r = decoder_write(answer->decoder, bytes, size, append, answer, &error);
-    if (r < 0 && answer->result == 0) {
+    if (r < 0 && answer->result == 0 && !answer->response.body_cut) {
         answer->result = r;
         (void)snprintf(answer->reason, sizeof answer->reason, "%s", error.text);
     }
-    return r == 0;
+    return answer->result == 0;
 }
 
 int answer_end(struct answer *answer)
 {
-    if (answer->result == 0 && answer->decoder) {
+    if (answer->result == 0 && answer->decoder && !answer->response.body_cut) {
         struct error error = {0};
         answer->result = decoder_finish(answer->decoder, &error);
         (void)snprintf(answer->reason, sizeof answer->reason, "%s", error.text);

@@ -98,7 +98,7 @@ static int await(pid_t pid)
 int command_run(const struct command *command)
 {
     _cleanup_fd_ int ours = -1, theirs = -1;
-    pid_t pid;
+    pid_t pid = -1;
 
     if (command->output) {
         int ends[2];
@@ -112,10 +112,10 @@ int command_run(const struct command *command)
     if (r < 0) {
         return r;
     }
-    theirs = close_fd(theirs);
+    close_fd(TAKE_FD(theirs));
     if (command->output) {
         r = read_output(command, ours);
-        ours = close_fd(ours);
+        close_fd(TAKE_FD(ours));
     }
     int status = await(pid);
     return r < 0 ? r : status;

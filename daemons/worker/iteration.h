@@ -5,8 +5,9 @@
 
 #include "user.h"
 
-/* Runs on the user's own stack (user_start()), from its first iteration to its last. */
-void iteration_loop(void *user);
+/* Runs on the own stack of the user that it is given (user_start()), from its first iteration to its
+ * last. */
+void iteration_loop(void *argument);
 
 /* The iteration that is on ends as this, unless it was judged before. */
 void iteration_judge(struct loads_user *user, enum outcome outcome, unsigned error_id);

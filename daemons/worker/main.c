@@ -2,6 +2,7 @@
 /* loads-worker: started by loads-runner and loads-agent, not by people. With --prepare or --list it
  * readies a module and reports on standard output; otherwise it runs its share of a run's users. */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -35,21 +36,32 @@ static int parse_number(const char *text, void *field, struct error *error)
     }
 
 static const struct conf_option rows[] = {
-    ROW("prepare", CONF_STRING, prepare, "FQN", NULL, "Find or compile a test's module and report."),
+    ROW("prepare", CONF_STRING, prepare, "FQN", NULL,
+        "Find or compile a test's module and report."),
     ROW("list", CONF_STRING, list, "MODULE", NULL, "The same, for all tests of a module."),
     ROW("test-dir", CONF_STRING, test_dir, "DIR", NULL, "Where modules are looked for."),
     ROW("cflags", CONF_STRING, cflags, "FLAGS", NULL, "More flags for the compiler."),
     ROW("libs", CONF_STRING, libs, "FLAGS", NULL, "More libraries for the compiler."),
-    ROW("temporary-dir", CONF_STRING, temporary_dir, "DIR", NULL, "Where to compile without a cache."),
+    ROW("temporary-dir", CONF_STRING, temporary_dir, "DIR", NULL,
+        "Where to compile without a cache."),
     ROW("run-dir", CONF_STRING, run_dir, "DIR", NULL, "The run's directory."),
     ROW("serial", CONF_VALUE, serial, "N", parse_number, "Which of the run's workers this is."),
     ROW("cycle", CONF_VALUE, cycle, "N", parse_number, "Which cycle it belongs to."),
     ROW("first-user", CONF_VALUE, first_user, "N", parse_number, "The number of its first user."),
     ROW("iterations", CONF_VALUE, iterations, "N", parse_number, "Of each user; 0: no bound."),
-    {.name = "help", .letters = "h", .kind = CONF_FLAG, .where = CONF_ALONE, .group = "Options",
-     .help = "Show this help.", .offset = offsetof(struct options, help)},
-    {.name = "version", .kind = CONF_FLAG, .where = CONF_ALONE, .group = "Options",
-     .help = "Show the version.", .offset = offsetof(struct options, version)},
+    {.name = "help",
+     .letters = "h",
+     .kind = CONF_FLAG,
+     .where = CONF_ALONE,
+     .group = "Options",
+     .help = "Show this help.",
+     .offset = offsetof(struct options, help)},
+    {.name = "version",
+     .kind = CONF_FLAG,
+     .where = CONF_ALONE,
+     .group = "Options",
+     .help = "Show the version.",
+     .offset = offsetof(struct options, version)},
 };
 
 static const struct conf_table table = {
@@ -61,13 +73,14 @@ static const struct conf_table table = {
     .count = ELEMENTSOF(rows),
 };
 
-/* ---- preparing ---------------------------------------------------------------------------------- */
+/* ---- preparing ----------------------------------------------------------------------------------
+ */
 
 static void note_test(const struct loads_test *test, void *context)
 {
     json_t *tests = context;
-    (void)json_array_append_new(tests, json_sprintf("%s.%s (%s:%d)", test->suite, test->name,
-                                                    test->file, test->line));
+    (void)json_array_append_new(
+        tests, json_sprintf("%s.%s (%s:%d)", test->suite, test->name, test->file, test->line));
 }
 
 /* Loads the module and looks for the test; *path is malloc'ed. */
@@ -102,7 +115,8 @@ static int report_preparation(const struct options *options)
 {
     _cleanup_free_ char *path = NULL;
     struct error error = {0};
-    int fd = dup(STDOUT_FILENO);
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* what loads a module may never return */
+    int fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
     FILE *report = fd >= 0 ? fdopen(fd, "w") : NULL;
 
     if (!report || dup2(STDERR_FILENO, STDOUT_FILENO) < 0) {
@@ -125,7 +139,8 @@ static int report_preparation(const struct options *options)
     return r < 0 ? 2 : good ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
-/* ---- running ------------------------------------------------------------------------------------ */
+/* ---- running ------------------------------------------------------------------------------------
+ */
 
 static int run(const struct options *options)
 {
@@ -141,7 +156,7 @@ static int run(const struct options *options)
 
     log_over_progress();
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* a supervisor that dies leaves no worker behind */
-    (void)signal(SIGPIPE, SIG_IGN);         /* writing to a closed connection is an error, not an end */
+    (void)signal(SIGPIPE, SIG_IGN); /* writing to a closed connection is an error, not an end */
     if (worker_new(&worker, &worker_options, &error) < 0) {
         if (channel_refuse(CHANNEL_FD, error.text) < 0) {
             log_error("%s", error.text);

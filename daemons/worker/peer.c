@@ -119,7 +119,7 @@ static int remember(struct loads_user *user, const char *host, const struct reso
 }
 
 int peer_address(struct loads_user *user, const char *host, uint64_t deadline_usec,
-                 const char **ret, char reason[static 128])
+                 const char **ret, uint64_t *dns_usec, char reason[static 128])
 {
     struct peer **link = find(user, host);
 
@@ -135,6 +135,7 @@ int peer_address(struct loads_user *user, const char *host, uint64_t deadline_us
         if (r < 0) {
             return r;
         }
+        *dns_usec += lookup.query.elapsed_usec;
         if (lookup.query.result < 0 || lookup.query.count == 0) {
             (void)snprintf(reason, 128, "%s", lookup.query.reason);
             return -ENOENT;

@@ -53,6 +53,26 @@ bool redirect_next(const char *method, int status, bool has_location, struct red
     return true;
 }
 
+const char *redirect_location(struct arena *arena, const char *location)
+{
+    size_t blanks = 0;
+
+    for (const char *c = location; *c; c++) {
+        blanks += *c == ' ';
+    }
+    if (blanks == 0) {
+        return location;
+    }
+    char *text = arena_alloc(arena, strlen(location) + 2 * blanks + 1), *to = text;
+    for (const char *c = location; text && *c; c++) {
+        to = *c == ' ' ? stpcpy(to, "%20") : mempcpy(to, c, 1);
+    }
+    if (text) {
+        *to = '\0';
+    }
+    return text;
+}
+
 bool redirect_leaves(const struct url *from, const struct url *to)
 {
     return from->port != to->port || strcmp(from->scheme, to->scheme) != 0 ||

@@ -30,6 +30,7 @@ struct call {
     struct exchange exchange;
     bool done;
     uint64_t hop_started_usec;
+    uint64_t dns_usec; /* of this hop */
     uint64_t deadline_usec;
 
     const struct url *url; /* of this hop */
@@ -284,7 +285,8 @@ static int exchange_with_host(struct call *call)
     }
     for (;;) {
         const char *address;
-        int r = peer_address(call->user, host, call->deadline_usec, &address, reason);
+        int r = peer_address(call->user, host, call->deadline_usec, &address,
+                             &call->dns_usec, reason);
         if (r == -ENOENT) {
             return fail(call, "resolve", "Could not resolve host: %s (%s)", host, reason);
         }
@@ -324,6 +326,7 @@ static int take_result(struct call *call)
     record_hit(call->user, request_name(call), exchange, elapsed);
     call->answer.response.status = exchange->status;
     call->answer.response.elapsed_sec = (double)elapsed / 1e6;
+    call->answer.response.dns_sec = (double)call->dns_usec / 1e6;
     int r = answer_end(&call->answer);
     return r == 0 || r == -ENOMEM ? r : fail(call, "decoding", "%s", call->answer.reason);
 }
@@ -331,6 +334,7 @@ static int take_result(struct call *call)
 static int hop(struct call *call)
 {
     call->hop_started_usec = clock_monotonic_usec();
+    call->dns_usec = 0;
     int r = compose(call);
     if (r < 0) {
         return r;
@@ -351,8 +355,12 @@ static int follow(struct call *call)
     struct error error;
 
     if (call->request->no_redirects ||
-        !redirect_next(call->method, response->status, location, &call->redirect)) {
+        !redirect_next(call->method, response->status, location && *location, &call->redirect)) {
         return 0;
+    }
+    location = redirect_location(&call->user->arena, location);
+    if (!location) {
+        return -ENOMEM;
     }
     if (response->redirects == SESSION_MAX_REDIRECTS) {
         return fail(call, "redirect", "more than %d redirects, the last one to %s",
@@ -392,7 +400,10 @@ static int prepare(struct call *call)
         return fail(call, "request", "there is no URL");
     }
     int r = url_get(worker->urls, worker->server_url, request->url, &call->url, &error);
-    return r == -EINVAL ? fail(call, "request", "%s", error.text) : r;
+    const char *hint = worker->server_url || strstr(request->url, "://")
+                           ? ""
+                           : "; --server-url says what others are relative to";
+    return r == -EINVAL ? fail(call, "request", "%s%s", error.text, hint) : r;
 }
 
 int session_send(loads_user *user, const loads_request *request, loads_response **ret,

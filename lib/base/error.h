@@ -23,4 +23,11 @@ int error_set_errno(struct error *error, int code, const char *format, ...) _pri
 /* Puts "prefix: " in front of the text that is there. Returns error->code (or `code` if NULL). */
 int error_prefix(struct error *error, int code, const char *format, ...) _printf_(3, 4);
 
+/* clang's analyzer reads one file at a time and can't see that these return `code`. */
+#ifdef __clang_analyzer__
+#define error_set(error, code, ...)       ((void)error_set((error), 0, __VA_ARGS__), (code))
+#define error_set_errno(error, code, ...) ((void)error_set_errno((error), 0, __VA_ARGS__), (code))
+#define error_prefix(error, code, ...)    ((void)error_prefix((error), 0, __VA_ARGS__), (code))
+#endif
+
 #endif

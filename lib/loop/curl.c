@@ -235,7 +235,12 @@ static struct exchange *release(struct request *request)
 
     connections->exchanges--;
     request_clear(request);
-    request_move(request, &transport->idle_requests);
+    if (request->reusable) {
+        request_move(request, &transport->idle_requests);
+    } else {
+        list_remove(request);
+        request_free(request);
+    }
     exchange->transport = NULL;
     exchange->transport_data = NULL;
     return exchange;

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* Easy handles are pooled: what never changes is set once, what an exchange asks for is set each
  * time, so that nothing of an earlier one is left. (curl_easy_reset() would throw away buffers
- * too.)
+ * too.) Of libcurl before 8.2.0 something is left: an answer whose first header begins with a blank
+ * makes it write to a header of the answer before, which it has freed. A handle is used once there,
+ * which costs about a microsecond.
  *
  * A URL is given both parsed and as text: libcurl copies the parsed one instead of parsing, and
  * goes back to the text when it repeats a request whose kept connection turned out to be closed.
@@ -10,6 +12,7 @@
  * authentication, content decoding, and no TLS session of one virtual user resumed by another. */
 #include "loop/curl_request.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -21,10 +24,13 @@
 #include "loop/url.h"
 
 #define MAX_CONNECTION_AGE_SECONDS 3600L
+#define MAX_TRAILER_BYTES          65536 /* libcurl has limits for headers only, and keeps them all */
 
 /* Before 8.7.0 libcurl sends shorter bodies together with the headers and counts them as both. */
-#define JOINED_BODY_LIMIT   (64 * 1024)
+#define JOINED_BODY_LIMIT   ((size_t)64 * 1024)
 #define JOINED_BODY_VERSION 0x080700
+
+#define REUSABLE_VERSION 0x080200
 
 /* The status in "HTTP/1.1 200 OK", 0 if there is none. */
 static int parse_status(const char *line, size_t size)
@@ -39,6 +45,36 @@ static int parse_status(const char *line, size_t size)
         status = status * 10 + (space[i] - '0');
     }
     return status;
+}
+
+static bool is_token(const char *text, size_t size, const char *token)
+{
+    return size == strlen(token) && strncasecmp(text, token, size) == 0;
+}
+
+/* Whether a line is no Transfer-Encoding, or one that says nothing but "chunked". libcurl, when it
+ * is not to decode contents, hands other codings on as if they were the body. */
+static bool has_known_coding(const char *line, size_t size)
+{
+    static const char name[] = "Transfer-Encoding:", separators[] = ", \t";
+    size_t at = sizeof name - 1;
+
+    if (size < at || strncasecmp(line, name, at) != 0) {
+        return true;
+    }
+    while (at < size) {
+        size_t length = 0;
+        while (at + length < size &&
+               !memchr(separators, line[at + length], sizeof separators - 1)) {
+            length++;
+        }
+        if (length > 0 && !is_token(line + at, length, "chunked") &&
+            !is_token(line + at, length, "identity")) {
+            return false;
+        }
+        at += length + 1;
+    }
+    return true;
 }
 
 /* libcurl passes status lines, fields, empty lines and trailers alike, of 1xx answers too. */
@@ -65,10 +101,19 @@ static size_t on_header(char *line, size_t unit, size_t count, void *context)
                    memchr(line, ':', length)) {
             /* Continuation lines, which HTTP has given up, and lines that are no field are left
              * out. */
+            if (!has_known_coding(line, length)) {
+                request->rejected = "unknown transfer coding";
+                return 0;
+            }
             request->exchange->callbacks->header(request->exchange, line, length);
         }
         break;
     case HEADERS_OVER:
+        request->trailer_bytes += size;
+        if (request->trailer_bytes > MAX_TRAILER_BYTES) {
+            request->rejected = "Too large trailers";
+            return 0;
+        }
         break;
     }
     return size;
@@ -122,7 +167,9 @@ int request_new(struct request **ret, void *owner, const struct transport_curl_o
         return -ENOMEM;
     }
     request->owner = owner;
-    request->joins_body = curl_version_info(CURLVERSION_NOW)->version_num < JOINED_BODY_VERSION;
+    unsigned version = curl_version_info(CURLVERSION_NOW)->version_num;
+    request->joins_body = version < JOINED_BODY_VERSION;
+    request->reusable = version >= REUSABLE_VERSION;
     request->easy = curl_easy_init();
     if (!request->easy || !set_constants(request, options)) {
         return -ENOMEM;
@@ -243,6 +290,8 @@ int request_prepare(struct request *request, struct exchange *exchange, CURLSH *
     request->family = AF_UNSPEC;
     request->headers_state = HEADERS_STATUS;
     request->provisional = request->refused = false;
+    request->rejected = NULL;
+    request->trailer_bytes = 0;
     request->error_text[0] = '\0';
     return curl_easy_setopt(easy, CURLOPT_URL, exchange->url->text) == CURLE_OK &&
                    curl_easy_setopt(easy, CURLOPT_CURLU, exchange->url->parsed) == CURLE_OK &&
@@ -303,10 +352,14 @@ static enum transport_error connect_error(const struct request *request, int err
 
 static enum transport_error error_of(const struct request *request, CURLcode code, int error)
 {
+    if (request->rejected) {
+        return TRANSPORT_PROTOCOL;
+    }
     switch (code) {
     case CURLE_OK:
         return TRANSPORT_OK;
-    case CURLE_UNSUPPORTED_PROTOCOL: /* of the URL, or of the answer */
+    case CURLE_UNSUPPORTED_PROTOCOL:  /* of the URL, or of the answer */
+    case CURLE_BAD_FUNCTION_ARGUMENT: /* the answer, for libcurl's own store of headers */
         return get_long(request, CURLINFO_REQUEST_SIZE) > 0 ? TRANSPORT_PROTOCOL : TRANSPORT_URL;
     case CURLE_URL_MALFORMAT:
         return TRANSPORT_URL;
@@ -378,8 +431,8 @@ static void tidy(char *text, bool timeout)
     cut_number(text, " after ", " milliseconds");
     cut_number(text, " after ", " ms");
     if (timeout) {
-        char *counts = strstr(text, " with ");
-        if (counts) {
+        char *counts = strstr(text, " with "); /* "0 bytes received", or "timeout", which stays */
+        if (counts && isdigit((unsigned char)counts[strlen(" with ")])) {
             *counts = '\0';
         }
     } else {
@@ -419,8 +472,12 @@ static void set_error_text(struct request *request, CURLcode code, int error)
         words = "cancelled";
     } else if (exchange->error == TRANSPORT_RESOURCES) {
         words = resource_text(error, resource, sizeof resource);
+    } else if (request->rejected) {
+        words = request->rejected;
     } else if (exchange->error == TRANSPORT_PROTOCOL && code == CURLE_OUT_OF_MEMORY) {
         words = "a header line is too long";
+    } else if (code == CURLE_BAD_FUNCTION_ARGUMENT) {
+        words = "a line among the headers or trailers is neither";
     }
     if (!words) {
         tidy(text, exchange->error == TRANSPORT_TIMEOUT);
@@ -466,6 +523,12 @@ void request_finish(struct request *request, CURLcode code)
     int error = request->socket_errno;
 
     exchange->ended_usec = clock_monotonic_usec();
+    if (code == CURLE_OK && request->headers_state != HEADERS_OVER) {
+        /* For libcurl a head that the server has cut is all of it. */
+        code = CURLE_PARTIAL_FILE;
+        (void)snprintf(request->error_text, sizeof request->error_text,
+                       "transfer closed before the end of the headers");
+    }
     if (code != CURLE_OK) {
         error = error ? error : (int)get_long(request, CURLINFO_OS_ERRNO);
         exchange->error = error_of(request, code, error);

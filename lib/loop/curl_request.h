@@ -27,9 +27,12 @@ struct request {
     int family;       /* the last one tried */
 
     enum { HEADERS_STATUS, HEADERS_FIELDS, HEADERS_OVER } headers_state;
-    bool provisional; /* the headers are those of a 1xx answer */
-    bool refused;     /* the body callback has said no */
-    bool joins_body;  /* this libcurl counts short bodies as part of the headers too */
+    bool provisional;     /* the headers are those of a 1xx answer */
+    bool refused;         /* the body callback has said no */
+    const char *rejected; /* why the answer was given up here; NULL: it wasn't */
+    size_t trailer_bytes;
+    bool reusable;   /* another exchange may follow */
+    bool joins_body; /* this libcurl counts short bodies as part of the headers too */
 
     /* What libcurl reads while the exchange is on, so that a request allocates nothing of ours. */
     struct curl_slist headers[EXCHANGE_MAX_HEADERS + 2];

@@ -87,7 +87,7 @@ const struct url *url_unref(const struct url *url)
 }
 
 /* What is wrong with a URL, quoted without its password. */
-static int refuse(struct error *error, const char *text, const char *reason)
+static void describe(struct error *error, const char *text, const char *reason)
 {
     const char *slashes = strstr(text, "://");
     const char *rest = slashes ? slashes + 3 : text;
@@ -95,10 +95,17 @@ static int refuse(struct error *error, const char *text, const char *reason)
     const char *at = slashes ? memrchr(rest, '@', authority) : NULL;
 
     if (at) {
-        return error_set(error, -EINVAL, "bad URL '%.*s***%.*s': %s", (int)MIN(rest - text, 32),
-                         text, QUOTE_MAX_BYTES, at, reason);
+        error_set(error, -EINVAL, "bad URL '%.*s***%.*s': %s", (int)MIN(rest - text, 32), text,
+                  QUOTE_MAX_BYTES, at, reason);
+    } else {
+        error_set(error, -EINVAL, "bad URL '%.*s': %s", QUOTE_MAX_BYTES, text, reason);
     }
-    return error_set(error, -EINVAL, "bad URL '%.*s': %s", QUOTE_MAX_BYTES, text, reason);
+}
+
+static int refuse(struct error *error, const char *text, const char *reason)
+{
+    describe(error, text, reason);
+    return -EINVAL;
 }
 
 static int refuse_code(struct error *error, const char *text, CURLUcode code)

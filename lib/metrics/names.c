@@ -88,7 +88,7 @@ static bool lock_is_ours(const struct names *names)
 static int make_handle(struct names **ret, struct names_shared *shared)
 {
     _cleanup_(names_freep) struct names *names = calloc(1, sizeof *names);
-    pthread_mutex_t like;
+    pthread_mutex_t like = {0};
 
     if (!names) {
         return -ENOMEM;

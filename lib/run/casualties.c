@@ -7,6 +7,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
+
+#define TEST_BYTES 512
+
 static unsigned error_id(const struct casualties *c, const char *message, const char *place,
                          const char *traceback, const char *test)
 {
@@ -17,6 +21,18 @@ static unsigned error_id(const struct casualties *c, const char *message, const 
                             .test = test,
                             .traceback = traceback};
     return names_error(c->names, &key);
+}
+
+static unsigned culprit_error(const struct casualties *c, const char *test)
+{
+    return error_id(c, c->text->message, c->text->place, c->text->traceback, test);
+}
+
+static unsigned bystander_error(const struct casualties *c, const char *test)
+{
+    const char *message =
+        c->text->user < 0 ? c->text->message : "cut short by the crash of another user's test";
+    return error_id(c, message, "", "", test);
 }
 
 static void add_count(struct interval *interval, unsigned id, int64_t count)
@@ -34,14 +50,14 @@ static void count_errors(const struct casualties *c, const char *test, unsigned 
         return;
     }
     if (c->text->user < 0) { /* nobody in particular: all are alike */
-        add_count(interval, error_id(c, c->text->message, "", "", test), iterations);
+        add_count(interval, bystander_error(c, test), iterations);
         return;
     }
     if (n_own > 0) {
-        own = error_id(c, c->text->message, c->text->place, c->text->traceback, test);
+        own = culprit_error(c, test);
     }
     if (n_others > 0) {
-        others = error_id(c, "cut short by the crash of another user's test", "", "", test);
+        others = bystander_error(c, test);
     }
     if (n_own > 0 && n_others > 0 && own == others) { /* both in "(other)" */
         add_count(interval, own, iterations);
@@ -91,12 +107,18 @@ static uint32_t iterations_over(const struct casualties *c, uint64_t word)
     return MIN(user_word_iterations(word), most - on) + on;
 }
 
+static void test_name(const struct casualties *c, char name[static TEST_BYTES])
+{
+    (void)snprintf(name, TEST_BYTES, "%s.%s", c->spec->url ? SPEC_URL_SUITE : c->spec->fqn.suite,
+                   c->spec->url ? SPEC_URL_TEST : c->spec->fqn.test);
+}
+
 int casualties_count(const struct casualties *c, uint64_t *new_words, unsigned *ret_left,
                      struct interval **ret)
 {
     _cleanup_(interval_freep) struct interval *interval = calloc(1, sizeof *interval);
     _cleanup_free_ uint64_t *requests = calloc(NAMES_MAX_SERIES + 1, sizeof *requests);
-    char test[512];
+    char test[TEST_BYTES];
     unsigned iterations = 0;
     bool culprit = false;
 
@@ -109,8 +131,7 @@ int casualties_count(const struct casualties *c, uint64_t *new_words, unsigned *
     if (!interval->errors || !interval->tests) {
         return -ENOMEM;
     }
-    (void)snprintf(test, sizeof test, "%s.%s", c->spec->url ? SPEC_URL_SUITE : c->spec->fqn.suite,
-                   c->spec->url ? SPEC_URL_TEST : c->spec->fqn.test);
+    test_name(c, test);
     *ret_left = 0;
     for (unsigned i = 0; i < c->n_users; i++) {
         uint64_t word = c->words[i];
@@ -141,6 +162,39 @@ int casualties_count(const struct casualties *c, uint64_t *new_words, unsigned *
     }
     *ret = TAKE_PTR(interval);
     return 0;
+}
+
+void casualties_tell(const struct casualties *c, const uint64_t *started_usec,
+                     void (*detail)(const struct detail *detail, void *context), void *context)
+{
+    uint64_t now = clock_realtime_usec();
+    char test[TEST_BYTES];
+
+    if (!started_usec) {
+        return;
+    }
+    test_name(c, test);
+    unsigned test_id = names_id(c->names, NAME_TEST, test, strlen(test));
+    for (unsigned i = 0; i < c->n_users; i++) {
+        unsigned user = c->first_user + i;
+        if (user_word_phase(c->words[i]) == USER_BETWEEN) {
+            continue;
+        }
+        struct detail record = {
+            .type = c->interrupted ? DETAIL_INTERRUPTED : DETAIL_ERROR,
+            .test = test_id,
+            .user = user,
+            .iteration = iterations_over(c, c->words[i]) - 1,
+            .cycle = c->cycle,
+            .started_usec = now,
+            .elapsed_usec = now > started_usec[i] ? now - started_usec[i] : 0,
+        };
+        if (!c->interrupted) {
+            record.id =
+                (int)user == c->text->user ? culprit_error(c, test) : bystander_error(c, test);
+        }
+        detail(&record, context);
+    }
 }
 
 uint64_t casualties_iterations(const uint64_t *words, unsigned n)

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "metrics/detail.h"
 #include "metrics/interval.h"
 #include "metrics/names.h"
 #include "run/area.h"
@@ -28,6 +29,7 @@ struct casualties {
     unsigned hits; /* iterations per user; 0: no bound */
     uint32_t second;
     bool interrupted;
+    unsigned cycle;
     const struct casualty_text *text;
 };
 
@@ -35,6 +37,11 @@ struct casualties {
  * that have iterations left, and what is to be counted. */
 int casualties_count(const struct casualties *casualties, uint64_t *new_words, unsigned *ret_left,
                      struct interval **ret) _must_check_;
+
+/* Gives out a record of detail for each iteration that was on. `started_usec` (realtime, n_users) has
+ * when each user's began; NULL: detail is off, nothing is given out. */
+void casualties_tell(const struct casualties *casualties, const uint64_t *started_usec,
+                     void (*detail)(const struct detail *detail, void *context), void *context);
 
 /* Sum of the iterations that are over. */
 uint64_t casualties_iterations(const uint64_t *words, unsigned n);

@@ -84,10 +84,11 @@ static void conclude(struct preparation *p, int status)
         error_set_errno(&error, r, "cannot prepare %s", p->options.name);
     } else if (status != 0 || !path) {
         child_describe_status(status, how, sizeof how);
-        r = error_set(&error, -ECHILD,
-                      "preparing %s did not succeed: loads-worker %s before it could answer; see to "
-                      "what the module does when it is loaded (its constructors)",
-                      p->options.name, how);
+        r = error_set(
+            &error, -ECHILD,
+            "preparing %s did not succeed: loads-worker %s before it could answer; see to "
+            "what the module does when it is loaded (its constructors)",
+            p->options.name, how);
     } else {
         r = read_tests(json, &tests);
         if (r < 0) {

@@ -1,14 +1,24 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* Where the files of a run live. Only plain files are ever made in it, so removing needs no walk.
- */
+ *
+ * Who is killed can't remove its directory, and it may lie in memory. So a run holds a lock on a
+ * file in it, which the kernel drops with the process, and the next run removes what is no longer
+ * locked. The file gets its name when it is locked already: there is no moment at which a directory
+ * that is being made looks like one that was left. */
 #include "run/run_dir.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#define PREFIX "loads-run-"
+#define CLAIM  "claim"
 
 int run_dir_make(char **ret, struct error *error)
 {
@@ -20,7 +30,7 @@ int run_dir_make(char **ret, struct error *error)
         if (!parents[i] || parents[i][0] != '/') {
             continue;
         }
-        if (asprintf(&path, "%s/loads-run-XXXXXX", parents[i]) < 0) {
+        if (asprintf(&path, "%s/" PREFIX "XXXXXX", parents[i]) < 0) {
             path = NULL;
             return error_set_errno(error, -ENOMEM, "cannot make a directory for the run");
         }
@@ -33,6 +43,52 @@ int run_dir_make(char **ret, struct error *error)
     return error_set_errno(error, r,
                            "cannot make a directory for the run: set TMPDIR to a place "
                            "that can be written to");
+}
+
+int run_dir_claim(const char *path, struct error *error)
+{
+    _cleanup_free_ char *unlocked = run_dir_file(path, CLAIM ".new");
+    _cleanup_free_ char *name = run_dir_file(path, CLAIM);
+
+    if (!unlocked || !name) {
+        return error_set_errno(error, -ENOMEM, "cannot claim %s", path);
+    }
+    _cleanup_fd_ int fd = open(unlocked, O_RDONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0 || rename(unlocked, name) < 0) {
+        return error_set_errno(error, -errno, "cannot claim %s", path);
+    }
+    return TAKE_FD(fd);
+}
+
+static bool is_left(int parent, const char *name)
+{
+    struct stat status;
+    _cleanup_fd_ int directory = openat(parent, name, O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+    if (directory < 0 || fstat(directory, &status) < 0 || status.st_uid != geteuid()) {
+        return false;
+    }
+    _cleanup_fd_ int claim =
+        openat(directory, CLAIM, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    return claim >= 0 && flock(claim, LOCK_EX | LOCK_NB) == 0;
+}
+
+void run_dir_sweep(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    _cleanup_free_ char *parent = slash ? strndup(path, (size_t)(slash - path) + 1) : NULL;
+    DIR *directory = parent ? opendir(parent) : NULL;
+
+    if (!directory) {
+        return;
+    }
+    for (struct dirent *entry; (entry = readdir(directory));) {
+        if (strncmp(entry->d_name, PREFIX, strlen(PREFIX)) == 0 &&
+            is_left(dirfd(directory), entry->d_name)) {
+            run_dir_remove(run_dir_file(parent, "%s", entry->d_name));
+        }
+    }
+    (void)closedir(directory); /* read-only */
 }
 
 char *run_dir_remove(char *path)

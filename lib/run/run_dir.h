@@ -10,6 +10,14 @@
  * The path is the caller's to free. -errno with a text. */
 int run_dir_make(char **ret, struct error *error) _must_check_;
 
+/* Marks a directory that run_dir_make() made as that of a process that lives, for as long as the
+ * descriptor is open that is returned. -errno with a text. */
+int run_dir_claim(const char *path, struct error *error) _must_check_;
+
+/* Takes away what processes that were killed left beside this directory: those of ours that were
+ * claimed and no longer are. */
+void run_dir_sweep(const char *path);
+
 /* Takes the directory and all files in it away. NULL is fine. Always returns NULL. */
 char *run_dir_remove(char *path);
 

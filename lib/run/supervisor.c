@@ -226,6 +226,7 @@ static void replace(struct supervisor *s, unsigned slot, struct worker_process *
         .hits = cycle.hits,
         .second = (uint32_t)(elapsed_usec / USEC_PER_SEC),
         .interrupted = s->cutting,
+        .cycle = s->cycle,
         .text = &text,
     };
     unsigned left = 0;
@@ -237,6 +238,8 @@ static void replace(struct supervisor *s, unsigned slot, struct worker_process *
     }
     if (losses->n_tests > 0) {
         s->options.callbacks.interval(losses, s->options.callbacks.context);
+        casualties_tell(&casualties, worker_starts_usec(dead), s->options.callbacks.detail,
+                        s->options.callbacks.context);
     }
     if (left == 0 || !take_over(s, slot, dead, words, text.message)) {
         s->iterations_before += casualties_iterations(words, n);

@@ -79,7 +79,7 @@ bool symbolize(const char *object, uint64_t offset, struct place *ret)
     }
     Dwfl_Module *module = dwfl_report_offline(dwfl, "crash", object, fd);
     if (module) {
-        fd = -1; /* libdw's now */
+        (void)TAKE_FD(fd); /* it is libdw's now */
     }
     (void)dwfl_report_end(dwfl, NULL, NULL); /* nothing to hear of: one module */
     if (module && dwfl_module_getelf(module, &bias)) {

@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <signal.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -33,11 +32,13 @@ struct worker_process {
     ev_timer deafness;
     struct area *area;
     unsigned first_user;
+    uint64_t *starts_usec; /* realtime, of each user's last iteration; NULL without detail */
     bool ready;
     bool deaf; /* it runs, but can't be told anything any more */
     bool has_crash;
     bool has_refusal;
-    bool owes_stop; /* its channel was full */
+    bool owes_stop;           /* its channel was full */
+    uint64_t last_words_usec; /* when it was asked for them; 0: it wasn't */
     uint64_t stop_grace_usec;
     int damage; /* 0, -EBADMSG or -ENOMEM */
     struct message last_words;
@@ -64,6 +65,15 @@ static void give_intervals(struct worker_process *worker, bool rest)
     }
 }
 
+static void note_start(struct worker_process *worker, const struct detail *detail)
+{
+    unsigned index = detail->user - worker->first_user;
+
+    if (detail->type == DETAIL_START_TEST && index < worker->area->n_users) {
+        worker->starts_usec[index] = detail->started_usec;
+    }
+}
+
 static void give_detail(struct worker_process *worker)
 {
     struct detail_ring *ring = worker->area->ring;
@@ -72,6 +82,7 @@ static void give_detail(struct worker_process *worker)
     unsigned n = 0;
 
     while (ring && n < MAX_RECORDS && detail_ring_take(ring, &detail, text) > 0) {
+        note_start(worker, &detail);
         worker->callbacks.detail(worker, &detail, worker->callbacks.context);
         n++;
     }
@@ -149,8 +160,8 @@ static void on_channel(struct ev_loop *loop, ev_io *watcher, int events _unused_
     }
 }
 
-/* A test closed the channel. What is left of the worker could neither be stopped nor told of room in
- * the ring. */
+/* A test closed the channel. What is left of the worker could neither be stopped nor told of room
+ * in the ring. */
 static void on_deaf(struct ev_loop *loop _unused_, ev_timer *timer, int events _unused_)
 {
     struct worker_process *worker = timer->data;
@@ -186,6 +197,10 @@ static int make_area(struct worker_process *worker, const struct worker_launch *
     int r = area_create(&worker->area, path, launch->n_users, launch->detail, error);
     if (r == 0 && launch->words) {
         memcpy(worker->area->users, launch->words, launch->n_users * sizeof(uint64_t));
+    }
+    if (r == 0 && launch->detail) {
+        worker->starts_usec = calloc(MAX(launch->n_users, 1u), sizeof *worker->starts_usec);
+        r = worker->starts_usec ? 0 : error_set_errno(error, -ENOMEM, "cannot start a worker");
     }
     return r;
 }
@@ -274,9 +289,10 @@ void worker_end_stalled(struct worker_process *worker, uint64_t timeout_usec)
     if (timeout_usec == 0 || turned == 0 || now < turned + timeout_usec) {
         return;
     }
-    if (now < turned + timeout_usec + LAST_WORDS_USEC) {
-        (void)kill(child_pid(worker->child), SIGABRT); /* once, and to it alone: it has a handler */
-    } else {
+    if (worker->last_words_usec == 0) { /* once: a second one would cut them off */
+        worker->last_words_usec = now;
+        (void)kill(child_pid(worker->child), SIGABRT); /* to it alone: it has a handler */
+    } else if (now >= worker->last_words_usec + LAST_WORDS_USEC) {
         worker_signal(worker, SIGKILL);
     }
 }
@@ -294,6 +310,11 @@ const char *worker_refusal(const struct worker_process *worker)
 int worker_damage(const struct worker_process *worker)
 {
     return worker->damage;
+}
+
+const uint64_t *worker_starts_usec(const struct worker_process *worker)
+{
+    return worker->starts_usec;
 }
 
 bool worker_was_deaf(const struct worker_process *worker)
@@ -343,6 +364,7 @@ struct worker_process *worker_process_free(struct worker_process *worker)
             close_fd(worker->channel);
         }
         area_free(worker->area);
+        free(worker->starts_usec);
         free(worker);
     }
     return NULL;

@@ -61,6 +61,10 @@ const char *worker_refusal(const struct worker_process *worker);
  */
 int worker_damage(const struct worker_process *worker);
 
+/* When each user's last iteration began (realtime), as far as its detail was given out; NULL without
+ * detail. */
+const uint64_t *worker_starts_usec(const struct worker_process *worker);
+
 /* It had closed the channel, and was killed for that. */
 bool worker_was_deaf(const struct worker_process *worker);
 

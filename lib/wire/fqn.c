@@ -34,14 +34,18 @@ static int check_characters(const char *text, const char *example, struct error 
                          strlen(text), FQN_MAX_BYTES);
     }
     if (strstr(text, "://")) {
-        return error_set(
-            error, -EINVAL,
-            "'%s' is not a URL that can be tested: such begin with http:// or https://", text);
+        return error_set(error, -EINVAL,
+                         "'%s' is not a URL that can be tested: expected is http://HOST/ or "
+                         "https://HOST/",
+                         text);
     }
     for (const char *c = text; *c; c++) {
         if (!is_letter(*c) && *c != '.' && *c != '-') {
             unsigned char byte = (unsigned char)*c;
-            const char *hint = *c == '/' ? "; parts of the path are joined by '.'" : "";
+            const char *hint = *c == ':' && strcmp(example, EXAMPLE) == 0
+                                   ? " (or a URL with http:// in front)"
+                               : *c == '/' ? "; parts of the path are joined by '.'"
+                                           : "";
             return isprint(byte)
                        ? error_set(error, -EINVAL, "'%s' has a '%c' in it; expected is %s%s", text,
                                    byte, example, hint)

@@ -20,6 +20,7 @@ import urllib.request
 
 import pytest
 
+from reports import loads, start_loads  # noqa: F401  (fixtures)
 from runner import MODULE, Gate, Runner
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]

@@ -100,7 +100,7 @@ class Running:
         self.read = {"stdout": b"", "stderr": b""}
         pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         self.process = subprocess.Popen(
-            [runner.program, *map(str, arguments)],
+            [runner.program, *(os.fsencode(str(a) if isinstance(a, int) else a) for a in arguments)],
             env={**runner.environment(), MARK: self.mark, **(env or {})},
             cwd=cwd or runner.folder,
             **{**pipes, **options},
@@ -210,9 +210,10 @@ class Runner:
 
 
 class Gate:
-    """An HTTP server that counts requests and answers none before it is opened."""
+    """An HTTP server that counts requests and answers none before it is opened. With an SSL context
+    it is one of HTTPS."""
 
-    def __init__(self):
+    def __init__(self, context=None):
         self.opened = threading.Event()
         self.condition = threading.Condition()
         self.requests = 0
@@ -241,6 +242,8 @@ class Gate:
                 pass  # the client left: that is what some tests are about
 
         self.server = Server(("127.0.0.1", 0), Handler)
+        if context:
+            self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
         self.url = f"http://127.0.0.1:{self.server.server_port}"
         self.thread = threading.Thread(target=self.server.serve_forever)
         self.thread.start()

@@ -28,6 +28,7 @@ LAYERS = {
     "client/outputs": LIBRARIES,
     "client/runner": LIBRARIES + ["client/outputs"],
     "docs/examples": ["lib/include/loads"],
+    "tests/torture": [],  # it is loaded into other programs
     "tests/bench": ["lib/include/loads"],  # what it compares with knows nothing of us
     "tests/fuzz": LIBRARIES + ["daemons/worker", "client/runner"],
     "tests/target": ["lib/base"],
@@ -76,12 +77,14 @@ CONFINED = {
     "netdb.h": ["lib/loop/resolve.c", "daemons/echo-server/server.c", "tests"],
     "pthread.h": ["lib/loop/resolve.c", "lib/metrics/names.c", "tests"],
     "spawn.h": ["lib/loop/child.c", "daemons/worker/command.c", "tests"],
+    "stdatomic.h": ["tests/torture"],
     "sys/epoll.h": ["tests/bench/floor.c"],
     "sys/eventfd.h": ["lib/loop", "tests"],
     "sys/sendfile.h": ["client/runner/include_files.c"],
+    "sys/file.h": ["lib/run/run_dir.c"],
     "sys/prctl.h": ["daemons/worker/main.c", "tests"],
     "sys/syscall.h": ["lib/loop/child.c"],
-    "sys/uio.h": ["lib/base/log.c"],
+    "sys/uio.h": ["lib/base/log.c", "tests/unit/test_log.c"],
     "ucontext.h": ["daemons/worker/context_ucontext.c"],
     "unwind.h": ["daemons/worker/crash.c", "daemons/worker/user.h", "tests/unit/test_context.c"],
 }

@@ -9,14 +9,21 @@ import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PAGES = {"loads-runner": "docs/loads-runner.md"}
+MANUALS = ["loads-runner", "loads-echo-server"]
+HEADER = "lib/include/loads/loads.h"
 LONG = r"--[a-z][a-z-]+"
+
+
+def manual(name):
+    return (ROOT / "docs/man" / name).read_text()
 
 
 def offered(program, name):
     """The options at the beginning of --help's lines, with their letters, and all that it says."""
-    text = subprocess.run([program(name), "--help"], capture_output=True, text=True, check=True).stdout
+    ran = subprocess.run([program(name), "--help"], capture_output=True, text=True, check=True)
+    text = ran.stdout
     found = {}
-    for letters, option in re.findall(rf"^  ((?:-\w, )*) *({LONG})", text, re.MULTILINE):
+    for letters, option in re.findall(rf"^  ((?:-\w, )*)(?:    )?({LONG})", text, re.MULTILINE):
         found[option] = re.findall(r"-\w", letters)
     assert found, text
     return found, text
@@ -42,20 +49,159 @@ def test_every_documented_option_is_there(program, name):
     assert set(re.findall(rf"(?<![\w-]){LONG}", page)) - set(options) - positional == set()
 
 
-def test_exit_codes_are_documented():
-    header = (ROOT / "client/runner/local_run.h").read_text()
-    page = (ROOT / PAGES["loads-runner"]).read_text()
-    codes = re.findall(r"EXIT_\w+ = (\d+)", header)
+def exit_codes():
+    codes = re.findall(r"EXIT_\w+ = (\d+)", (ROOT / "client/runner/local_run.h").read_text())
     assert len(codes) >= 5
-    for code in codes:
+    return codes
+
+
+def test_exit_codes_are_documented():
+    page = (ROOT / PAGES["loads-runner"]).read_text()
+    for code in exit_codes():
         assert re.search(rf"^\| {code} \|", page, re.MULTILINE), f"exit code {code}"
 
 
-def test_example_of_a_configuration_file_is_accepted(program, tmp_path):
+# ---- man pages ----
+
+
+def section(page, title):
+    return re.search(rf"^\.Sh {title}\n(.*?)(?=^\.Sh |\Z)", page, re.MULTILINE | re.DOTALL)[1]
+
+
+@pytest.mark.parametrize("name", MANUALS)
+def test_man_page_has_the_options_of_the_program(program, name):
+    """Each has one entry, with its letters; what else the page names as an option exists, too."""
+    page = manual(f"{name}.1")
+    options, text = offered(program, name)
+    entries = [re.findall(r"Fl (-?[a-zA-Z][\w-]*)", line) for line in page.splitlines()
+               if line.startswith(".It Fl ")]
+    for option, letters in options.items():
+        found = [entry for entry in entries if option[1:] in entry]
+        assert len(found) == 1, f"{name}.1 has {len(found)} entries for {option}"
+        assert [f"-{flag}" for flag in found[0] if f"-{flag}" != option] == letters
+    named = {f"-{flag}" for flag in re.findall(r"\bFl (-?[a-zA-Z][\w-]*)", page)}
+    others = tuple(other for other in MANUALS if other != name)
+    own = [line for line in page.splitlines() if not line.startswith(others)]
+    named |= set(re.findall(rf"(?<![\w-]){LONG}", "\n".join(own)))
+    known = set(options) | {letter for letters in options.values() for letter in letters}
+    known |= {"--fqn", "--fqdn"} if " FQN " in text else set()
+    assert named == known
+
+
+@pytest.mark.parametrize("name", MANUALS)
+def test_man_page_is_whole(name):
+    page = manual(f"{name}.1")
+    for title in ("NAME", "SYNOPSIS", "DESCRIPTION", "ENVIRONMENT", "FILES", "EXIT STATUS",
+                  "EXAMPLES", "SEE ALSO"):
+        assert section(page, title).strip(), title
+    assert f".Nm {name}\n" in section(page, "NAME")
+
+
+def test_man_page_has_the_defaults():
+    """The same as the other page's table."""
+    page = manual("loads-runner.1")
+    rows = (ROOT / PAGES["loads-runner"]).read_text().splitlines()
+    found = 0
+    for row in rows:
+        match = re.match(r"\| .*?`(--[a-z-]+)[^|]*\| (\d+\w?) \|", row)
+        if match:
+            entry = re.search(rf"^\.It .*Fl {match[1][1:]}\b.*\n((?:[^.].*\n|\.[^I].*\n)*)", page,
+                              re.MULTILINE)
+            assert re.search(rf"default\s+{match[2]}\b", entry[1]), match[1]
+            found += 1
+    assert found >= 6
+
+
+def test_man_page_has_the_exit_codes():
+    listed = re.findall(r"^\.It (\d+)$", section(manual("loads-runner.1"), "EXIT STATUS"), re.MULTILINE)
+    assert listed == exit_codes()
+
+
+def test_man_page_has_the_outputs():
+    types = re.findall(r'^        \.name = "(\w+)"', (ROOT / "client/outputs/output.c").read_text(),
+                       re.MULTILINE)
+    listed = re.findall(r"^\.It Cm (\w+)$", manual("loads-runner.1"), re.MULTILINE)
+    assert len(types) >= 4 and sorted(listed) == sorted(types)
+
+
+def public_names():
+    """Functions, macros and types of loads.h, but for what is its own business: names that end in _."""
+    header = (ROOT / HEADER).read_text()
+    code = re.sub(r"/\*.*?\*/", "", header, flags=re.DOTALL)
+    names = set(re.findall(r"^LOADS_API [^;(]*?\b(loads_\w+)\(", code, re.MULTILINE))
+    names |= set(re.findall(r"^#define (\w+)", code, re.MULTILINE))
+    names |= set(re.findall(r"^(?:typedef )?struct (loads_\w+)", code, re.MULTILINE))
+    guard = re.search(r"^#ifndef (\w+)", code, re.MULTILINE)[1]
+    return {name for name in names if not name.endswith("_")} - {guard}
+
+
+def test_man_page_has_all_of_the_header():
+    page = manual("loads.h.3")
+    names = public_names()
+    assert len(names) > 50
+    assert set(re.findall(r"\b(?:loads|LOADS)_\w+\b", page)) == names
+
+
+@pytest.mark.parametrize("struct", ["loads_request", "loads_response"])
+def test_man_page_has_the_fields(struct):
+    """Under the same types, in the same order."""
+    header = (ROOT / HEADER).read_text()
+    body = re.search(rf"^struct {struct} {{\n(.*?)^}};", header, re.MULTILINE | re.DOTALL)[1]
+    fields = re.findall(r"^    (\w[^;]*);", body, re.MULTILINE)
+    fields = [field for field in fields if not field.endswith("_")]
+    page = manual("loads.h.3")
+    listed = page[page.index(f"The fields of\n.Vt {struct} :\n"):]
+    listed = listed[:listed.index("\n.El\n")]
+    assert fields and re.findall(r'^\.It Va "(.*)"$', listed, re.MULTILINE) == fields
+
+
+def test_man_page_has_the_prototypes():
+    """Each function under SYNOPSIS has the parameters that it has in the header."""
+    header = re.sub(r"/\*.*?\*/", "", (ROOT / HEADER).read_text(), flags=re.DOTALL)
+    page = section(manual("loads.h.3"), "SYNOPSIS")
+    declared = re.findall(r"^LOADS_API (.*?[ *])(loads_\w+[a-z])\(((?:[^()]|\([^()]*\))*)\)", header,
+                          re.MULTILINE)
+    assert len(declared) > 10
+    for result, name, parameters in declared:
+        if name == "loads_register":
+            continue
+        found = re.search(rf'^\.Ft "?([^"\n]*)"?\n\.F[no] {name}((?: .*)?\n(?:\.Fa.*\n)*)', page,
+                          re.MULTILINE)
+        assert found, name
+        assert found[1].replace(" ", "") == result.replace(" ", ""), name
+        listed = re.findall(r'"([^"]*)"|(\.\.\.)', found[2])
+        listed = [one or other for one, other in listed]
+        split = re.split(r",\s*(?![^()]*\))", " ".join(parameters.split()))
+        assert listed == split, name
+
+
+def examples():
+    for number, code in enumerate(re.findall(r"^\.Bd -literal.*?\n(.*?)^\.Ed$", manual("loads.h.3"),
+                                             re.MULTILINE | re.DOTALL)):
+        if "#include" in code:
+            yield pytest.param(code.replace(r"\e", "\\"), id=str(number))
+
+
+@pytest.mark.parametrize("code", examples())
+def test_example_of_the_man_page_compiles(tmp_path, code):
+    (tmp_path / "example.c").write_text(code)
+    ran = subprocess.run(
+        ["cc", "-std=gnu17", "-fsyntax-only", "-Wall", "-Wextra", "-Werror",
+         f"-I{ROOT / 'lib/include'}", "example.c"],
+        cwd=tmp_path, capture_output=True, text=True,
+    )
+    assert ran.returncode == 0, ran.stderr
+
+
+@pytest.mark.parametrize("page", ["docs/loads-runner.md", "loads-runner.1"])
+def test_example_of_a_configuration_file_is_accepted(program, tmp_path, page):
     """The file in the page, with nothing that would start: each key is known."""
-    page = (ROOT / PAGES["loads-runner"]).read_text()
-    example = re.search(r"^    (\[loads\]\n(?:    .*\n)+)", page, re.MULTILINE)[1]
-    text = re.sub(r"^    ", "", example, flags=re.MULTILINE)
+    if page.endswith(".1"):
+        text = re.search(r"^(\[loads\]\n.*?)^\.Ed$", manual(page), re.MULTILINE | re.DOTALL)[1]
+    else:
+        indented = re.search(r"^    (\[loads\]\n(?:    .*\n)+)", (ROOT / page).read_text(),
+                             re.MULTILINE)[1]
+        text = re.sub(r"^    ", "", indented, flags=re.MULTILINE)
     path = tmp_path / "loads.ini"
     path.write_text(text)
     ran = subprocess.run(

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from running import MODULES
+from reports import MODULES
 
 
 @pytest.fixture

@@ -4,8 +4,12 @@
 import json
 import os
 import re
+import ssl
+import subprocess
 
 import pytest
+
+from runner import Gate
 
 FQN = "example.TestWebSite.test_es"
 
@@ -184,6 +188,47 @@ LOADS_TEST(Relative, all)
     assert paths(target) == ["/any/a/b", "/any/a/c", "/any/d"]
 
 
+@pytest.fixture
+def tls_server(tmp_path):
+    """An HTTPS server: its port, and the file of its certificate, which no authority has signed."""
+    certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost",
+         "-addext", "subjectAltName=DNS:localhost", "-keyout", key, "-out", certificate],
+        check=True, capture_output=True,
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    gate = Gate(context)
+    gate.open()
+    yield gate.server.server_port, certificate
+    gate.close()
+
+
+def test_certificates_are_checked(runner, tls_server):
+    port, _ = tls_server
+    ran = runner.summarize(f"https://localhost:{port}/")
+    assert ran.code == 1
+    assert ran.counts["Errors"] == 1
+    assert ran.summary["errors"][0]["class"] == "tls"
+    assert "self-signed certificate" in ran.summary["errors"][0]["message"]
+
+
+def test_ca_file(runner, tls_server):
+    port, certificate = tls_server
+    assert runner.run(f"https://localhost:{port}/", "--ca-file", certificate).code == 0
+    ran = runner.run(f"https://127.0.0.1:{port}/", "--ca-file", certificate)
+    assert ran.code == 1  # it is another's
+    assert "127.0.0.1" in ran.stdout
+
+
+def test_insecure(runner, tls_server):
+    port, _ = tls_server
+    ran = runner.run(f"https://127.0.0.1:{port}/", "--insecure", "--hits", "3")
+    assert ran.code == 0
+    assert ran.counts["Success"] == 3
+
+
 # ---- how much ------------------------------------------------------------------------------------
 
 
@@ -209,6 +254,22 @@ def test_timeout(runner, target):
     assert ran.counts == {"Hits": 0, "Success": 0, "Errors": 2, "Failures": 0}
     assert ran.summary["errors"][0]["class"] == "timeout"
     assert ran.summary["options"]["http_timeout_usec"] == 100000
+
+
+def test_stall_timeout(runner):
+    """A test that goes round for ever is an error, told with its name."""
+    runner.write("busy.c", """\
+#include <loads/loads.h>
+LOADS_TEST(Busy, once)
+{
+    while (loads_iteration(user) == 0) {
+    }
+}
+""")
+    ran = runner.summarize("busy.Busy.once", "--hits", "2", "--stall-timeout", "1")
+    assert ran.code == 1
+    assert ran.counts == {"Hits": 0, "Success": 1, "Errors": 1, "Failures": 0}
+    assert "Busy.once" in ran.stdout and "busy.c:" in ran.stdout
 
 
 @pytest.mark.parametrize("workers, processes", [(1, 1), (3, 3), (9, 4)])

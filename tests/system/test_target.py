@@ -361,6 +361,149 @@ def test_hang(target):
     assert (counts["answers"], counts["abandoned"]) == (0, 1)
 
 
+def test_reset_behind_the_head(target):
+    received, was_reset = raw(target, get("/reset-before-body?size=1000"))
+    assert was_reset
+    assert b"\r\nContent-Length: 1000\r\n" in received
+    assert head_and_body(received)[1] == b""
+    assert target.counts()["resets"] == 1
+
+
+def test_reset_behind_the_body(target):
+    received, was_reset = raw(target, get("/reset-after-body?size=1000"))
+    assert was_reset
+    assert head_and_body(received)[1] == pattern(1000)
+    counts = target.counts()
+    assert (counts["answers"], counts["resets"]) == (1, 0)
+
+
+def test_interim_answers(target):
+    received, _ = raw(target, closing("/interim/103/interim/100/size/3"))
+    first, second, final, body = received.split(b"\r\n\r\n")
+    assert first.startswith(b"HTTP/1.1 103 ") and b"\r\nLink: " in first
+    assert second.startswith(b"HTTP/1.1 100 ")
+    assert final.startswith(b"HTTP/1.1 200 ")
+    assert body == b"abc"
+
+
+def test_answer_before_the_body_is_read(target):
+    with connect(target) as client:
+        client.sendall(b"POST /early/status/413 HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n")
+        received, was_reset = receive(client)
+        client.sendall(b"x" * 1000000)
+    assert not was_reset
+    assert received.startswith(b"HTTP/1.1 413 ")
+    assert b"\r\nConnection: close\r\n" in received
+
+
+def test_slow(target):
+    began = time.monotonic()
+    with connect(target) as client:
+        client.sendall(closing("/slow/2/size/10"))
+        pieces = []
+        while piece := client.recv(65536):
+            pieces.append(piece)
+    received = b"".join(pieces)
+    assert head_and_body(received)[1] == pattern(10)
+    assert len(pieces) > 1
+    assert time.monotonic() - began >= 0.002 * (len(received) - 1)
+
+
+def test_loop(connection):
+    answer, _ = ask(connection, "/loop/size/3?_a=b")
+    assert (answer.status, answer.headers["Location"]) == (302, "/loop/size/3?_a=b")
+
+
+def test_endless_auth(connection):
+    for headers in ({}, {"Authorization": "Basic dXNlcjpwYXNzd29yZA=="}):
+        answer, _ = ask(connection, "/auth/endless", headers=headers)
+        assert (answer.status, answer.headers["WWW-Authenticate"]) == (401, 'Basic realm="target"')
+
+
+def test_many_cookies(connection):
+    answer, _ = ask(connection, "/cookie/many/3")
+    assert answer.headers.get_all("Set-Cookie") == [f"many{i}={i}; Path=/" for i in range(3)]
+
+
+def test_bomb(connection):
+    answer, body = ask(connection, "/bomb/40")
+    assert answer.headers["Content-Encoding"] == "gzip"
+    assert len(body) < 50000
+    assert gzip.decompress(body) == bytes(40 << 20)
+    answer, body = ask(connection, "/bomb/1024")
+    assert int(answer.headers["Content-Length"]) == len(body)
+    checksum, size = struct.unpack("<II", body[-8:])
+    assert size == 1 << 30
+    answer, body = ask(connection, "/bomb/40", "HEAD")
+    assert body == b""
+
+
+def test_close_unsaid(target):
+    received, was_reset = raw(target, get("/close-unsaid/size/3"))
+    assert not was_reset
+    assert b"Connection" not in received
+    assert target.counts()["answers"] == 1
+
+
+def test_close_idle(target):
+    """What comes in time is served."""
+    received, was_reset = raw(target, get("/close-idle/60000/size/3") + get("/close-idle/50/size/5"))
+    assert not was_reset
+    assert received.count(b"HTTP/1.1 200 OK") == 2
+    assert received.endswith(b"\r\n\r\nabcde")
+    assert b"Connection" not in received
+
+
+@pytest.mark.parametrize("behaviour, resets", [("close-next", False), ("reset-next", True)])
+def test_the_next_request_fails(target, behaviour, resets):
+    with connect(target) as client:
+        client.sendall(get(f"/{behaviour}/size/3"))
+        received = b""
+        while not received.endswith(b"\r\n\r\nabc"):
+            received += client.recv(65536)
+        client.sendall(b"G")
+        assert receive(client) == (b"", resets)
+    counts = target.counts()
+    assert (counts["requests"], counts["answers"]) == (1, 1)
+    assert (counts["resets"], counts["cut"]) == (int(resets), int(not resets))
+
+
+def test_raw(target):
+    assert raw(target, get("/raw/header-nul")) == (
+        b"HTTP/1.1 200 OK\r\nX-Nul: a\0b\r\nContent-Length: 5\r\n\r\nhello",
+        False,
+    )
+    counts = target.counts()
+    assert (counts["requests"], counts["answers"], counts["cut"]) == (1, 0, 1)
+
+
+def test_raw_in_many_parts(target):
+    with connect(target) as client:
+        client.sendall(get("/raw/headers-many") + closing("/size/3"))
+        received, _ = receive(client)
+    first, second = received.split(b"hello")
+    assert first.count(b"\r\nX-Many: ") == 1000
+    assert second.endswith(b"\r\n\r\nabc")
+    assert target.counts()["answers"] == 2
+
+
+def test_raw_with_a_pause(target):
+    began = time.monotonic()
+    with connect(target) as client:
+        client.sendall(get("/raw/two-answers-later") + closing("/size/3"))
+        received, _ = receive(client)
+    assert time.monotonic() - began >= 0.05
+    assert [int(status) for status in re.findall(rb"HTTP/1.1 (\d+)", received)] == [200, 500, 200]
+
+
+@pytest.mark.parametrize("name", ["headers-endless", "header-endless", "interim-endless"])
+def test_endless_answers_end(target, name):
+    received, was_reset = raw(target, get(f"/raw/{name}"))
+    assert not was_reset
+    assert 9_000_000 < len(received) < 20_000_000
+    assert target.counts()["cut"] == 1
+
+
 @pytest.mark.parametrize("path", ["/delay/3600000", "/size/1000000000000"])
 @pytest.mark.parametrize("reset", [False, True])
 def test_clients_that_leave_are_counted(target, path, reset):
@@ -394,6 +537,13 @@ def test_clients_that_leave_are_counted(target, path, reset):
         ("/header/X", 400),
         ("/header/X:a%0d%0aY:b", 400),
         ("/cookie/set/a", 400),
+        ("/cookie/many/0", 400),
+        ("/interim/99", 400),
+        ("/interim/200", 400),
+        ("/bomb/0", 400),
+        ("/bomb/4096", 400),
+        ("/raw", 400),
+        ("/raw/unheard-of", 400),
         ("/redirect/x", 400),
         ("/any?url=%0a", 400),
     ],
@@ -586,4 +736,5 @@ def test_help_names_every_behaviour(program):
     assert (result.returncode, result.stderr) == (0, "")
     for name in ("status/N", "delay/MSEC", "redirect-to", "cookie/set/NAME/VALUE", "hang"):
         assert f"  /{name} " in result.stdout
+    assert "  headers-endless " in result.stdout
     assert "/-/counts" in result.stdout

@@ -2,6 +2,8 @@
 /* An answer is a row of literals (the head, the framing of chunks) and pieces of the body behind
  * them; answer_fill() walks along it, so that nothing but a compressed or an echoed body is ever in
  * memory as a whole. A fault is a number of bytes after which the walk ends, and what happens then.
+ * Other answers are a few parts, some of them many times over: scripts, and bombs, whose zeros are
+ * compressed a mebibyte at a time into always the same bytes.
  */
 #include "answer.h"
 
@@ -15,6 +17,8 @@
 #define GZIP_WINDOW_BITS    (15 + 16) /* zlib's way to ask for gzip's format */
 
 static const char alphabet[] = "abcdefghijklmnopqrstuvwxyz";
+#define BOMB_BLOCK_BYTES ((size_t)1 << 20)
+
 static const char garbage[] = "\x01\x02 this is no HTTP \xff\xfe\r\n\r\n";
 
 void answer_clear(struct answer *answer)
@@ -120,6 +124,75 @@ static int compress_body(struct answer *answer, enum coding coding)
     return 0;
 }
 
+/* Deflates a block of zeros in such a way that it can be repeated: it ends on a byte, and what
+ * comes behind it doesn't look back. */
+static int add_zeros(struct text *text)
+{
+    static const unsigned char zeros[65536];
+    unsigned char piece[4096];
+    z_stream stream = {0};
+    int result = 0;
+
+    if (deflateInit2(&stream, Z_BEST_COMPRESSION, Z_DEFLATED, -MAX_WBITS, MAX_MEM_LEVEL,
+                     Z_DEFAULT_STRATEGY) != Z_OK) {
+        return -ENOMEM;
+    }
+    for (size_t given = 0; result == 0 && given < BOMB_BLOCK_BYTES; given += sizeof zeros) {
+        bool last = given + sizeof zeros == BOMB_BLOCK_BYTES;
+        stream.next_in = (Bytef *)zeros; /* zlib reads it only */
+        stream.avail_in = sizeof zeros;
+        do {
+            stream.next_out = piece;
+            stream.avail_out = sizeof piece;
+            (void)deflate(&stream, last ? Z_FULL_FLUSH : Z_NO_FLUSH); /* has all it needs */
+            result = text_append(text, piece, sizeof piece - stream.avail_out);
+        } while (result == 0 && stream.avail_out == 0);
+    }
+    (void)deflateEnd(&stream); /* it is in the middle, and complains */
+    return result;
+}
+
+static void put_little_endian(unsigned char *to, uint64_t number)
+{
+    for (unsigned i = 0; i < 4; i++) {
+        to[i] = (unsigned char)(number >> (8 * i));
+    }
+}
+
+/* A member of gzip (RFC 1952), in three parts of answer->body; their bytes are set when it no
+ * longer grows. */
+static int make_bomb(struct answer *answer, uint64_t size)
+{
+    static const unsigned char header[10] = {0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255};
+    unsigned char trailer[10] = {3, 0}; /* an empty last block; then checksum and size */
+    _cleanup_free_ unsigned char *zeros = calloc(1, BOMB_BLOCK_BYTES);
+    uLong checksum = crc32(0, NULL, 0);
+
+    if (!zeros) {
+        return -ENOMEM;
+    }
+    uLong of_block = crc32(checksum, zeros, (uInt)BOMB_BLOCK_BYTES);
+    uint32_t blocks = (uint32_t)(size / BOMB_BLOCK_BYTES);
+    for (uint32_t i = 0; i < blocks; i++) {
+        checksum = crc32_combine(checksum, of_block, (z_off_t)BOMB_BLOCK_BYTES);
+    }
+    put_little_endian(trailer + 2, checksum);
+    put_little_endian(trailer + 6, size);
+    int result = text_append(&answer->body, header, sizeof header);
+    result = result < 0 ? result : add_zeros(&answer->body);
+    size_t block_size = answer->body.size - sizeof header;
+    result = result < 0 ? result : text_append(&answer->body, trailer, sizeof trailer);
+    if (result < 0) {
+        return result;
+    }
+    const char *bytes = answer->body.bytes;
+    answer->parts[1] = (struct part){bytes, sizeof header, 1, 0};
+    answer->parts[2] = (struct part){bytes + sizeof header, block_size, blocks, 0};
+    answer->parts[3] = (struct part){bytes + sizeof header + block_size, sizeof trailer, 1, 0};
+    answer->body_size = sizeof header + block_size * blocks + sizeof trailer;
+    return 0;
+}
+
 static int make_body(struct answer *answer, struct plan *plan, struct request *request)
 {
     int result = 0;
@@ -132,6 +205,9 @@ static int make_body(struct answer *answer, struct plan *plan, struct request *r
     }
     if (result < 0) {
         return result;
+    }
+    if (plan->source == SOURCE_BOMB) {
+        return make_bomb(answer, plan->size);
     }
     if (plan->source == SOURCE_PATTERN) {
         answer->body_size = plan->size;
@@ -155,8 +231,11 @@ static int make_head(struct answer *answer, const struct plan *plan, const struc
 {
     struct text *head = &answer->head;
     struct slice echoed = request_header(request, "content-type");
-    int result = text_add(head, "HTTP/1.1 %u %s\r\n", answer->status, reason(answer->status));
+    int result = text_append(head, plan->before.bytes, plan->before.size);
 
+    result = result < 0
+                 ? result
+                 : text_add(head, "HTTP/1.1 %u %s\r\n", answer->status, reason(answer->status));
     if (result == 0 && plan->source == SOURCE_ECHO && echoed.size > 0) {
         result = text_add(head, "Content-Type: %.*s\r\n", (int)echoed.size, echoed.bytes);
     } else if (result == 0 && !is_bodyless(answer->status)) {
@@ -201,6 +280,14 @@ static void plan_fault(struct answer *answer, enum fault fault)
         answer->left = answer->head.size / 2;
         answer->end = END_RESET;
         return;
+    case FAULT_RESET_BEFORE_BODY:
+        answer->left = answer->head.size;
+        answer->end = END_RESET;
+        return;
+    case FAULT_RESET_AFTER_BODY:
+        answer->complete = true;
+        answer->end = END_RESET;
+        return;
     case FAULT_RESET_IN_BODY:
     case FAULT_HALF:
         answer->left = answer->head.size + answer->body_size / 2;
@@ -219,15 +306,30 @@ static void plan_fault(struct answer *answer, enum fault fault)
     }
 }
 
+static int make_script(struct answer *answer, const struct script *script)
+{
+    memcpy(answer->parts, script->parts, sizeof answer->parts);
+    answer->n_parts = SCRIPT_MAX_PARTS;
+    answer->status = script->status;
+    answer->complete = script->status > 0;
+    answer->end = script->end;
+    answer->left = UINT64_MAX;
+    return 0;
+}
+
 int answer_make(struct answer *answer, struct plan *plan, struct request *request)
 {
+    answer->slow_msec = plan->pause_msec;
+    if (plan->source == SOURCE_SCRIPT) {
+        return make_script(answer, plan->script);
+    }
     answer->status = plan->status ? plan->status : plan->location.size > 0 ? 302 : 200;
     answer->end = plan->close || !request->keep_alive ? END_CLOSE : END_KEEP;
     int result = make_body(answer, plan, request);
     if (result < 0) {
         return result;
     }
-    if (request->minor == 1) {
+    if (request->minor == 1 && plan->source != SOURCE_BOMB) {
         answer->chunks = (unsigned)MIN(plan->chunks, MAX(answer->body_size, 1));
     }
     result = make_head(answer, plan, request);
@@ -237,6 +339,12 @@ int answer_make(struct answer *answer, struct plan *plan, struct request *reques
     if (is_bodyless(answer->status) || slice_is(request->method, "HEAD")) {
         answer->body_size = 0;
         answer->chunks = 0;
+    } else if (plan->source == SOURCE_BOMB) {
+        answer->parts[0] = (struct part){answer->head.bytes, answer->head.size, 1, 0};
+        answer->n_parts = SCRIPT_MAX_PARTS;
+    }
+    if (plan->close_unsaid) {
+        answer->end = END_CLOSE;
     }
     plan_fault(answer, plan->fault);
     return 0;
@@ -250,9 +358,27 @@ static uint64_t chunk_bytes(const struct answer *answer)
     return size + (answer->chunk < answer->body_size % answer->chunks ? 1 : 0);
 }
 
+static bool next_part(struct answer *answer)
+{
+    while (answer->part < answer->n_parts && answer->parts[answer->part].times == 0) {
+        answer->part++;
+    }
+    if (answer->part == answer->n_parts) {
+        return false;
+    }
+    struct part *part = &answer->parts[answer->part];
+    part->times--;
+    answer->literal = part->bytes;
+    answer->literal_left = part->size;
+    return true;
+}
+
 /* Goes on to the next literal and piece; false: there is none. */
 static bool next(struct answer *answer)
 {
+    if (answer->n_parts > 0) {
+        return next_part(answer);
+    }
     if (!answer->started) {
         answer->started = true;
         answer->literal = answer->head.bytes;
@@ -291,15 +417,19 @@ static void write_body(const struct answer *answer, char *to, size_t size)
 
 size_t answer_fill(struct answer *answer, char *buffer, size_t size)
 {
-    size_t room = MIN(size, answer->left), used = 0;
+    size_t room = MIN(answer->slow_msec > 0 ? 1 : size, answer->left), used = 0;
 
-    while (used < room) {
+    answer->pause_msec = 0;
+    while (used < room && answer->pause_msec == 0) {
         if (answer->literal_left > 0) {
             size_t count = MIN(answer->literal_left, room - used);
             memcpy(buffer + used, answer->literal, count);
             answer->literal += count;
             answer->literal_left -= count;
             used += count;
+            if (answer->literal_left == 0 && answer->part < answer->n_parts) {
+                answer->pause_msec = answer->parts[answer->part].pause_msec;
+            }
         } else if (answer->piece_left > 0) {
             size_t count = MIN(answer->piece_left, room - used);
             write_body(answer, buffer + used, count);
@@ -311,5 +441,8 @@ size_t answer_fill(struct answer *answer, char *buffer, size_t size)
         }
     }
     answer->left -= used;
+    if (used > 0 && answer->slow_msec > 0) {
+        answer->pause_msec = answer->slow_msec;
+    }
     return used;
 }

@@ -4,25 +4,24 @@
 #define LOADS_TARGET_ANSWER_H
 
 #include "plan.h"
+#include "script.h"
 
-/* What to do with the connection when the last byte is sent. */
-enum answer_end {
-    END_KEEP,
-    END_CLOSE, /* in order */
-    END_RESET,
-    END_HANG, /* nothing, until the client goes */
-};
+#define ANSWER_MAX_SEC 10 /* of a script: what goes on for ever ends here */
 
 /* All zero: none. */
 struct answer {
     unsigned status;
     enum answer_end end;
-    bool complete; /* all of it will be sent: it isn't cut short on purpose */
+    bool complete;       /* all of it will be sent: it isn't cut short on purpose */
+    uint64_t pause_msec; /* to wait before the next bytes: set by answer_fill() */
+    uint64_t slow_msec;  /* to wait between any two */
 
     struct text head, body; /* body: when it isn't a pattern */
     uint64_t body_size, body_offset;
     unsigned chunks, chunk; /* 0 chunks: one piece */
     bool started, ended;
+    struct part parts[SCRIPT_MAX_PARTS]; /* instead of all that */
+    size_t n_parts, part;
     char framing[32];
     const char *literal; /* bytes that come next, */
     size_t literal_left;
@@ -32,7 +31,8 @@ struct answer {
 
 void answer_clear(struct answer *answer);
 
-/* Makes the answer that a plan asks for; takes the plan's body. -ENOMEM, -E2BIG. */
+/* Makes the answer that a plan asks for; takes the plan's body. -ENOMEM, -E2BIG. `plan` and
+ * `request` may go before it. */
 int answer_make(struct answer *answer, struct plan *plan, struct request *request) _must_check_;
 
 /* Writes the next bytes to `buffer` and returns how many; 0: that was all. */

@@ -5,12 +5,16 @@
 #include <string.h>
 
 #include "plan.h"
+#include "script.h"
 
 #define MAX_BODY_BYTES   ((uint64_t)1 << 40)
 #define MAX_DELAY_MSEC   3600000
 #define MAX_CHUNKS       1000000
 #define MAX_REDIRECTS    1000000
 #define MAX_HEADER_BYTES 65536
+#define MAX_COOKIES      10000
+#define MAX_PAUSE_MSEC   1000
+#define MAX_BOMB_MIB     4095 /* gzip's trailer has 32 bits for the size */
 
 /* What "Basic" credentials of user:password look like. */
 #define CREDENTIALS "Basic dXNlcjpwYXNzd29yZA=="
@@ -134,6 +138,17 @@ APPLY(cookies)
     return result;
 }
 
+APPLY(cookie_many)
+{
+    int result = 0;
+
+    for (uint64_t i = 0; result == 0 && i < number; i++) {
+        result = text_add(&plan->headers, "Set-Cookie: many%llu=%llu; Path=/\r\n",
+                          (unsigned long long)i, (unsigned long long)i);
+    }
+    return result;
+}
+
 /* The same target with the number one less, wherever it stands. */
 APPLY(redirect)
 {
@@ -147,6 +162,12 @@ APPLY(redirect)
     return text_add(&plan->location, "%.*s%llu%.*s", (int)value->target_offset, target,
                     (unsigned long long)number - 1, (int)(request->target.size - end),
                     target + end);
+}
+
+APPLY(loop)
+{
+    text_clear(&plan->location);
+    return text_append(&plan->location, request->target.bytes, request->target.size);
 }
 
 APPLY(redirect_to)
@@ -197,6 +218,73 @@ APPLY(close_after)
     return 0;
 }
 
+APPLY(auth_endless)
+{
+    plan->status = 401;
+    return text_add(&plan->headers, "WWW-Authenticate: Basic realm=\"target\"\r\n");
+}
+
+APPLY(bomb)
+{
+    plan->source = SOURCE_BOMB;
+    plan->size = number << 20;
+    plan->has_body = true;
+    plan->coding = CODING_GZIP;
+    return 0;
+}
+
+/* A hint has a cookie of its own, which isn't the answer's. */
+APPLY(interim)
+{
+    return text_add(&plan->before, "HTTP/1.1 %llu Interim\r\nX-Hint: %llu\r\n%s\r\n",
+                    (unsigned long long)number, (unsigned long long)number,
+                    number == 103 ? "Link: </a>; rel=preload\r\nSet-Cookie: hint=1; Path=/\r\n"
+                                  : "");
+}
+
+APPLY(early)
+{
+    plan->early = true;
+    return 0;
+}
+
+APPLY(slow)
+{
+    plan->pause_msec = number;
+    return 0;
+}
+
+APPLY(close_unsaid)
+{
+    plan->close_unsaid = true;
+    return 0;
+}
+
+APPLY(close_idle)
+{
+    plan->idle_msec = number;
+    return 0;
+}
+
+APPLY(close_next)
+{
+    plan->next = NEXT_IS_CLOSED;
+    return 0;
+}
+
+APPLY(reset_next)
+{
+    plan->next = NEXT_IS_RESET;
+    return 0;
+}
+
+APPLY(raw)
+{
+    plan->source = SOURCE_SCRIPT;
+    plan->script = script_find(value->text);
+    return plan->script ? 0 : -EINVAL;
+}
+
 #define APPLY_FAULT(name, which)                                                                   \
     APPLY(name)                                                                                    \
     {                                                                                              \
@@ -206,7 +294,9 @@ APPLY(close_after)
 
 APPLY_FAULT(reset, FAULT_RESET)
 APPLY_FAULT(reset_in_headers, FAULT_RESET_IN_HEADERS)
+APPLY_FAULT(reset_before_body, FAULT_RESET_BEFORE_BODY)
 APPLY_FAULT(reset_in_body, FAULT_RESET_IN_BODY)
+APPLY_FAULT(reset_after_body, FAULT_RESET_AFTER_BODY)
 APPLY_FAULT(half, FAULT_HALF)
 APPLY_FAULT(garbage, FAULT_GARBAGE)
 APPLY_FAULT(hang, FAULT_HANG)
@@ -222,20 +312,35 @@ const struct behaviour behaviours[] = {
     {"echo", NULL, 0, 0, "the request's body, its type, and its method as X-Method", echo},
     {"header", "NAME:VALUE", 0, 0, "a header more", header},
     {"cookie/set", "NAME/VALUE", 0, 0, "sets a cookie for all paths", cookie_set},
+    {"cookie/many", "N", 1, MAX_COOKIES, "sets N cookies: many0=0, many1=1, …", cookie_many},
     {"cookies", NULL, 0, 0, "the Cookie header as received", cookies},
     {"redirect", "N", 0, MAX_REDIRECTS, "N redirects, each to N-1, then 200", redirect},
+    {"loop", NULL, 0, 0, "redirects to itself", loop},
     {"redirect-to", NULL, 0, 0, "redirects to url=URL", redirect_to},
     {"url", "URL", 0, 0, "where redirect-to leads", url},
     {"chunked", "N", 1, MAX_CHUNKS, "the body in N chunks (16 bytes each without size)", chunked},
     {"gzip", NULL, 0, 0, "the body compressed, at most 16 MiB of it", gzip},
     {"deflate", NULL, 0, 0, "the same in zlib's format", deflate},
+    {"bomb", "MIB", 1, MAX_BOMB_MIB, "zeros, compressed to a thousandth", bomb},
     {"auth/basic", NULL, 0, 0, "401 unless it is user:password", auth_basic},
+    {"auth/endless", NULL, 0, 0, "401 whatever comes", auth_endless},
+    {"interim", "N", 100, 199, "an answer of status N before the final one", interim},
+    {"early", NULL, 0, 0, "answers before it has read the body, and closes", early},
+    {"slow", "MSEC", 1, MAX_PAUSE_MSEC, "byte by byte, with that time in between", slow},
     {"close", NULL, 0, 0, "says Connection: close and closes", close_after},
+    {"close-unsaid", NULL, 0, 0, "closes without having said so", close_unsaid},
+    {"close-idle", "MSEC", 1, MAX_DELAY_MSEC, "closes after that time without a request",
+     close_idle},
+    {"close-next", NULL, 0, 0, "closes when the next request begins to come", close_next},
+    {"reset-next", NULL, 0, 0, "resets when the next request begins to come", reset_next},
     {"reset", NULL, 0, 0, "resets the connection before any byte", reset},
     {"reset-in-headers", NULL, 0, 0, "resets after half of the head", reset_in_headers},
+    {"reset-before-body", NULL, 0, 0, "resets behind the head", reset_before_body},
     {"reset-in-body", NULL, 0, 0, "resets after half of the body", reset_in_body},
+    {"reset-after-body", NULL, 0, 0, "resets when all is sent", reset_after_body},
     {"half", NULL, 0, 0, "closes after half of the body", half},
     {"garbage", NULL, 0, 0, "sends bytes that are no HTTP and closes", garbage},
     {"hang", NULL, 0, 0, "never answers", hang},
+    {"raw", "NAME", 0, 0, "sends one of the answers below, whatever else is asked for", raw},
     {0},
 };

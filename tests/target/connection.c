@@ -14,7 +14,7 @@
 
 #define INPUT_MAX_BYTES   ((size_t)REQUEST_MAX_HEAD_BYTES + 4096)
 #define INPUT_FIRST_BYTES ((size_t)1024)
-#define LINGER_SEC        2.
+#define LINGER_MSEC       2000
 
 enum state {
     STATE_HEAD,     /* reads a request's head */
@@ -32,13 +32,14 @@ struct connection {
     enum state state;
     ev_io io;
     ev_timer timer;
-    bool eof;     /* the client sends nothing more */
-    bool blocked; /* the socket takes nothing now */
-    bool counted; /* as a connection */
-    bool first;   /* no request was read yet */
-    bool admin;   /* the current request isn't counted */
-    bool refused; /* it wasn't readable: nor is what follows it */
-    int events;   /* that `io` waits for */
+    bool eof;               /* the client sends nothing more */
+    bool blocked;           /* the socket takes nothing now */
+    bool counted;           /* as a connection */
+    bool first;             /* no request was read yet */
+    bool admin;             /* the current request isn't counted */
+    bool refused;           /* it wasn't read to its end: nor is what follows it */
+    enum next_request next; /* what the next request runs into */
+    int events;             /* that `io` waits for */
 
     char *input;
     size_t input_size, input_capacity;
@@ -169,6 +170,16 @@ static int refuse(struct connection *connection, unsigned status)
                       : answer_make(&connection->answer, &connection->plan, &connection->request);
 }
 
+/* A client that is on its second request, and was to run into this. */
+static void fail_request(struct connection *connection)
+{
+    bool closes = connection->next == NEXT_IS_CLOSED;
+
+    connection->next = NEXT_IS_SERVED;
+    connection->answer.end = closes ? END_CLOSE : END_RESET;
+    connection->state = STATE_ANSWER;
+}
+
 static int send_continue(struct connection *connection)
 {
     static const char text[] = "HTTP/1.1 100 Continue\r\n\r\n";
@@ -178,42 +189,13 @@ static int send_continue(struct connection *connection)
                                                                                            : -EPIPE;
 }
 
-/* 1: went on to another state; 0: needs more input. */
-static int read_head(struct connection *connection)
+static void start_timer(struct connection *connection, uint64_t msec)
 {
-    size_t used = 0;
-    unsigned status;
-    struct request *request = &connection->request;
+    struct ev_loop *loop = server_loop(connection->server);
 
-    int result =
-        request_read_head(request, connection->input, connection->input_size, &used, &status);
-    if (result == -EBADMSG) {
-        result = refuse(connection, status);
-        return result < 0 ? result : 1;
-    }
-    if (result < 0) {
-        return result;
-    }
-    drop_input(connection, used);
-    if (result == 0) {
-        return 0;
-    }
-    result = plan_make(&connection->plan, request);
-    if (result < 0) {
-        return result;
-    }
-    connection->admin = connection->plan.admin != ADMIN_NONE;
-    if (connection->admin && connection->first) {
-        counts_forget_connection(server_counts(connection->server));
-        connection->counted = false;
-    }
-    connection->first = false;
-    request->keep_body = connection->plan.source == SOURCE_ECHO;
-    connection->state = STATE_BODY;
-    if (request->expects_continue && request->framing != BODY_NONE && connection->input_size == 0) {
-        result = send_continue(connection);
-    }
-    return result < 0 ? result : 1;
+    ev_now_update(loop); /* timers count from the loop's idea of now */
+    ev_timer_set(&connection->timer, (double)msec / 1000., 0.);
+    ev_timer_start(loop, &connection->timer);
 }
 
 static int make_admin_answer(struct connection *connection)
@@ -254,11 +236,60 @@ static int begin_answer(struct connection *connection)
     connection->state = STATE_ANSWER;
     if (connection->plan.delay_msec > 0) {
         connection->state = STATE_DELAY;
-        ev_now_update(server_loop(server)); /* timers count from the loop's idea of now */
-        ev_timer_set(&connection->timer, (double)connection->plan.delay_msec / 1000., 0.);
-        ev_timer_start(server_loop(server), &connection->timer);
+        start_timer(connection, connection->plan.delay_msec);
     }
     return 1;
+}
+
+/* 1: went on to another state; 0: needs more input. */
+static int read_head(struct connection *connection)
+{
+    size_t used = 0;
+    unsigned status;
+    struct request *request = &connection->request;
+
+    if (connection->input_size > 0) {
+        ev_timer_stop(server_loop(connection->server), &connection->timer); /* no longer idle */
+        if (connection->next != NEXT_IS_SERVED) {
+            fail_request(connection);
+            return 1;
+        }
+    }
+    int result =
+        request_read_head(request, connection->input, connection->input_size, &used, &status);
+    if (result == -EBADMSG) {
+        result = refuse(connection, status);
+        return result < 0 ? result : 1;
+    }
+    if (result < 0) {
+        return result;
+    }
+    drop_input(connection, used);
+    if (result == 0) {
+        return 0;
+    }
+    result = plan_make(&connection->plan, request);
+    if (result < 0) {
+        return result;
+    }
+    connection->admin = connection->plan.admin != ADMIN_NONE;
+    if (connection->admin && connection->first) {
+        counts_forget_connection(server_counts(connection->server));
+        connection->counted = false;
+    }
+    connection->first = false;
+    request->keep_body = connection->plan.source == SOURCE_ECHO;
+    connection->state = STATE_BODY;
+    if (connection->plan.early) {
+        request->keep_alive = false;
+        connection->refused = true;
+        result = begin_answer(connection);
+        return result < 0 ? result : 1;
+    }
+    if (request->expects_continue && request->framing != BODY_NONE && connection->input_size == 0) {
+        result = send_continue(connection);
+    }
+    return result < 0 ? result : 1;
 }
 
 static int read_body(struct connection *connection)
@@ -280,6 +311,13 @@ static int read_body(struct connection *connection)
 }
 
 /* ---- answering ---- */
+
+/* What a client never tires of reading ends nevertheless. */
+static bool takes_too_long(const struct connection *connection)
+{
+    return connection->plan.script &&
+           clock_monotonic_usec() - connection->read_usec > ANSWER_MAX_SEC * USEC_PER_SEC;
+}
 
 /* Sends what is left of the output buffer. 1: nothing is; 0: the socket is full. */
 static int send_bytes(struct connection *connection, const char *bytes, size_t size, size_t *sent)
@@ -319,7 +357,7 @@ static int send_rest(struct connection *connection)
     return result;
 }
 
-/* 1: all of the answer is with the kernel; 0: the socket is full. */
+/* 1: all of the answer is with the kernel; 0: the socket is full, or the rest is to come later. */
 static int send_answer(struct connection *connection)
 {
     char *buffer = server_buffer(connection->server);
@@ -330,6 +368,9 @@ static int send_answer(struct connection *connection)
         if (size == 0) {
             return 1;
         }
+        if (takes_too_long(connection)) {
+            return -ETIMEDOUT;
+        }
         result = send_bytes(connection, buffer, size, &sent);
         if (result == 0) {
             connection->output = malloc(size - sent);
@@ -339,6 +380,10 @@ static int send_answer(struct connection *connection)
             memcpy(connection->output, buffer + sent, size - sent);
             connection->output_size = size - sent;
             connection->output_offset = 0;
+        } else if (result == 1 && connection->answer.pause_msec > 0) {
+            connection->state = STATE_DELAY;
+            start_timer(connection, connection->answer.pause_msec);
+            return 0;
         }
     }
     return result;
@@ -379,9 +424,7 @@ static void close_in_order(struct connection *connection)
     }
     (void)shutdown(connection->io.fd, SHUT_WR); /* the client may be gone: seen when reading */
     connection->state = STATE_LINGER;
-    ev_now_update(server_loop(connection->server));
-    ev_timer_set(&connection->timer, LINGER_SEC, 0.);
-    ev_timer_start(server_loop(connection->server), &connection->timer);
+    start_timer(connection, LINGER_MSEC);
 }
 
 static int end_answer(struct connection *connection)
@@ -391,6 +434,10 @@ static int end_answer(struct connection *connection)
     count_answer(connection);
     switch (connection->answer.end) {
     case END_KEEP:
+        connection->next = connection->plan.next;
+        if (connection->plan.idle_msec > 0) {
+            start_timer(connection, connection->plan.idle_msec);
+        }
         forget_exchange(connection);
         connection->state = STATE_HEAD;
         return 1;
@@ -413,7 +460,7 @@ static int answer(struct connection *connection)
 {
     int result = send_answer(connection);
 
-    connection->blocked = result == 0;
+    connection->blocked = result == 0 && connection->state == STATE_ANSWER;
     return result == 1 ? end_answer(connection) : result;
 }
 

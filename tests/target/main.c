@@ -2,8 +2,8 @@
 /* loads-test-target: an HTTP/1.1 server that does what each request asks it to, also what no sane
  * server does, and counts what it did. Tests compare these counts with what a client reports; so it
  * shares no code with the clients it judges. Options and wiring. The files in reading order:
- * request.c (what came), behaviours.c and plan.c (what it asks for), answer.c (the bytes),
- * connection.c (when), counts.c (what happened), server.c. */
+ * request.c (what came), behaviours.c and plan.c (what it asks for), answer.c and script.c (the
+ * bytes), connection.c (when), counts.c (what happened), server.c. */
 #include <errno.h>
 #include <getopt.h>
 #include <signal.h>
@@ -13,6 +13,7 @@
 
 #include "base/log.h"
 #include "plan.h"
+#include "script.h"
 #include "server.h"
 
 #define PROGRAM    "loads-test-target"
@@ -34,6 +35,11 @@ static const char help_head[] =
     "A path is a row of behaviours, /NAME or /NAME/VALUE one after the other, and so is the\n"
     "query: ?NAME=VALUE&NAME. /status/503/delay/50 is /any?status=503&delay=50. What begins\n"
     "with _ in the query means nothing.\n"
+    "\n";
+
+static const char help_raw[] =
+    "\n"
+    "Behind /raw/, all with the same bytes each time, whatever the request's method:\n"
     "\n";
 
 static const char help_tail[] =
@@ -62,6 +68,10 @@ static void show_help(void)
         (void)snprintf(usage, sizeof usage, "/%s%s%s", b->name, b->value ? "/" : "",
                        b->value ? b->value : "");
         (void)printf("  %-24s %s\n", usage, b->help); /* as above */
+    }
+    (void)fputs(help_raw, stdout); /* as above */
+    for (const struct script *s = scripts; s->name; s++) {
+        (void)printf("  %-24s %s\n", s->name, s->help); /* as above */
     }
     (void)fputs(help_tail, stdout); /* as above */
 }

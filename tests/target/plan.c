@@ -12,6 +12,7 @@ void plan_clear(struct plan *plan)
 {
     text_clear(&plan->body);
     text_clear(&plan->headers);
+    text_clear(&plan->before);
     text_clear(&plan->location);
     *plan = (struct plan){0};
 }

@@ -9,7 +9,7 @@
  *
  * Behind /any a path may go on as it likes, so that tests can have paths of their own; names in the
  * query that begin with '_' mean nothing, so that they can have queries. The whole list is in
- * behaviours.c, a table, and in --help. */
+ * behaviours.c, a table, and in --help; answers that are told byte by byte are in script.c. */
 #ifndef LOADS_TARGET_PLAN_H
 #define LOADS_TARGET_PLAN_H
 
@@ -23,17 +23,28 @@ enum fault {
     FAULT_RESET,            /* before any byte */
     FAULT_RESET_IN_HEADERS, /* after half of the head */
     FAULT_RESET_IN_BODY,    /* after half of the body */
-    FAULT_HALF,             /* closed in order after half of the body */
-    FAULT_GARBAGE,          /* sends bytes that are no HTTP, and closes */
-    FAULT_HANG,             /* sends nothing and waits for the client to go */
+    FAULT_RESET_BEFORE_BODY,
+    FAULT_RESET_AFTER_BODY,
+    FAULT_HALF,    /* closed in order after half of the body */
+    FAULT_GARBAGE, /* sends bytes that are no HTTP, and closes */
+    FAULT_HANG,    /* sends nothing and waits for the client to go */
 };
 
 enum coding { CODING_IDENTITY, CODING_GZIP, CODING_DEFLATE };
+
+/* What the next request on a connection that is kept runs into. */
+enum next_request {
+    NEXT_IS_SERVED,
+    NEXT_IS_CLOSED, /* in order, when its first bytes are there */
+    NEXT_IS_RESET,
+};
 
 enum body_source {
     SOURCE_TEXT,    /* `body` */
     SOURCE_PATTERN, /* `size` bytes of a … z, again and again */
     SOURCE_ECHO,    /* the request's own body */
+    SOURCE_BOMB,    /* `size` bytes of zeros, compressed */
+    SOURCE_SCRIPT,  /* none: the whole answer is `script` */
 };
 
 enum admin { ADMIN_NONE, ADMIN_COUNTS, ADMIN_RESET_COUNTS };
@@ -49,11 +60,18 @@ struct plan {
     unsigned chunks;     /* 0: one piece, with Content-Length */
     const char *type;    /* a literal; NULL: text/plain */
     struct text headers; /* whole lines, each with CRLF */
+    struct text before;  /* other answers, which come before this one */
     struct text location;
     bool needs_location;
     enum coding coding;
     enum fault fault;
+    const struct script *script;
+    bool early;          /* answers when the head is there, and reads no body */
+    uint64_t pause_msec; /* between bytes; 0: as fast as it goes */
     bool close;
+    bool close_unsaid;  /* closes, and the answer doesn't say so */
+    uint64_t idle_msec; /* closes when no request begins in that time; 0: waits for ever */
+    enum next_request next;
     bool refused; /* what was asked for made no sense, and the answer says so */
     enum admin admin;
 };

@@ -56,7 +56,13 @@ static bool is_to(const struct worker *worker, const char *what)
 
 static void say(uint32_t type)
 {
-    if (channel_send(CHANNEL_FD, &(struct message){.type = type}) < 0) {
+    struct pollfd poller = {.fd = CHANNEL_FD, .events = POLLOUT};
+    int r;
+
+    while ((r = channel_send(CHANNEL_FD, &(struct message){.type = type})) == -EAGAIN) {
+        (void)poll(&poller, 1, -1); /* until the garbage in front of it was read */
+    }
+    if (r < 0) {
         _exit(9);
     }
 }
@@ -70,9 +76,11 @@ static void send_garbage(void)
     const size_t sizes[] = {0, 1, 7, sizeof(struct message) + 1, sizeof bytes};
 
     for (size_t i = 0; i < ELEMENTSOF(sizes); i++) {
-        memset(bytes, (int)i, sizeof bytes);
-        (void)send(CHANNEL_FD, bytes, sizes[i], MSG_DONTWAIT); /* full: it has enough */
-        (void)send(CHANNEL_FD, &(struct message){.type = MESSAGE_GO}, sizes[i], MSG_DONTWAIT);
+        for (uint32_t type = 0; type < 8; type++) {
+            memset(bytes, 0xee, sizeof bytes);
+            memcpy(bytes, &type, sizeof type);
+            (void)send(CHANNEL_FD, bytes, sizes[i], MSG_DONTWAIT); /* full: it has enough */
+        }
     }
 }
 
@@ -131,6 +139,12 @@ static void go_wrong(const struct worker *worker)
         (void)raise(SIGKILL);
     } else if (is_to(worker, "scribble-all")) {
         scribble_everything(worker);
+    } else if (is_to(worker, "close-channel")) {
+        close_fd(CHANNEL_FD);
+        hang();
+    } else if (is_to(worker, "stall")) {
+        *worker->area->turned_usec = clock_monotonic_usec();
+        hang();
     } else if (is_to(worker, "hang")) {
         hang();
     }
@@ -306,6 +320,9 @@ static void start_wrong(const struct worker *worker)
     }
     if (is_to(worker, "ignore-term")) {
         (void)signal(SIGTERM, SIG_IGN);
+    }
+    if (is_to(worker, "ignore-abort")) {
+        (void)signal(SIGABRT, SIG_IGN);
     }
     if (is_to(worker, "unformatted")) {
         say(MESSAGE_READY);

@@ -269,6 +269,68 @@ static void test_order(void **state)
     assert_int_equal(again->errors[0].count + again->errors[1].count, 4);
 }
 
+/* ---- the detail stream
+ * --------------------------------------------------------------------------- */
+
+struct told {
+    struct detail records[N_USERS];
+    unsigned n;
+};
+
+static void note(const struct detail *detail, void *context)
+{
+    struct told *told = context;
+
+    assert_true(told->n < N_USERS);
+    told->records[told->n++] = *detail;
+}
+
+/* The end of every iteration that was on, with the error it is counted as. */
+static void test_told(void **state)
+{
+    struct fixture *f = *state;
+    struct told told = {0};
+    const uint64_t starts[N_USERS] = {1000, 2000, UINT64_MAX, 4000};
+
+    f->casualties.cycle = 3;
+    f->words[1] = user_word(4, USER_REQUESTING, series(f, "a")); /* user 11 */
+    f->words[2] = user_word(0, USER_ITERATING, 0);
+    casualties_tell(&f->casualties, starts, note, &told);
+    count(f);
+    assert_int_equal(told.n, 2);
+    assert_int_equal(told.records[0].user, 11);
+    assert_int_equal(told.records[0].iteration, 4);
+    assert_int_equal(told.records[1].user, 12);
+    assert_int_equal(told.records[1].iteration, 0);
+    assert_int_equal(told.records[1].elapsed_usec, 0); /* it hasn't begun yet, says the worker */
+    assert_int_not_equal(told.records[0].id, told.records[1].id);
+    for (unsigned i = 0; i < 2; i++) {
+        const struct detail *record = &told.records[i];
+        assert_int_equal(record->type, DETAIL_ERROR);
+        assert_int_equal(record->cycle, 3);
+        assert_int_equal(record->test, f->interval->tests[0].id);
+        assert_true(record->id == f->interval->errors[0].id ||
+                    record->id == f->interval->errors[1].id);
+    }
+    assert_true(told.records[0].elapsed_usec > 0);
+}
+
+static void test_told_of_interrupted(void **state)
+{
+    struct fixture *f = *state;
+    struct told told = {0};
+    const uint64_t starts[N_USERS] = {0};
+
+    f->casualties.interrupted = true;
+    f->words[0] = UINT64_MAX; /* written over */
+    casualties_tell(&f->casualties, NULL, note, &told);
+    assert_int_equal(told.n, 0); /* detail is off */
+    casualties_tell(&f->casualties, starts, note, &told);
+    assert_int_equal(told.n, 1);
+    assert_int_equal(told.records[0].type, DETAIL_INTERRUPTED);
+    assert_int_equal(told.records[0].iteration, 4); /* the last there can be */
+}
+
 static void test_without_memory(void **state)
 {
     struct fixture *f = *state;
@@ -307,6 +369,8 @@ int main(void)
         TEST(test_url),
         TEST(test_names_are_full),
         TEST(test_order),
+        TEST(test_told),
+        TEST(test_told_of_interrupted),
         TEST(test_without_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

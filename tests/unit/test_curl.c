@@ -564,7 +564,7 @@ static void test_header_lines(void **state)
 
 static void test_broken_answers(void **state)
 {
-    static char long_line[150000];
+    static char long_line[150000], long_trailers[70000];
     static const struct reply replies[] = {
         {"/nothing", NULL, CLOSE},
         {"/reset", NULL, RESET},
@@ -578,6 +578,8 @@ static void test_broken_answers(void **state)
         {"/chunk", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nab\r\n", CLOSE},
         {"/length", "HTTP/1.1 200 OK\r\nContent-Length: many\r\n\r\nab", CLOSE},
         {"/long", long_line, CLOSE},
+        {"/trailers", long_trailers, CLOSE},
+        {"/coding", "HTTP/1.1 200 OK\r\nTransfer-Encoding: rot13, chunked\r\n\r\n0\r\n\r\n", CLOSE},
         {0}};
     static const struct {
         const char *path;
@@ -595,11 +597,19 @@ static void test_broken_answers(void **state)
         {"/chunk", TRANSPORT_PROTOCOL, "chunked-encoding"},
         {"/length", TRANSPORT_PROTOCOL, "Content-Length"},
         {"/long", TRANSPORT_PROTOCOL, "too long"},
+        {"/headers", TRANSPORT_RESET, "before the end of the headers"},
+        {"/trailers", TRANSPORT_PROTOCOL, "trailers"},
+        {"/coding", TRANSPORT_PROTOCOL, "unknown transfer coding"},
     };
+    static const char chunked[] = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n";
     struct client_case *client = *state;
 
     memset(long_line, 'x', sizeof long_line - 1);
     memcpy(long_line, "HTTP/1.1 200 OK\r\nA: ", 20);
+    for (char *at = stpcpy(long_trailers, chunked);
+         at + 4 < long_trailers + sizeof long_trailers;) {
+        at = stpcpy(at, "A:\r\n");
+    }
     set_replies(replies);
     for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
         struct talk talk = {0};
@@ -612,6 +622,24 @@ static void test_broken_answers(void **state)
         }
         assert_int_equal(talk.exchange.status, 0);
     }
+}
+
+/* libcurl 7.88 added it to the last header of the answer before, which was freed. */
+static void test_folded_first_header(void **state)
+{
+    static const struct reply replies[] = {
+        {"/", OK_REPLY, KEEP},
+        {"/folded", "HTTP/1.1 200 OK\r\n a: b\r\nContent-Length: 0\r\n\r\n", CLOSE},
+        {0}};
+    struct client_case *client = *state;
+    struct talk good = {0}, folded = {0};
+
+    set_replies(replies);
+    perform(client, &good, "/");
+    assert_int_equal(good.exchange.error, TRANSPORT_OK);
+    perform(client, &folded, "/folded");
+    assert_int_equal(folded.exchange.error, TRANSPORT_PROTOCOL);
+    assert_non_null(strstr(folded.exchange.error_text, "neither"));
 }
 
 static void test_connect_errors(void **state)
@@ -642,6 +670,19 @@ static void test_connect_errors(void **state)
     assert_true(talk.exchange.error_text[0]);
 }
 
+/* On a connection that is there already: what else takes time has other words. */
+static void time_out(struct client_case *client, struct talk *talk, const char *path)
+{
+    talk->exchange.timeout_usec = 0;
+    perform(client, talk, "/ok");
+    assert_int_equal(talk->exchange.error, TRANSPORT_OK);
+    talk->exchange.timeout_usec = 30000;
+    perform(client, talk, path);
+    assert_int_equal(talk->exchange.error, TRANSPORT_TIMEOUT);
+    assert_string_equal(talk->exchange.error_text, "Operation timed out");
+    assert_true(talk->exchange.ended_usec - talk->exchange.started_usec >= 30000);
+}
+
 static void test_timeouts(void **state)
 {
     static const struct reply replies[] = {
@@ -650,16 +691,11 @@ static void test_timeouts(void **state)
         {"/ok", OK_REPLY, KEEP},
         {0}};
     struct client_case *client = *state;
-    struct talk talk = {.exchange = {.timeout_usec = 30000}};
+    struct talk talk = {0};
 
     set_replies(replies);
-    perform(client, &talk, "/hold");
-    assert_int_equal(talk.exchange.error, TRANSPORT_TIMEOUT);
-    assert_string_equal(talk.exchange.error_text, "Operation timed out");
-    assert_true(talk.exchange.ended_usec - talk.exchange.started_usec >= 30000);
-    perform(client, &talk, "/part");
-    assert_int_equal(talk.exchange.error, TRANSPORT_TIMEOUT);
-    assert_string_equal(talk.exchange.error_text, "Operation timed out");
+    time_out(client, &talk, "/hold");
+    time_out(client, &talk, "/part");
     talk.exchange.timeout_usec = 0;
     perform(client, &talk, "/ok");
     assert_int_equal(talk.exchange.error, TRANSPORT_OK);
@@ -934,6 +970,7 @@ int main(void)
         CASE(test_most_headers),
         CASE(test_header_lines),
         CASE(test_broken_answers),
+        CASE(test_folded_first_header),
         CASE(test_connect_errors),
         CASE(test_timeouts),
         CASE(test_connections),

@@ -42,7 +42,9 @@ static void test_bad_names(void **state _unused_)
         {"m.A.t()", "has a '(' in it"},
         {"m.A.t\n", "has the byte 0x0a in it"},
         {"m.A.t\xC3\xA9", "has the byte 0xc3 in it"},
-        {"ftp://a.b.c/", "is not a URL that can be tested: such begin with http:// or https://"},
+        {"ftp://a.b.c/", "is not a URL that can be tested: expected is http://HOST/ or https"},
+        {"http:///x", "is not a URL that can be tested: expected is http://HOST/"},
+        {"localhost:80/", "has a ':' in it; expected is path.to.module.Suite.test (or a URL with"},
     };
     struct fqn fqn = {.text = "untouched"};
     struct error error;

@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* Standard error is a file here, looked at after each line. */
+/* Standard error is a file here, looked at after each line. What would go to the journal is taken
+ * by
+ * __wrap_sd_journal_sendv_with_location(), as the linker is told to. */
 #include "test.h"
 
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
 
 #include "base/error.h"
 #include "base/log.h"
@@ -14,6 +18,48 @@ struct capture {
     int file, before;
     char text[16384];
 };
+
+/* The fields of the last entry, each with a '|' behind it. */
+static char entry[1 << 18];
+static unsigned entries;
+
+/* What sd_journal_sendv() is in <systemd/sd-journal.h>. */
+int __wrap_sd_journal_sendv_with_location(const char *file, const char *line, const char *function,
+                                          const struct iovec *fields, int count);
+
+int __wrap_sd_journal_sendv_with_location(const char *file, const char *line, const char *function,
+                                          const struct iovec *fields, int count)
+{
+    size_t used = 0;
+
+    assert_non_null(strstr(file, "CODE_FILE="));
+    assert_non_null(strstr(line, "CODE_LINE="));
+    assert_string_equal(function, "send_to_journal");
+    for (int i = 0; i < count; i++) {
+        assert_in_range(fields[i].iov_len, 1, sizeof entry - 2 - used);
+        memcpy(entry + used, fields[i].iov_base, fields[i].iov_len);
+        used += fields[i].iov_len;
+        entry[used++] = '|';
+    }
+    entry[used] = '\0';
+    entries++;
+    return 0;
+}
+
+/* As systemd tells a service whose standard error is the journal's. */
+static void open_journal(int level)
+{
+    struct stat status;
+    char stream[64];
+
+    assert_int_equal(fstat(2, &status), 0);
+    (void)snprintf(stream, sizeof stream, "%ju:%ju", (uintmax_t)status.st_dev,
+                   (uintmax_t)status.st_ino); /* it fits */
+    assert_int_equal(setenv("JOURNAL_STREAM", stream, 1), 0);
+    log_open("loads-test", level);
+    entries = 0;
+    entry[0] = '\0';
+}
 
 static int begin(void **state)
 {
@@ -99,6 +145,45 @@ static void test_another_stream_than_the_journals(void **state)
     assert_string_equal(captured(*state), "loads-test: here\nloads-test: here, too\n");
 }
 
+static void test_journal(void **state)
+{
+    const struct log_field fields[] = {{"RUN_ID", "1234"}, {"AGENT_ID", NULL}, {"USERS", "7"}};
+
+    open_journal(LOG_INFO);
+    log_fields(LOG_ERR, fields, ELEMENTSOF(fields), "run %d", 5);
+    assert_string_equal(entry, "MESSAGE=run 5|PRIORITY=3|RUN_ID=1234|USERS=7|");
+    log_info("plain");
+    assert_string_equal(entry, "MESSAGE=plain|PRIORITY=6|");
+    log_debug("no");
+    assert_int_equal(entries, 2);
+    assert_string_equal(captured(*state), "");
+}
+
+/* A line that is too long is cut, fields that are too many are left out. */
+static void test_journal_limits(void **state)
+{
+    static char text[8192];
+    struct log_field fields[40];
+
+    memset(text, 'x', sizeof text - 1);
+    for (size_t i = 0; i < ELEMENTSOF(fields); i++) {
+        fields[i] = (struct log_field){"FIELD", text};
+    }
+    open_journal(LOG_INFO);
+    log_fields(LOG_INFO, fields, ELEMENTSOF(fields), "%s", text);
+    assert_in_range(strcspn(entry, "|"), 1000, 6000);
+    size_t count = 0;
+    for (const char *field = entry; *field; field = strchr(field, '|') + 1) {
+        if (strncmp(field, "FIELD=", 6) == 0) {
+            assert_int_equal(strcspn(field, "|"), 6 + sizeof text - 1);
+            count++;
+        }
+    }
+    assert_in_range(count, 8, ELEMENTSOF(fields) - 1);
+    assert_int_equal(entries, 1);
+    assert_string_equal(captured(*state), "");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -107,6 +192,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_fields_are_not_text, begin, end),
         cmocka_unit_test_setup_teardown(test_long_lines_are_cut_and_end, begin, end),
         cmocka_unit_test_setup_teardown(test_another_stream_than_the_journals, begin, end),
+        cmocka_unit_test_setup_teardown(test_journal, begin, end),
+        cmocka_unit_test_setup_teardown(test_journal_limits, begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

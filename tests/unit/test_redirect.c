@@ -42,6 +42,21 @@ static void test_no_redirect(void **state _unused_)
     assert_null(redirect.method);
 }
 
+static void test_location_with_blanks(void **state _unused_)
+{
+    struct arena_pool *pool;
+    struct arena arena;
+    const char *plain = "/a%20b";
+
+    assert_int_equal(arena_pool_new(&pool), 0);
+    arena_init(&arena, pool);
+    assert_ptr_equal(redirect_location(&arena, plain), plain);
+    assert_string_equal(redirect_location(&arena, "/a b  c"), "/a%20b%20%20c");
+    assert_string_equal(redirect_location(&arena, " "), "%20");
+    arena_reset(&arena);
+    arena_pool_free(pool);
+}
+
 static void test_leaves(void **state _unused_)
 {
     const struct url a = {.scheme = "http", .host = "a", .port = 80, .path = "/x"};
@@ -80,6 +95,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_methods),
         cmocka_unit_test(test_no_redirect),
+        cmocka_unit_test(test_location_with_blanks),
         cmocka_unit_test(test_leaves),
         cmocka_unit_test(test_headers),
     };

@@ -54,6 +54,39 @@ static void test_made_and_removed(void **state _unused_)
     assert_null(run_dir_remove(other));
 }
 
+/* Only what was claimed and no longer is goes, and nothing else that is there. */
+static void test_left_behind(void **state _unused_)
+{
+    char *killed = NULL, *alive = NULL, *new = NULL, *ours = NULL;
+    _cleanup_free_ char *other = run_dir_file(parent, "loads-run-other");
+
+    assert_int_equal(run_dir_make(&killed, NULL), 0);
+    assert_int_equal(run_dir_make(&alive, NULL), 0);
+    assert_int_equal(run_dir_make(&new, NULL), 0);
+    assert_int_equal(run_dir_make(&ours, NULL), 0);
+    touch(other);
+    int killed_claim = run_dir_claim(killed, NULL), alive_claim = run_dir_claim(alive, NULL);
+    int claim = run_dir_claim(ours, NULL);
+    assert_true(killed_claim >= 0 && alive_claim >= 0 && claim >= 0);
+    assert_int_equal(run_dir_claim("/nonexistent/directory", NULL), -ENOENT);
+    run_dir_sweep(ours);
+    assert_int_equal(access(killed, F_OK), 0);
+    close_fd(killed_claim);
+    run_dir_sweep(ours);
+    assert_int_equal(access(killed, F_OK), -1);
+    assert_int_equal(access(alive, F_OK), 0);
+    assert_int_equal(access(new, F_OK), 0);
+    assert_int_equal(access(ours, F_OK), 0);
+    assert_int_equal(unlink(other), 0);
+    run_dir_sweep("/nonexistent/directory/x");
+    close_fd(alive_claim);
+    close_fd(claim);
+    free(killed);
+    run_dir_remove(alive);
+    run_dir_remove(new);
+    run_dir_remove(ours);
+}
+
 static void test_file(void **state _unused_)
 {
     _cleanup_free_ char *file = run_dir_file("/some/where", "worker-%u%s", 7u, ".x");
@@ -107,9 +140,8 @@ static void test_nothing_to_remove(void **state _unused_)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_made_and_removed),  TEST(test_file),
-        TEST(test_what_is_not_ours),  TEST(test_next_place),
-        TEST(test_nothing_to_remove),
+        TEST(test_made_and_removed), TEST(test_file),        TEST(test_what_is_not_ours),
+        TEST(test_next_place),       TEST(test_left_behind), TEST(test_nothing_to_remove),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -95,6 +95,7 @@ struct loads_response {
     const char *url;    /* of the last hop */
     unsigned redirects; /* how many were followed */
     double elapsed_sec; /* of the last hop */
+    double dns_sec;     /* of that: looking its host up; 0 when the address was known */
     bool body_cut;      /* the body was longer than 64 MiB: the rest was left out */
     const char *error;  /* NULL, or why there is no complete answer */
 };

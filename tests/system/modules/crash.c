@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* Tests that take their worker down, or try to. Each iteration makes one request first, so that what
- * the target saw can be held against what is reported. */
+/* Tests that take their worker down, or try to. Each iteration makes one request first, so that
+ * what the target saw can be held against what is reported. */
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>

@@ -23,8 +23,8 @@ static void assert_pattern(const loads_response *res, size_t size)
 
 LOADS_TEST(TestRequest, test_methods)
 {
-    static const char *const methods[] = {"GET",   "POST",   "PUT",
-                                          "PATCH", "DELETE", "OPTIONS", "PURGE"};
+    static const char *const methods[] = {"GET",    "POST",    "PUT",  "PATCH",
+                                          "DELETE", "OPTIONS", "PURGE"};
 
     for (size_t i = 0; i < sizeof methods / sizeof *methods; i++) {
         const char *body = loads_printf(user, "body of %s", methods[i]);
@@ -258,8 +258,7 @@ LOADS_TEST(TestRedirect, test_credentials_stay)
     loads_response *res = loads_get(user, "/redirect-to?url=/headers", .headers = headers);
     loads_assert_str_contains(res->body, "Bearer secret");
     loads_assert_str_contains(res->body, "own=secret");
-    res = loads_get(user,
-                    loads_printf(user, "/redirect-to?url=%s/headers", elsewhere(user)),
+    res = loads_get(user, loads_printf(user, "/redirect-to?url=%s/headers", elsewhere(user)),
                     .headers = headers);
     loads_assert_str_contains(res->url, "http://localhost");
     loads_assert_str_lacks(res->body, "secret");

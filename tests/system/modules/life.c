@@ -16,12 +16,10 @@ static void clean(const char **what)
     (void)fprintf(stderr, "clean %s\n", *what);
 }
 
-#define CLEANED(name)                                                                              \
-    __attribute__((cleanup(clean), unused)) const char *name = #name
+#define CLEANED(name) __attribute__((cleanup(clean), unused)) const char *name = #name
 
 /* Two frames with something to clean, two deferred functions, then what the caller wants. */
-static __attribute__((noinline)) void end_inside(loads_user *user,
-                                                 void (*how)(loads_user *user))
+static __attribute__((noinline)) void end_inside(loads_user *user, void (*how)(loads_user *user))
 {
     CLEANED(inner);
 
@@ -66,8 +64,8 @@ static void wait_long(loads_user *user)
 
 static void resolve_and_hang(loads_user *user)
 {
-    (void)loads_get(user, loads_printf(user, "http://localhost%s/hang",
-                                       strrchr(loads_server_url(user), ':')));
+    (void)loads_get(
+        user, loads_printf(user, "http://localhost%s/hang", strrchr(loads_server_url(user), ':')));
 }
 
 LOADS_TEST(TestEnd, test_return)

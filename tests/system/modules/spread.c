@@ -6,7 +6,8 @@ LOADS_TEST(TestSpread, test_delays)
 {
     for (int i = 0; i < 10; i++) {
         const char *url = loads_printf(user, "/delay/%d", i * i);
-        loads_assert_int_eq(loads_get(user, i < 9 ? url : "/delay/90", .name = "delay")->status, 200);
+        loads_assert_int_eq(loads_get(user, i < 9 ? url : "/delay/90", .name = "delay")->status,
+                            200);
     }
 }
 

@@ -139,14 +139,15 @@ class Run:
             assert sum(row["hits"] for row in name["statuses"]) == name["hits"], name
 
     def check_events(self):
-        """Every line once, and as many hits as the summary has."""
+        """As many hits and outcomes as the summary has; iterations begin and end once."""
         assert len(self.events_of("add_hit")) == self.hits()
-        for data_types in (["startTest"], ["stopTest"]):
-            keys = [tuple(e["loads_status"]) for e in self.events_of(*data_types)]
-            assert len(keys) == len(set(keys)), f"{data_types} twice"
-        ends = self.events_of("addSuccess", "addFailure", "addError", "interrupted")
-        keys = [tuple(e["loads_status"]) for e in ends]
-        assert len(keys) == len(set(keys)), "an iteration ended twice"
+        ends = ("addSuccess", "addError", "addFailure", "interrupted")
+        assert tuple(len(self.events_of(end)) for end in ends) == self.outcomes()
+        started = [tuple(event["loads_status"]) for event in self.events_of("startTest")]
+        assert len(started) == len(set(started)), "an iteration began twice"
+        for data_types in (["stopTest"], ends):
+            ended = [tuple(event["loads_status"]) for event in self.events_of(*data_types)]
+            assert sorted(ended) == sorted(started), f"begun and not {data_types}, or the reverse"
 
     def check_latencies(self):
         """Latencies are those of the events, percentiles within a thousandth."""
@@ -230,12 +231,6 @@ class Started:
         run.check()
         assert list(self.runtime.iterdir()) == [], "files of the run are left"
         return run
-
-
-@pytest.fixture(scope="session")
-def module_cache(tmp_path_factory):
-    """Compiled modules of this session."""
-    return tmp_path_factory.mktemp("cache")
 
 
 @pytest.fixture

@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: MPL-2.0
+"""Each allocation of each unit test fails in turn, once alone and once with all that follow.
+
+A test that then fails is right to: its assertions ask for more than there is memory for. What must not
+happen: a signal (a failed assert() of ours is one), a complaint of a sanitizer, a run that doesn't end,
+memory lost by a test that passed all the same. Such a finding is told once for each place that it comes
+from, with the command that repeats it. Where a test makes many allocations, some are drawn, by a seed
+that is printed; as many as fit the test's share of time, so that slow tests get fewer.
+"""
+
+import os
+import pathlib
+import random
+import re
+import shlex
+import signal
+import subprocess
+import tempfile
+import time
+
+MOST_ALLOCATIONS = 150  # per test program and way of failing
+FEWEST_ALLOCATIONS = 4
+SECONDS_PER_TEST = 60  # that more than the fewest may take
+QUICK_TESTS = "conf fqn ini json spec strlist strmap url words".split()
+QUICK_ALLOCATIONS = 5
+
+SANITIZERS = {
+    # Not even a test framework may catch these: whatever raises a signal is to be seen.
+    "ASAN_OPTIONS": "verify_asan_link_order=0:handle_segv=2:handle_abort=2:handle_sigbus=2:"
+    "handle_sigfpe=2:handle_sigill=2:detect_leaks=1:exitcode=77",
+    "UBSAN_OPTIONS": "print_stacktrace=1:exitcode=77",
+}
+
+# Frames that are how a crash is noticed, not where it comes from.
+MESSENGERS = re.compile(
+    r"libasan|libubsan|fail_allocation|(in (raise|abort|__assert_fail\w*|__pthread_kill\w*|gsignal)\b)"
+)
+
+# Crashes, hangs and leaks that aren't ours: where they come from, and why we can't help them.
+KNOWN = []
+
+FRAME = re.compile(r"^ +#\d+ 0x[0-9a-f]+ (.*)$", re.MULTILINE)
+
+
+def blocks(report):
+    """The stacks in a report, innermost frame first, each without its messengers."""
+    found, current = [], []
+    for line in report.splitlines() + [""]:
+        match = FRAME.match(line)
+        if match and not MESSENGERS.search(match[1]):
+            current.append(match[1].strip())
+        elif not match and current:
+            found.append(current)
+            current = []
+    return found
+
+
+def is_known(stack):
+    return any(any(re.search(pattern, frame) for frame in stack[:depth]) for pattern, depth, _ in KNOWN)
+
+
+class Failed:
+    """A program that ran with a failed allocation."""
+
+    def __init__(self, code, output, report, hung, did_fail):
+        self.code, self.output, self.report = code, output, report
+        self.hung, self.did_fail = hung, did_fail
+
+    def finding(self):
+        """What is wrong, and the stack it comes from; None: nothing."""
+        stacks = blocks(self.report)
+        leaks = "LeakSanitizer" in self.report
+        if self.hung:
+            what = "does not end"
+        elif self.report and not leaks:
+            what = next((line for line in self.report.splitlines() if "ERROR" in line or "error:" in line),
+                        "complaint of a sanitizer")
+        elif leaks and "[  FAILED  ]" not in self.output:
+            what = "loses memory"
+        elif self.code < 0:
+            what = f"killed by {signal.Signals(-self.code).name}"
+        else:
+            return None
+        if leaks and not self.hung:
+            stacks = [stack for stack in stacks if not is_known(stack)]
+            return (what, stacks[0]) if stacks else None
+        stack = stacks[0] if stacks else []
+        return None if is_known(stack) else (re.sub(r"^==\d+==|0x[0-9a-f]+", "", what), stack)
+
+
+class Program:
+    def __init__(self, path, shim, scratch):
+        self.path, self.shim, self.scratch = path, shim, scratch
+        self.name = path.name.removeprefix("test_")
+
+    def environment(self, at, everything):
+        added = {**SANITIZERS, "LD_PRELOAD": str(self.shim), "FAIL_ALLOCATION_AT": str(at),
+                 "FAIL_ALLOCATION_REPORT": str(self.scratch / "report")}
+        if everything:
+            added["FAIL_ALLOCATION_ALL"] = "1"
+        return added
+
+    def command(self, at, everything):
+        """What repeats it by hand."""
+        words = [f"{name}={shlex.quote(value)}" for name, value in self.environment(at, everything).items()]
+        return " ".join([*words, shlex.quote(str(self.path))])
+
+    def run(self, at, everything, seconds):
+        environment = {**os.environ, **self.environment(at, everything)}
+        log = self.scratch / "sanitizer"
+        for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS"):
+            environment[name] += f":log_path={log}"
+        (self.scratch / "report").unlink(missing_ok=True)
+        with open(self.scratch / "output", "wb") as output:
+            process = subprocess.Popen([self.path], stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+                                       cwd=self.scratch, env=environment, start_new_session=True)
+        hung = False
+        try:
+            process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            hung = True
+            process.send_signal(signal.SIGABRT)  # it says where it is
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                pass
+        finally:
+            try:
+                os.killpg(process.pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+            process.wait()
+        own = self.scratch / f"sanitizer.{process.pid}"  # its children may be made to crash
+        report = own.read_text(errors="replace") if own.exists() else ""
+        for left in self.scratch.glob("sanitizer.*"):
+            left.unlink()
+        lines = (self.scratch / "report").read_text().split() if (self.scratch / "report").exists() else []
+        self.count = int(lines[-1]) if lines and lines[-1].isdigit() else 0
+        output = (self.scratch / "output").read_text(errors="replace")
+        return Failed(process.returncode, output, report, hung, "failed" in lines)
+
+
+def choose(count, most, generator):
+    return range(1, count + 1) if count <= most else sorted(generator.sample(range(1, count + 1), most))
+
+
+def torture(program, quick, generator):
+    """(findings, runs) of a program: {place: (what, stack, command)}"""
+    before = time.monotonic()
+    if (plain := program.run(0, False, 300)).code != 0:
+        return {"": (f"fails without our help (exit code {plain.code})", [], str(program.path))}, 1
+    seconds = time.monotonic() - before
+    count, found, runs, beyond = program.count, {}, 0, 0
+    assert count > 0, f"{program.name} makes no allocation: is it linked statically?"
+    most = QUICK_ALLOCATIONS if quick else max(
+        FEWEST_ALLOCATIONS, min(MOST_ALLOCATIONS, int(SECONDS_PER_TEST / 2 / seconds)))
+    for everything in (False, True):
+        for at in choose(count, most, generator):
+            failed = program.run(at, everything, 30 + 10 * seconds)
+            runs += 1
+            beyond += not failed.did_fail  # with threads, the number of allocations varies a little
+            if finding := failed.finding():
+                what, stack = finding
+                found.setdefault((what, *stack[:3]), (what, stack, program.command(at, everything)))
+    print(f"  {program.name}: {count} allocations, {runs} runs of {seconds:.1f} s"
+          f"{f', {beyond} too short' if beyond else ''}", flush=True)
+    if beyond > runs / 2:
+        found["beyond"] = ("most runs had no allocation fail", [], str(program.path))
+    return found, runs
+
+
+def run(build_dir, quick, seed, only=()):
+    """Prints what it does and finds; whether all was well."""
+    shim = build_dir / "tests" / "fail_allocation.so"
+    programs = [path for path in sorted((build_dir / "tests").glob("test_*")) if os.access(path, os.X_OK)
+                and path.is_file() and not path.suffix]
+    wanted = only or (QUICK_TESTS if quick else None)
+    programs = [path for path in programs if not wanted or path.name.removeprefix("test_") in wanted]
+    if not shim.is_file() or not programs:
+        print(f"{build_dir} has no unit tests: build it first")
+        return False
+    findings = 0
+    with tempfile.TemporaryDirectory(prefix="loads-torture-") as folder:
+        for path in programs:
+            generator = random.Random(f"{seed} {path.name}")
+            program = Program(path, shim, pathlib.Path(folder))
+            found, _ = torture(program, quick, generator)
+            for what, stack, command in found.values():
+                findings += 1
+                print(f"FINDING: {program.name} {what}", *(f"    {frame}" for frame in stack[:12]),
+                      f"  again: {command}", sep="\n", flush=True)
+    return findings == 0
