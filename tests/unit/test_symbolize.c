@@ -17,7 +17,8 @@
 #define FIRST_LINE 6
 #define LOGIN_LINE 11
 
-/* The offset of a function in an object. */
+/* The offset of a function in an object, which stays loaded: valgrind gives up where one is loaded
+ * again that libdw has read. */
 static uint64_t offset_of(const char *object, const char *function)
 {
     Dl_info info;
@@ -27,9 +28,7 @@ static uint64_t offset_of(const char *object, const char *function)
     void *address = dlsym(handle, function);
     assert_non_null(address);
     assert_true(dladdr(address, &info));
-    uint64_t offset = (uint64_t)((uintptr_t)address - (uintptr_t)info.dli_fbase);
-    assert_int_equal(dlclose(handle), 0);
-    return offset;
+    return (uint64_t)((uintptr_t)address - (uintptr_t)info.dli_fbase);
 }
 
 static void test_with_debug_information(void **state _unused_)
