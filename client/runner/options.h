@@ -39,8 +39,8 @@ extern const struct conf_table runner_table;
 
 /* From file, environment and command line, checked as a whole. -errno with a text. Clear them in
  * either case. */
-int runner_options_parse(int argc, char *argv[], struct runner_options *ret,
-                         struct error *error) _must_check_;
+int runner_options_parse(int argc, char *argv[], struct runner_options *ret, struct error *error)
+    _must_check_;
 void runner_options_clear(struct runner_options *options);
 
 /* The run that the options ask for; module_path is still missing. */

@@ -35,16 +35,16 @@ const char *progress_format(const struct progress_numbers *numbers, bool bar, un
     char cycle[48] = "", marks[BAR_WIDTH + 4] = "";
 
     if (bar) {
-        (void)snprintf(marks, sizeof marks, "[%.*s%*s] ", (int)filled, "====================",
-                       (int)(BAR_WIDTH - filled), "");
+        (void)snprintf(marks, sizeof marks, "[%.*s%*s] ", (int)filled,
+                       "====================", (int)(BAR_WIDTH - filled), "");
     }
     if (numbers->cycles > 1) {
         (void)snprintf(cycle, sizeof cycle, ", cycle %u/%u", numbers->cycle + 1, numbers->cycles);
     }
-    int n = snprintf(line, size, "%s%d%%  %.0f s, %ju hits, %u users%s, %ju errors, %ju failures",
-                     marks, (int)(done * 100), numbers->elapsed_sec, (uintmax_t)numbers->hits,
-                     numbers->users, cycle, (uintmax_t)numbers->errors,
-                     (uintmax_t)numbers->failures);
+    int n =
+        snprintf(line, size, "%s%d%%  %.0f s, %ju hits, %u users%s, %ju errors, %ju failures",
+                 marks, (int)(done * 100), numbers->elapsed_sec, (uintmax_t)numbers->hits,
+                 numbers->users, cycle, (uintmax_t)numbers->errors, (uintmax_t)numbers->failures);
     if (bar && n > 0 && (unsigned)n >= width) {
         return progress_format(numbers, false, width, line, size);
     }

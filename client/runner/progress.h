@@ -22,8 +22,8 @@ struct progress_numbers {
 
 /* Calls `look` whenever it draws. -ENOMEM. */
 int progress_new(struct progress **ret, struct ev_loop *loop,
-                 void (*look)(struct progress_numbers *ret, void *context),
-                 void *context) _must_check_;
+                 void (*look)(struct progress_numbers *ret, void *context), void *context)
+    _must_check_;
 
 /* Takes the bar away, so that a message can be written; the next tick draws it again. */
 void progress_hide(struct progress *progress);
@@ -34,8 +34,8 @@ void progress_finish(struct progress *progress);
 struct progress *progress_free(struct progress *progress);
 DEFINE_CLEANUP(struct progress, progress_free)
 
-/* One line for these numbers, with a bar if there is room for it, too: less than `width` columns (the
- * terminal's). Returns `line`. */
+/* One line for these numbers, with a bar if there is room for it, too: less than `width` columns
+ * (the terminal's). Returns `line`. */
 const char *progress_format(const struct progress_numbers *numbers, bool bar, unsigned width,
                             char *line, size_t size);
 

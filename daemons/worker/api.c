@@ -19,12 +19,12 @@
 
 #define MAX_LOG_BYTES 2000
 
-/* ---- who calls ---------------------------------------------------------------------------------- */
+/* ---- who calls ----------------------------------------------------------------------------------
+ */
 
 bool call_allowed(const loads_user *user)
 {
-    if (!user || user != user_current() ||
-        !user_stack_contains(user, __builtin_frame_address(0))) {
+    if (!user || user != user_current() || !user_stack_contains(user, __builtin_frame_address(0))) {
         log_error("a test used its user outside of its own thread or coroutine: ignored");
         return false;
     }
@@ -65,12 +65,12 @@ static void out_of_memory(loads_user *user)
     call_fail(user, ERROR_KIND_ERROR, "memory", "", 0, "out of memory");
 }
 
-/* ---- requests ----------------------------------------------------------------------------------- */
+/* ---- requests -----------------------------------------------------------------------------------
+ */
 
 loads_response *loads_send(loads_user *user, const loads_request *request)
 {
-    static loads_response refused = {
-        .body = "", .url = "", .error = "the iteration is at its end"};
+    static loads_response refused = {.body = "", .url = "", .error = "the iteration is at its end"};
     loads_response *response;
     unsigned error_id = 0;
 
@@ -104,7 +104,8 @@ void loads_session_reset(loads_user *user)
     }
 }
 
-/* ---- the rest ----------------------------------------------------------------------------------- */
+/* ---- the rest -----------------------------------------------------------------------------------
+ */
 
 void loads_sleep(loads_user *user, double seconds)
 {

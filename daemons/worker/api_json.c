@@ -37,8 +37,8 @@ struct question {
     const char *path;
 };
 
-static void fail(const struct question *q, const char *format, ...)
-    _printf_(2, 3) __attribute__((noreturn));
+static void fail(const struct question *q, const char *format, ...) _printf_(2, 3)
+    __attribute__((noreturn));
 static void fail(const struct question *q, const char *format, ...)
 {
     char message[1024];
@@ -66,8 +66,8 @@ static json_t *document(const struct question *q)
         }
     }
     struct document *d = arena_alloc(&user->arena, sizeof *d);
-    int r = d ? wire_json_load_any(q->response->body, q->response->body_size, &json, &error)
-              : -ENOMEM;
+    int r =
+        d ? wire_json_load_any(q->response->body, q->response->body_size, &json, &error) : -ENOMEM;
     if (r == -ENOMEM) {
         call_fail(user, ERROR_KIND_ERROR, "memory", q->file, q->line, "out of memory");
     }
@@ -133,7 +133,10 @@ static void want(const struct question *q, const json_t *json, bool has_type, co
 }
 
 /* The question of an accessor; user NULL: the answer doesn't matter any more. */
-#define QUESTION {call_user(), file, line, response, path}
+#define QUESTION                                                                                   \
+    {                                                                                              \
+        call_user(), file, line, response, path                                                    \
+    }
 
 const char *loads_json_string_(const char *file, int line, const loads_response *response,
                                const char *path)
@@ -174,8 +177,7 @@ double loads_json_double_(const char *file, int line, const loads_response *resp
     return json_number_value(json);
 }
 
-bool loads_json_bool_(const char *file, int line, const loads_response *response,
-                      const char *path)
+bool loads_json_bool_(const char *file, int line, const loads_response *response, const char *path)
 {
     struct question q = QUESTION;
     const json_t *json = q.user ? at(&q) : NULL;

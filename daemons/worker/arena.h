@@ -41,8 +41,8 @@ void *arena_alloc(struct arena *arena, size_t size) _must_check_;
 void *arena_grow(struct arena *arena, void *old, size_t old_size, size_t new_size) _must_check_;
 
 /* A string as by printf(), or NULL: out of memory. */
-char *arena_vprintf(struct arena *arena, const char *format, va_list arguments)
-    _printf_(2, 0) _must_check_;
+char *arena_vprintf(struct arena *arena, const char *format, va_list arguments) _printf_(2, 0)
+    _must_check_;
 char *arena_printf(struct arena *arena, const char *format, ...) _printf_(2, 3) _must_check_;
 
 /* A string of at most `size` bytes of `text`, up to its NUL if there is one. NULL: out of memory.

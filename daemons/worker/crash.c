@@ -41,8 +41,7 @@ static int note_object(struct dl_phdr_info *info, size_t size _unused_, void *co
         const ElfW(Phdr) *header = &info->dlpi_phdr[i];
         if (header->p_type == PT_LOAD) {
             object->low = MIN(object->low, info->dlpi_addr + header->p_vaddr);
-            object->high =
-                MAX(object->high, info->dlpi_addr + header->p_vaddr + header->p_memsz);
+            object->high = MAX(object->high, info->dlpi_addr + header->p_vaddr + header->p_memsz);
         }
     }
     if (info->dlpi_name[0]) {
@@ -119,7 +118,7 @@ static void on_crash(int signal_number, siginfo_t *info, void *context)
     (void)_Unwind_Backtrace(note_frame, NULL); /* as far as it comes */
     drop_own_frames(program_counter(context));
     (void)!channel_send(channel, &message); /* nobody there: nobody to tell */
-    (void)raise(signal_number); /* the handler was reset: this one ends us */
+    (void)raise(signal_number);             /* the handler was reset: this one ends us */
 }
 
 static _Unwind_Reason_Code skip_frame(struct _Unwind_Context *context _unused_,
@@ -133,8 +132,8 @@ int crash_catch(int channel_fd)
     static const int signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
     struct sigaction action = {.sa_sigaction = on_crash,
                                .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESETHAND | SA_NODEFER};
-    void *memory = mmap(NULL, ALTSTACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-                        -1, 0);
+    void *memory =
+        mmap(NULL, ALTSTACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
     channel = channel_fd;
     if (memory == MAP_FAILED) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* One iteration after the other: record its start, run the test, then what it deferred, give its memory
- * back, record how it ended. */
+/* One iteration after the other: record its start, run the test, then what it deferred, give its
+ * memory back, record how it ended. */
 #include "iteration.h"
 
 #include <errno.h>
@@ -76,7 +76,7 @@ void iteration_loop(void *argument)
 
     while (may_iterate(user)) {
         iterate(user);
-        user_wake(user); /* others first: a test that never waits must not keep the loop */
+        user_wake(user);        /* others first: a test that never waits must not keep the loop */
         (void)!user_wait(user); /* being cancelled here ends the loop above */
     }
 }

@@ -55,7 +55,8 @@ static int unknown(const char *suite, const char *name, struct error *error)
         length += (size_t)snprintf(list + length, sizeof list - length, "\n  %s.%s",
                                    tests[i]->suite, tests[i]->name);
     }
-    return error_set(error, -ENOENT, "there is no test %s.%s; the module has:%s", suite, name, list);
+    return error_set(error, -ENOENT, "there is no test %s.%s; the module has:%s", suite, name,
+                     list);
 }
 
 int module_find(const char *suite, const char *name, const struct loads_test **ret,

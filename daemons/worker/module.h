@@ -8,8 +8,8 @@
 #include "base/error.h"
 #include "loads/loads.h"
 
-/* Loads a module; it stays loaded. -errno with a text: one that was built against another version of
- * loads/loads.h is named as such. */
+/* Loads a module; it stays loaded. -errno with a text: one that was built against another version
+ * of loads/loads.h is named as such. */
 int module_load(const char *path, struct error *error) _must_check_;
 
 /* A test of the loaded module. -ENOENT with a text that lists what there is. */

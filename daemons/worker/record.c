@@ -124,8 +124,7 @@ static unsigned series_of(struct loads_user *user, const char *name, const char 
 void record_request(struct loads_user *user, const char *name, const char *method)
 {
     /* Nothing is counted, so nothing has to change together: a plain store. */
-    *word(user) =
-        user_word(user->iteration, USER_REQUESTING, series_of(user, name, method, 0));
+    *word(user) = user_word(user->iteration, USER_REQUESTING, series_of(user, name, method, 0));
 }
 
 void record_hit(struct loads_user *user, const char *name, const struct exchange *exchange,

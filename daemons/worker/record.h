@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* What users do becomes counts here: the one place that stages and commits the worker's tally and
- * writes its detail stream. All functions are called on the user's own stack and may suspend it when
- * the detail ring is full (being cancelled doesn't cut that short: the supervisor always drains). */
+ * writes its detail stream. All functions are called on the user's own stack and may suspend it
+ * when the detail ring is full (being cancelled doesn't cut that short: the supervisor always
+ * drains). */
 #ifndef LOADS_WORKER_RECORD_H
 #define LOADS_WORKER_RECORD_H
 
@@ -22,7 +23,8 @@ void record_hit(struct loads_user *user, const char *name, const struct exchange
 
 /* It ended without one. Returns the error's id. */
 unsigned record_request_error(struct loads_user *user, const char *name, const char *method,
-                              const char *url, uint64_t started_usec, const struct error_key *error);
+                              const char *url, uint64_t started_usec,
+                              const struct error_key *error);
 
 /* An error or failure that is no request's. Returns its id. */
 unsigned record_error(struct loads_user *user, const struct error_key *error);

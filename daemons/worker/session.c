@@ -2,9 +2,9 @@
 /* One call of loads_send(), hop by hop: compose the request, choose an address, hand it to the
  * transport, wait, record, and see whether the answer leads on.
  *
- * Header and body pieces arrive on the loop's stack while the user is suspended; they go straight to
- * where the answer keeps them (answer.c). The user is resumed by done(), when the transport's library
- * is off the stack. */
+ * Header and body pieces arrive on the loop's stack while the user is suspended; they go straight
+ * to where the answer keeps them (answer.c). The user is resumed by done(), when the transport's
+ * library is off the stack. */
 #include "session.h"
 
 #include <errno.h>
@@ -37,7 +37,7 @@ struct call {
     const char *method;
     const char *body;
     size_t body_size;
-    bool left_origin; /* a redirect led to another host: credentials stay behind */
+    bool left_origin;         /* a redirect led to another host: credentials stay behind */
     struct redirect redirect; /* how this hop came to be; method NULL: it is the first */
     const char *lines[EXCHANGE_MAX_HEADERS + 1];
     size_t n_lines;
@@ -45,7 +45,8 @@ struct call {
     unsigned error_id;
 };
 
-/* ---- the end without an answer ------------------------------------------------------------------ */
+/* ---- the end without an answer ------------------------------------------------------------------
+ */
 
 static const char *request_name(const struct call *call)
 {
@@ -81,7 +82,8 @@ static int fail(struct call *call, const char *class, const char *format, ...)
     return response->error ? -EIO : -ENOMEM;
 }
 
-/* ---- composing ---------------------------------------------------------------------------------- */
+/* ---- composing ----------------------------------------------------------------------------------
+ */
 
 static int add_line(struct call *call, const char *line)
 {
@@ -127,12 +129,12 @@ static int add_cookies(struct call *call)
     if (cookie_jar_count(&user->session.cookies) == 0 || given(call, "Cookie")) {
         return 0;
     }
-    ssize_t n = cookie_jar_header(&user->session.cookies, call->url->host, call->url->path,
-                                  call->url->secure, clock_realtime_usec(), cookies,
-                                  sizeof cookies);
+    ssize_t n =
+        cookie_jar_header(&user->session.cookies, call->url->host, call->url->path,
+                          call->url->secure, clock_realtime_usec(), cookies, sizeof cookies);
     if (n < 0) {
-        return fail(call, "request", "the cookies for %s are longer than %d bytes",
-                    call->url->host, COOKIE_HEADER_BYTES);
+        return fail(call, "request", "the cookies for %s are longer than %d bytes", call->url->host,
+                    COOKIE_HEADER_BYTES);
     }
     return n == 0 ? 0 : add_line(call, arena_printf(&user->arena, "Cookie: %s", cookies));
 }
@@ -188,7 +190,8 @@ static int compose(struct call *call)
     return r;
 }
 
-/* ---- what the transport calls ------------------------------------------------------------------- */
+/* ---- what the transport calls -------------------------------------------------------------------
+ */
 
 static struct call *call_of(struct exchange *exchange)
 {
@@ -230,7 +233,8 @@ static void on_done(struct exchange *exchange)
 
 static const struct exchange_callbacks callbacks = {on_header, on_body, on_done};
 
-/* ---- one exchange ------------------------------------------------------------------------------- */
+/* ---- one exchange -------------------------------------------------------------------------------
+ */
 
 static int exchange_wait(struct call *call)
 {
@@ -285,8 +289,8 @@ static int exchange_with_host(struct call *call)
     }
     for (;;) {
         const char *address;
-        int r = peer_address(call->user, host, call->deadline_usec, &address,
-                             &call->dns_usec, reason);
+        int r =
+            peer_address(call->user, host, call->deadline_usec, &address, &call->dns_usec, reason);
         if (r == -ENOENT) {
             return fail(call, "resolve", "Could not resolve host: %s (%s)", host, reason);
         }
@@ -316,9 +320,8 @@ static int take_result(struct call *call)
     uint64_t elapsed = exchange->ended_usec - call->hop_started_usec;
 
     if (exchange->error == TRANSPORT_CANCELLED && call->answer.result < 0) {
-        return call->answer.result == -ENOMEM
-                   ? -ENOMEM
-                   : fail(call, "decoding", "%s", call->answer.reason);
+        return call->answer.result == -ENOMEM ? -ENOMEM
+                                              : fail(call, "decoding", "%s", call->answer.reason);
     }
     if (exchange->error != TRANSPORT_OK) {
         return fail(call, transport_error_name(exchange->error), "%s", exchange->error_text);
@@ -344,7 +347,8 @@ static int hop(struct call *call)
     return r < 0 ? r : take_result(call);
 }
 
-/* ---- the call ----------------------------------------------------------------------------------- */
+/* ---- the call -----------------------------------------------------------------------------------
+ */
 
 /* 1: the answer leads to another hop, which is prepared. */
 static int follow(struct call *call)
@@ -385,8 +389,8 @@ static int prepare(struct call *call)
 {
     const loads_request *request = call->request;
     struct worker *worker = call->user->worker;
-    double timeout =
-        request->timeout_sec > 0 ? request->timeout_sec : (double)worker->spec->http_timeout_usec / 1e6;
+    double timeout = request->timeout_sec > 0 ? request->timeout_sec
+                                              : (double)worker->spec->http_timeout_usec / 1e6;
     struct error error;
 
     call->hop_started_usec = clock_monotonic_usec();

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* A user's HTTP session: what a browser keeps between requests (cookies, connections) and does around
- * each (redirects, authentication, content decoding), over any transport. Each hop of a redirect is a
- * request of its own: it is counted as one. */
+/* A user's HTTP session: what a browser keeps between requests (cookies, connections) and does
+ * around each (redirects, authentication, content decoding), over any transport. Each hop of a
+ * redirect is a request of its own: it is counted as one. */
 #ifndef LOADS_WORKER_SESSION_H
 #define LOADS_WORKER_SESSION_H
 

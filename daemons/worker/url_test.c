@@ -15,7 +15,7 @@ static void get_url(loads_user *user)
 
 const struct loads_test *url_test(void)
 {
-    static const struct loads_test test = {SPEC_URL_SUITE, SPEC_URL_TEST, __FILE__,
-                                           __LINE__, get_url};
+    static const struct loads_test test = {SPEC_URL_SUITE, SPEC_URL_TEST, __FILE__, __LINE__,
+                                           get_url};
     return &test;
 }

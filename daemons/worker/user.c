@@ -3,10 +3,10 @@
  * which only puts it into a queue. The queue is run in
  * ev_prepare, before the loop waits for descriptors: by then every library's call has returned.
  *
- * An iteration can end from any depth. _Unwind_ForcedUnwind() goes up frame by frame and runs cleanup
- * attributes, as a C++ exception would, until the stop function sees the frame of user_guard(), where it
- * jumps. A frame's canonical address lies above all frames that it called; so the first one whose
- * address is above user_guard()'s frame pointer is user_guard() itself. */
+ * An iteration can end from any depth. _Unwind_ForcedUnwind() goes up frame by frame and runs
+ * cleanup attributes, as a C++ exception would, until the stop function sees the frame of
+ * user_guard(), where it jumps. A frame's canonical address lies above all frames that it called;
+ * so the first one whose address is above user_guard()'s frame pointer is user_guard() itself. */
 #include "user.h"
 
 #include <errno.h>
@@ -39,7 +39,8 @@ void user_init(struct loads_user *user, struct worker *worker, unsigned index, u
     user->sleep.data = user;
 }
 
-/* ---- waiting and waking ------------------------------------------------------------------------ */
+/* ---- waiting and waking ------------------------------------------------------------------------
+ */
 
 void user_wake(struct loads_user *user)
 {
@@ -125,7 +126,8 @@ bool user_stack_contains(const struct loads_user *user, const void *address)
     return base && (const char *)address >= base && (const char *)address < base + user->stack.size;
 }
 
-/* ---- leaving ----------------------------------------------------------------------------------- */
+/* ---- leaving -----------------------------------------------------------------------------------
+ */
 
 static _Unwind_Reason_Code stop_at_base(int version _unused_, _Unwind_Action actions,
                                         _Unwind_Exception_Class class _unused_,
@@ -149,8 +151,8 @@ void user_leave(struct loads_user *user)
     abort();
 }
 
-__attribute__((noinline)) void user_guard(struct loads_user *user,
-                                          void (*function)(void *argument), void *argument)
+__attribute__((noinline)) void user_guard(struct loads_user *user, void (*function)(void *argument),
+                                          void *argument)
 {
     jmp_buf base;
 
@@ -163,7 +165,8 @@ __attribute__((noinline)) void user_guard(struct loads_user *user,
     user->leaving = false;
 }
 
-/* ---- starting ---------------------------------------------------------------------------------- */
+/* ---- starting ----------------------------------------------------------------------------------
+ */
 
 int user_start(struct loads_user *user, void (*life)(void *user), struct error *error)
 {

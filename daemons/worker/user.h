@@ -36,11 +36,11 @@ struct loads_user {
     jmp_buf *base; /* where leaving ends */
     uintptr_t base_frame;
     struct _Unwind_Exception unwind;
-    struct deferred *deferred; /* iteration.c */
+    struct deferred *deferred;                /* iteration.c */
     void (*release)(struct loads_user *user); /* frees `released` at the end of the iteration */
     void *released;
-    enum outcome outcome; /* of the iteration that is on */
-    unsigned error_id;    /* what made it an error or a failure */
+    enum outcome outcome;            /* of the iteration that is on */
+    unsigned error_id;               /* what made it an error or a failure */
     uint64_t iteration_started_usec; /* CLOCK_MONOTONIC */
 };
 
@@ -48,8 +48,7 @@ struct loads_user {
 void user_init(struct loads_user *user, struct worker *worker, unsigned index, unsigned iteration);
 
 /* Takes a stack on which `life` will run, from the first time that it is woken. */
-int user_start(struct loads_user *user, void (*life)(void *user),
-               struct error *error) _must_check_;
+int user_start(struct loads_user *user, void (*life)(void *user), struct error *error) _must_check_;
 
 /* ---- from the loop ---- */
 
@@ -75,8 +74,8 @@ int user_wait(struct loads_user *user) _must_check_;
 /* Calls function(argument); returns when it does, or when the user leaves. */
 void user_guard(struct loads_user *user, void (*function)(void *argument), void *argument);
 
-/* Leaves the innermost user_guard() through the frames above, whose cleanups run. While that goes on
- * user->leaving is set. */
+/* Leaves the innermost user_guard() through the frames above, whose cleanups run. While that goes
+ * on user->leaving is set. */
 void user_leave(struct loads_user *user) __attribute__((noreturn));
 
 /* The same, but it wakes by itself at a time of CLOCK_MONOTONIC. */

@@ -23,7 +23,8 @@
 #define RESOLVE_TTL_USEC (30 * USEC_PER_SEC)
 #define MAX_CACHED_URLS  4096
 
-/* ---- the loop ---------------------------------------------------------------------------------- */
+/* ---- the loop ----------------------------------------------------------------------------------
+ */
 
 static void release_user(struct loads_user *user)
 {
@@ -69,7 +70,8 @@ static void on_grace(struct ev_loop *loop _unused_, ev_timer *timer, int events 
     cancel_all(timer->data);
 }
 
-/* No iteration starts any more; those that are on may end until `at_usec`, which can be moved nearer. */
+/* No iteration starts any more; those that are on may end until `at_usec`, which can be moved
+ * nearer. */
 static void stop(struct worker *worker, uint64_t at_usec)
 {
     uint64_t now = clock_monotonic_usec();
@@ -145,7 +147,8 @@ void worker_run(struct worker *worker)
     (void)tally_seal(worker->area->tally); /* the supervisor reads both buffers at our end */
 }
 
-/* ---- setting up -------------------------------------------------------------------------------- */
+/* ---- setting up --------------------------------------------------------------------------------
+ */
 
 static int read_spec(struct worker *worker, struct error *error)
 {
@@ -265,7 +268,8 @@ static int make_users(struct worker *worker, struct error *error)
 static void make_watchers(struct worker *worker)
 {
     ev_prepare_init(&worker->prepare, on_prepare);
-    ev_set_priority(&worker->prepare, EV_MAXPRI); /* before the transport starts what users asked for */
+    ev_set_priority(&worker->prepare,
+                    EV_MAXPRI); /* before the transport starts what users asked for */
     ev_idle_init(&worker->idle, on_idle);
     ev_io_init(&worker->channel_watcher, on_channel, worker->channel, EV_READ);
     ev_timer_init(&worker->deadline, on_deadline, 0, 0);

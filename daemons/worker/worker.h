@@ -67,8 +67,8 @@ struct worker {
 };
 
 /* Sets everything up and tells the supervisor that it is ready. -errno with a text. */
-int worker_new(struct worker **ret, const struct worker_options *options,
-               struct error *error) _must_check_;
+int worker_new(struct worker **ret, const struct worker_options *options, struct error *error)
+    _must_check_;
 
 /* Runs until all users are done, and seals the tally. */
 void worker_run(struct worker *worker);

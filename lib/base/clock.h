@@ -32,7 +32,8 @@ static inline uint64_t clock_realtime_usec(void)
 /* "2026-06-15 12:15:06.375365" in local time, as consoles show it. Returns `text`. */
 const char *clock_format_local(uint64_t realtime_usec, char text[static CLOCK_TEXT_BYTES]);
 
-/* "2026-06-15T10:15:06.375365Z": ISO 8601 in UTC, as files and messages carry it. Returns `text`. */
+/* "2026-06-15T10:15:06.375365Z": ISO 8601 in UTC, as files and messages carry it. Returns `text`.
+ */
 const char *clock_format_iso(uint64_t realtime_usec, char text[static CLOCK_TEXT_BYTES]);
 
 #endif

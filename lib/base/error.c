@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* Error texts. A fixed buffer inside the caller's struct, so that reporting a failure can't itself fail
- * for want of memory. Lines and tabs are kept (a compiler's words have them), other control
+/* Error texts. A fixed buffer inside the caller's struct, so that reporting a failure can't itself
+ * fail for want of memory. Lines and tabs are kept (a compiler's words have them), other control
  * characters become '?': the text ends on terminals and in logs. */
 #include "base/error.h"
 

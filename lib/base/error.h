@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* The text of a failure, for a person: what, where, what to do. Functions return -errno; those whose
- * failure a user will read also fill a struct error that the caller passes (NULL: not interested). */
+/* The text of a failure, for a person: what, where, what to do. Functions return -errno; those
+ * whose failure a user will read also fill a struct error that the caller passes (NULL: not
+ * interested). */
 #ifndef LOADS_BASE_ERROR_H
 #define LOADS_BASE_ERROR_H
 
@@ -13,8 +14,8 @@ struct error {
     char text[ERROR_TEXT_BYTES];
 };
 
-/* Sets code and text (cut at ERROR_TEXT_BYTES, control characters kept out) and returns code, so that
- * a function can end in `return error_set(error, -EINVAL, "...")`. `error` may be NULL. */
+/* Sets code and text (cut at ERROR_TEXT_BYTES, control characters kept out) and returns code, so
+ * that a function can end in `return error_set(error, -EINVAL, "...")`. `error` may be NULL. */
 int error_set(struct error *error, int code, const char *format, ...) _printf_(3, 4);
 
 /* The same with ": " and strerror(-code) behind the text. */

@@ -56,7 +56,8 @@ static inline _unused_ void freep(void *pointer)
     free(*(void **)pointer);
 }
 
-/* Closes a descriptor if it is one; returns -1, so that `fd = close_fd(fd)` leaves no stale number. */
+/* Closes a descriptor if it is one; returns -1, so that `fd = close_fd(fd)` leaves no stale number.
+ */
 static inline _unused_ int close_fd(int fd)
 {
     if (fd >= 0) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* Open addressing with linear probing, at most three quarters full; removal shifts the following
- * entries back, so there are no tombstones and a lookup stays short. The hash takes eight bytes at a
- * time: the map stands on the path of every hit. It is seeded per process, so that a server that
+ * entries back, so there are no tombstones and a lookup stays short. The hash takes eight bytes at
+ * a time: the map stands on the path of every hit. It is seeded per process, so that a server that
  * picks our keys (URLs, cookie names) can't make them collide. */
 #include "base/strmap.h"
 

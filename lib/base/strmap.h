@@ -25,6 +25,7 @@ void *strmap_remove(struct strmap *map, const void *key, size_t size);
 size_t strmap_count(const struct strmap *map);
 
 /* Calls `visit` for every value, in no order. The map must not change meanwhile. */
-void strmap_each(const struct strmap *map, void (*visit)(void *value, void *context), void *context);
+void strmap_each(const struct strmap *map, void (*visit)(void *value, void *context),
+                 void *context);
 
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* Child processes on the loop: started without fork() in between (posix_spawn), in a process group of
- * their own, watched through a pidfd, so that no signal handler is needed and a pid is never mistaken
- * for another's. Not on ev_default_loop(), which reaps every child of the process behind our back. */
+/* Child processes on the loop: started without fork() in between (posix_spawn), in a process group
+ * of their own, watched through a pidfd, so that no signal handler is needed and a pid is never
+ * mistaken for another's. Not on ev_default_loop(), which reaps every child of the process behind
+ * our back. */
 #ifndef LOADS_LOOP_CHILD_H
 #define LOADS_LOOP_CHILD_H
 

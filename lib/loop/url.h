@@ -32,11 +32,11 @@ int url_cache_new(struct url_cache **ret, size_t limit) _must_check_;
 struct url_cache *url_cache_free(struct url_cache *cache);
 DEFINE_CLEANUP(struct url_cache, url_cache_free)
 
-/* The parsed URL of a text; `base` (may be NULL) resolves a relative one as RFC 3986 says. The result
- * is a reference: give it back with url_unref(). A url outlives its place in the cache, and the cache
- * itself, while it is referenced. -EINVAL with a text that quotes the URL (cut) and says what is wrong:
- * no host, a scheme other than http and https (ws and wss are parsed too), too long, a bad port, control
- * characters or spaces. */
+/* The parsed URL of a text; `base` (may be NULL) resolves a relative one as RFC 3986 says. The
+ * result is a reference: give it back with url_unref(). A url outlives its place in the cache, and
+ * the cache itself, while it is referenced. -EINVAL with a text that quotes the URL (cut) and says
+ * what is wrong: no host, a scheme other than http and https (ws and wss are parsed too), too long,
+ * a bad port, control characters or spaces. */
 int url_get(struct url_cache *cache, const struct url *base, const char *text,
             const struct url **ret, struct error *error) _must_check_;
 const struct url *url_ref(const struct url *url);

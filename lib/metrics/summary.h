@@ -24,9 +24,9 @@ struct summary_latency {
 /* One request name of one test and method, over all statuses. */
 struct summary_name {
     char *test, *name, *method;
-    uint64_t hits;     /* with a complete answer */
-    uint64_t errors;   /* without */
-    uint64_t good;     /* hits with a status below 400 */
+    uint64_t hits;       /* with a complete answer */
+    uint64_t errors;     /* without */
+    uint64_t good;       /* hits with a status below 400 */
     double success_rate; /* good / (hits + errors), 0 to 1 */
     double hits_per_sec;
     uint64_t sent_bytes, received_bytes;
@@ -34,7 +34,7 @@ struct summary_name {
     struct summary_status {
         unsigned status;
         uint64_t hits;
-    } *statuses; /* ascending */
+    } * statuses; /* ascending */
     size_t n_statuses;
 };
 

@@ -38,8 +38,8 @@ struct casualties {
 int casualties_count(const struct casualties *casualties, uint64_t *new_words, unsigned *ret_left,
                      struct interval **ret) _must_check_;
 
-/* Gives out a record of detail for each iteration that was on. `started_usec` (realtime, n_users) has
- * when each user's began; NULL: detail is off, nothing is given out. */
+/* Gives out a record of detail for each iteration that was on. `started_usec` (realtime, n_users)
+ * has when each user's began; NULL: detail is off, nothing is given out. */
 void casualties_tell(const struct casualties *casualties, const uint64_t *started_usec,
                      void (*detail)(const struct detail *detail, void *context), void *context);
 

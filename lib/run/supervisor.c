@@ -483,12 +483,12 @@ int supervisor_check_users(const struct run_spec *spec, unsigned workers, struct
     for (unsigned i = 0; i < spec->users.count; i++) {
         uint64_t users = spec->users.values[i];
         if (users > (uint64_t)MAX(1u, workers) * SUPERVISOR_MAX_USERS_PER_WORKER) {
-            return error_set(error, -EINVAL,
-                             "%ju users need --workers %ju at least: a worker holds %d, since every "
-                             "user's stack takes two of the kernel's vm.max_map_count mappings",
-                             (uintmax_t)users,
-                             (uintmax_t)((users - 1) / SUPERVISOR_MAX_USERS_PER_WORKER + 1),
-                             SUPERVISOR_MAX_USERS_PER_WORKER);
+            return error_set(
+                error, -EINVAL,
+                "%ju users need --workers %ju at least: a worker holds %d, since every "
+                "user's stack takes two of the kernel's vm.max_map_count mappings",
+                (uintmax_t)users, (uintmax_t)((users - 1) / SUPERVISOR_MAX_USERS_PER_WORKER + 1),
+                SUPERVISOR_MAX_USERS_PER_WORKER);
         }
     }
     return 0;

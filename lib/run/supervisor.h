@@ -43,8 +43,8 @@ struct supervisor_options {
 
 /* Whether so many workers can hold the users of each cycle: known before anything is made. -EINVAL
  * with a text. */
-int supervisor_check_users(const struct run_spec *spec, unsigned workers,
-                           struct error *error) _must_check_;
+int supervisor_check_users(const struct run_spec *spec, unsigned workers, struct error *error)
+    _must_check_;
 
 /* Borrows the loop and all of `options` but the struct itself. */
 int supervisor_new(struct supervisor **ret, struct ev_loop *loop,

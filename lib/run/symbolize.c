@@ -27,8 +27,8 @@ static const Dwfl_Callbacks callbacks = {
     .section_address = dwfl_offline_section_address,
 };
 
-/* Test functions are written LOADS_TEST(Suite, test): their C name is ours, and what follows a dot in
- * any name (".cold", ".part.0") is the compiler's. */
+/* Test functions are written LOADS_TEST(Suite, test): their C name is ours, and what follows a dot
+ * in any name (".cold", ".part.0") is the compiler's. */
 static void make_readable(char *function)
 {
     static const char prefix[] = "loads_body_";
@@ -148,8 +148,8 @@ static void add_frame(struct trace *trace, const char *line)
     (void)snprintf(trace->last, sizeof trace->last, "%s", line);
 }
 
-/* Frame by frame, up to the test's own function: what called that is no news. *ret_place becomes the
- * innermost place in the module, and ret_text its line. */
+/* Frame by frame, up to the test's own function: what called that is no news. *ret_place becomes
+ * the innermost place in the module, and ret_text its line. */
 static void walk(const struct message_crash *crash, const char *module, struct trace *trace,
                  struct place *ret_place, char *ret_text, size_t text_size)
 {

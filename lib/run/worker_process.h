@@ -46,8 +46,8 @@ void worker_go(struct worker_process *worker, uint64_t run_start_usec, uint64_t 
 void worker_stop(struct worker_process *worker, uint64_t grace_usec);
 void worker_signal(struct worker_process *worker, int signal_number);
 
-/* Ends it if its loop has stood still for so long (0: never): first it is asked for its last words. It
- * then counts as crashed. To be called now and then. */
+/* Ends it if its loop has stood still for so long (0: never): first it is asked for its last words.
+ * It then counts as crashed. To be called now and then. */
 void worker_end_stalled(struct worker_process *worker, uint64_t timeout_usec);
 
 /* Takes what it has counted; detail first. */
@@ -61,8 +61,8 @@ const char *worker_refusal(const struct worker_process *worker);
  */
 int worker_damage(const struct worker_process *worker);
 
-/* When each user's last iteration began (realtime), as far as its detail was given out; NULL without
- * detail. */
+/* When each user's last iteration began (realtime), as far as its detail was given out; NULL
+ * without detail. */
 const uint64_t *worker_starts_usec(const struct worker_process *worker);
 
 /* It had closed the channel, and was killed for that. */

@@ -13,10 +13,10 @@
 int wire_json_load(const char *bytes, size_t size, size_t max_bytes, json_t **ret,
                    struct error *error) _must_check_;
 
-/* Reads one JSON value of any kind. As above, but not bounded; `reason` (may be NULL) says where it went
- * wrong. */
-int wire_json_load_any(const char *bytes, size_t size, json_t **ret,
-                       json_error_t *reason) _must_check_;
+/* Reads one JSON value of any kind. As above, but not bounded; `reason` (may be NULL) says where it
+ * went wrong. */
+int wire_json_load_any(const char *bytes, size_t size, json_t **ret, json_error_t *reason)
+    _must_check_;
 
 /* Writes JSON in one line, keys in the order they were put in. The text is malloc'ed, the caller's.
  * -ENOMEM. */

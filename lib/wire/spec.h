@@ -39,10 +39,12 @@ struct run_spec {
     uint64_t grace_usec;     /* for iterations that run when a cycle's time is over */
     uint64_t http_timeout_usec;
     uint64_t stack_size_bytes;
-    uint64_t stall_timeout_usec; /* a worker whose loop stands still for so long has crashed; 0: none */
+    uint64_t
+        stall_timeout_usec; /* a worker whose loop stands still for so long has crashed; 0: none */
 
     char *server_url;
-    char *ca_file; /* absolute: PEM file of the certificates that are trusted, instead of the system's */
+    char *ca_file; /* absolute: PEM file of the certificates that are trusted, instead of the
+                      system's */
     bool insecure; /* any certificate will do */
     char *user_id;
     char *project_name;

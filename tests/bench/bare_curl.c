@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* libcurl alone, used as its documentation says, on the same event loop and with the same options as
- * ours: what loads-runner costs more than this is our own.
+/* libcurl alone, used as its documentation says, on the same event loop and with the same options
+ * as ours: what loads-runner costs more than this is our own.
  *
  *     bench-curl URL CONNECTIONS SECONDS [CA_FILE]        prints "requests N"
  */

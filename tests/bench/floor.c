@@ -49,9 +49,8 @@ static void ask(const struct connection *connection)
 
 static void open_connection(struct connection *connection, int epoll, uint16_t port)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET,
-                                  .sin_port = htons(port),
-                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in address = {
+        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = connection};
 
     connection->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);

@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* Preloaded into a program, makes one of its allocations fail: the n-th since its libraries were
- * ready, wherever it comes from, and all after it if asked to. So what a program does without memory
- * is tried at each place that there is, without changing the program.
+ * ready, wherever it comes from, and all after it if asked to. So what a program does without
+ * memory is tried at each place that there is, without changing the program.
  *
- *   FAIL_ALLOCATION_REPORT  file that gets the number of allocations at the end, and a line "failed" at
- *                           once when one was made to fail
- *   FAIL_ALLOCATION_AT      n, from 1; none, or 0: just count
- *   FAIL_ALLOCATION_ALL     set: all from then on
+ *   FAIL_ALLOCATION_REPORT  file that gets the number of allocations at the end, and a line
+ * "failed" at once when one was made to fail FAIL_ALLOCATION_AT      n, from 1; none, or 0: just
+ * count FAIL_ALLOCATION_ALL     set: all from then on
  *
- * The program's children are left alone: the environment is cleaned before main(). What copies strings
- * and arrays is here as well, since a sanitizer's own versions don't come by malloc(). */
+ * The program's children are left alone: the environment is cleaned before main(). What copies
+ * strings and arrays is here as well, since a sanitizer's own versions don't come by malloc(). */
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -83,7 +82,8 @@ static bool fails(void)
     return true;
 }
 
-/* ---- what is replaced ----------------------------------------------------------------------------- */
+/* ---- what is replaced
+ * ----------------------------------------------------------------------------- */
 
 EXPORT void *malloc(size_t size)
 {
@@ -164,7 +164,8 @@ EXPORT char *__strdup(const char *text)
     return strdup(text);
 }
 
-/* ---- begin and end -------------------------------------------------------------------------------- */
+/* ---- begin and end
+ * -------------------------------------------------------------------------------- */
 
 /* The preloaded library is set up last, so libraries have what they need for themselves. */
 __attribute__((constructor)) static void begin(void)

@@ -11,13 +11,15 @@
  *
  * saved as example.c, runs with `loads-runner example.TestWebSite.test_es -u 100 --hits 10`.
  *
- * A test is ordinary code that looks blocking: while it waits for an answer, other virtual users run in
- * the same process, one at a time, so tests need no locks. One execution of a test is an iteration. It
- * ends at the end of the function, or where an assertion fails (a *failure*), or where a request gets
- * no complete answer (an *error*). In the last two cases the stack is unwound: variables with
- * __attribute__((cleanup(...))) are cleaned up, and functions given to loads_defer() run. Memory that
- * this header's functions return (answers, strings) belongs to the iteration and is gone with it.
- * Cookies and connections live as long as the virtual user: for all its iterations of one cycle. */
+ * A test is ordinary code that looks blocking: while it waits for an answer, other virtual users
+ * run in the same process, one at a time, so tests need no locks. One execution of a test is an
+ * iteration. It ends at the end of the function, or where an assertion fails (a *failure*), or
+ * where a request gets no complete answer (an *error*). In the last two cases the stack is unwound:
+ * variables with
+ * __attribute__((cleanup(...))) are cleaned up, and functions given to loads_defer() run. Memory
+ * that this header's functions return (answers, strings) belongs to the iteration and is gone with
+ * it. Cookies and connections live as long as the virtual user: for all its iterations of one
+ * cycle. */
 #ifndef LOADS_LOADS_H
 #define LOADS_LOADS_H
 
@@ -35,10 +37,11 @@ typedef struct loads_user loads_user;
 typedef struct loads_request loads_request;
 typedef struct loads_response loads_response;
 
-/* ---- Tests ------------------------------------------------------------------------------------ */
+/* ---- Tests ------------------------------------------------------------------------------------
+ */
 
-/* Defines a test: LOADS_TEST(Suite, test) { … `user` is the virtual user … }. In file path/to/module.c
- * its name is path.to.module.Suite.test. */
+/* Defines a test: LOADS_TEST(Suite, test) { … `user` is the virtual user … }. In file
+ * path/to/module.c its name is path.to.module.Suite.test. */
 #define LOADS_TEST(suite_name, test_name)                                                          \
     static void loads_body_##suite_name##_##test_name(loads_user *user);                           \
     __attribute__((constructor)) static void loads_register_##suite_name##_##test_name(void)       \
@@ -57,13 +60,14 @@ struct loads_test {
     void (*body)(loads_user *user);
 };
 
-/* The number in the name is this header's: a module that was built against another one doesn't load,
- * and Loads says why. */
+/* The number in the name is this header's: a module that was built against another one doesn't
+ * load, and Loads says why. */
 #define LOADS_HEADER_VERSION 1
 #define loads_register       loads_register_v1
 LOADS_API void loads_register(const struct loads_test *test);
 
-/* ---- Requests --------------------------------------------------------------------------------- */
+/* ---- Requests ---------------------------------------------------------------------------------
+ */
 
 /* What a request can be told beside its URL, as designated initialisers:
  *
@@ -73,15 +77,16 @@ LOADS_API void loads_register(const struct loads_test *test);
 struct loads_request {
     const char *url; /* absolute, or relative to --server-url */
     const char *method;
-    const char *const *headers; /* LOADS_HEADERS("Name: value", …); "Name:" leaves a default one out */
+    const char *const
+        *headers; /* LOADS_HEADERS("Name: value", …); "Name:" leaves a default one out */
     const char *body;
-    size_t body_size;    /* 0: up to the body's NUL */
-    const char *json;    /* instead of body: the same, sent as application/json */
-    const char *name;    /* in reports, instead of the URL without query and fragment */
-    double timeout_sec;  /* for the whole request, redirects included; 0: --timeout (30 s) */
-    bool no_redirects;   /* give the redirect itself as the answer */
-    bool may_fail;       /* without a complete answer go on, with status 0 and the reason in .error */
-    const char *file_;   /* where the call stands: filled in by the macros */
+    size_t body_size;   /* 0: up to the body's NUL */
+    const char *json;   /* instead of body: the same, sent as application/json */
+    const char *name;   /* in reports, instead of the URL without query and fragment */
+    double timeout_sec; /* for the whole request, redirects included; 0: --timeout (30 s) */
+    bool no_redirects;  /* give the redirect itself as the answer */
+    bool may_fail;     /* without a complete answer go on, with status 0 and the reason in .error */
+    const char *file_; /* where the call stands: filled in by the macros */
     int line_;
 };
 
@@ -100,16 +105,15 @@ struct loads_response {
     const char *error;  /* NULL, or why there is no complete answer */
 };
 
-/* Sends a request and waits for the answer, redirects (30 at most) included; each hop counts as a hit.
- * Never NULL. */
+/* Sends a request and waits for the answer, redirects (30 at most) included; each hop counts as a
+ * hit. Never NULL. */
 LOADS_API loads_response *loads_send(loads_user *user, const loads_request *request);
 
 /* loads_get(user, "http://…", .option = value, …) and so on. */
 #define LOADS_SEND_(user, verb, ...)                                                               \
-    loads_send((user), &(const loads_request){.method = (verb),                                    \
-                                              .file_ = __FILE__,                                   \
-                                              .line_ = __LINE__,                                   \
-                                              .url = __VA_ARGS__})
+    loads_send((user),                                                                             \
+               &(const loads_request){                                                             \
+                   .method = (verb), .file_ = __FILE__, .line_ = __LINE__, .url = __VA_ARGS__})
 #define loads_get(user, ...)     LOADS_SEND_(user, "GET", __VA_ARGS__)
 #define loads_head(user, ...)    LOADS_SEND_(user, "HEAD", __VA_ARGS__)
 #define loads_post(user, ...)    LOADS_SEND_(user, "POST", __VA_ARGS__)
@@ -122,8 +126,8 @@ LOADS_API loads_response *loads_send(loads_user *user, const loads_request *requ
 LOADS_API const char *loads_header(const loads_response *response, const char *name);
 
 /* The JSON value at a path such as "items[0].name" ("" is the document), as const char *, intmax_t,
- * double and bool; of an array, the number of its elements as size_t. A body that isn't JSON, a path
- * that isn't there or a value of another type is a failure that says which. */
+ * double and bool; of an array, the number of its elements as size_t. A body that isn't JSON, a
+ * path that isn't there or a value of another type is a failure that says which. */
 #define loads_json_string(response, path) loads_json_string_(__FILE__, __LINE__, (response), (path))
 #define loads_json_int(response, path)    loads_json_int_(__FILE__, __LINE__, (response), (path))
 #define loads_json_double(response, path) loads_json_double_(__FILE__, __LINE__, (response), (path))
@@ -133,9 +137,11 @@ LOADS_API const char *loads_header(const loads_response *response, const char *n
 /* Forgets the user's cookies and closes its connections: from here on it is a new visitor. */
 LOADS_API void loads_session_reset(loads_user *user);
 
-/* ---- Assertions ------------------------------------------------------------------------------- */
+/* ---- Assertions -------------------------------------------------------------------------------
+ */
 
-/* One that doesn't hold ends the iteration as a failure, reported with both values, file and line. */
+/* One that doesn't hold ends the iteration as a failure, reported with both values, file and line.
+ */
 #define loads_assert(condition)       LOADS_ASSERT_(condition, #condition)
 #define loads_assert_true(condition)  LOADS_ASSERT_(condition, #condition)
 #define loads_assert_false(condition) LOADS_ASSERT_(!(condition), "!(" #condition ")")
@@ -179,7 +185,8 @@ LOADS_API void loads_session_reset(loads_user *user);
 /* Ends the iteration as a failure with a text of your own, as printf makes it. */
 #define loads_fail(...) loads_fail_at_(__FILE__, __LINE__, __VA_ARGS__)
 
-/* ---- The rest --------------------------------------------------------------------------------- */
+/* ---- The rest ---------------------------------------------------------------------------------
+ */
 
 /* Waits: think time. Other users go on. */
 LOADS_API void loads_sleep(loads_user *user, double seconds);
@@ -188,7 +195,8 @@ LOADS_API void loads_sleep(loads_user *user, double seconds);
 LOADS_API void loads_incr_counter(loads_user *user, const char *name);
 LOADS_API void loads_add_counter(loads_user *user, const char *name, int64_t increment);
 
-/* Calls function(argument) at the end of the iteration, however it ends; the last given goes first. */
+/* Calls function(argument) at the end of the iteration, however it ends; the last given goes first.
+ */
 LOADS_API void loads_defer(loads_user *user, void (*function)(void *argument), void *argument);
 
 /* Memory of the iteration, zeroed; never NULL (without memory the iteration ends as an error). */
@@ -200,15 +208,18 @@ LOADS_API char *loads_printf(loads_user *user, const char *format, ...)
 LOADS_API void loads_log(loads_user *user, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* Who runs: users are numbered over all workers, iterations per user, cycles per run; all from 0. */
+/* Who runs: users are numbered over all workers, iterations per user, cycles per run; all from 0.
+ */
 LOADS_API unsigned loads_user_number(const loads_user *user);
 LOADS_API unsigned loads_iteration(const loads_user *user);
 LOADS_API unsigned loads_cycle(const loads_user *user);
 LOADS_API const char *loads_server_url(const loads_user *user); /* --server-url, or "" */
 
-/* ---- What the macros above stand on ------------------------------------------------------------ */
+/* ---- What the macros above stand on ------------------------------------------------------------
+ */
 
-/* Each is told what the test's author wrote: here, one level further down, macros in it are expanded. */
+/* Each is told what the test's author wrote: here, one level further down, macros in it are
+ * expanded. */
 #define LOADS_ASSERT_(condition, what)                                                             \
     ((condition) ? (void)0 : loads_fail_at_(__FILE__, __LINE__, "assertion failed: %s", what))
 #define LOADS_INT_(what, actual, op, expected)                                                     \
@@ -246,8 +257,8 @@ LOADS_API void loads_assert_near_(const char *file, int line, const char *what, 
                                   double expected, double tolerance);
 LOADS_API void loads_assert_str_(const char *file, int line, const char *what, enum loads_str_ how,
                                  const char *actual, const char *expected);
-LOADS_API const char *loads_json_string_(const char *file, int line,
-                                         const loads_response *response, const char *path);
+LOADS_API const char *loads_json_string_(const char *file, int line, const loads_response *response,
+                                         const char *path);
 LOADS_API intmax_t loads_json_int_(const char *file, int line, const loads_response *response,
                                    const char *path);
 LOADS_API double loads_json_double_(const char *file, int line, const loads_response *response,
