@@ -46,8 +46,7 @@ struct local_run {
     struct error error;
 };
 
-/* ---- signals ------------------------------------------------------------------------------------
- */
+/* ---- signals --------------------------------------------------------------------------------- */
 
 static void on_signal(struct ev_loop *loop, ev_signal *watcher, int events _unused_)
 {
@@ -83,8 +82,7 @@ static void watch_signals(struct local_run *run)
     }
 }
 
-/* ---- preparing ----------------------------------------------------------------------------------
- */
+/* ---- preparing ------------------------------------------------------------------------------- */
 
 static void on_prepared(int result, const char *module_path, const struct strlist *tests,
                         const struct error *error, void *context)
@@ -145,8 +143,7 @@ static int make_test_dir(struct local_run *run)
                : error_set_errno(&run->error, -errno, "--test-dir %s", options->test_dir);
 }
 
-/* ---- outputs ------------------------------------------------------------------------------------
- */
+/* ---- outputs --------------------------------------------------------------------------------- */
 
 static int add_output(struct local_run *run, const char *argument)
 {
@@ -226,8 +223,7 @@ static int end_outputs(struct local_run *run, const struct summary *summary)
     return result;
 }
 
-/* ---- what the supervisor tells ------------------------------------------------------------------
- */
+/* ---- what the supervisor tells --------------------------------------------------------------- */
 
 static void on_interval(const struct interval *interval, void *context)
 {
@@ -302,8 +298,7 @@ static void look(struct progress_numbers *ret, void *context)
     };
 }
 
-/* ---- running ------------------------------------------------------------------------------------
- */
+/* ---- running --------------------------------------------------------------------------------- */
 
 static unsigned cores(void)
 {

@@ -19,8 +19,7 @@
 
 #define MAX_LOG_BYTES 2000
 
-/* ---- who calls ----------------------------------------------------------------------------------
- */
+/* ---- who calls ------------------------------------------------------------------------------- */
 
 bool call_allowed(const loads_user *user)
 {
@@ -65,8 +64,7 @@ static void out_of_memory(loads_user *user)
     call_fail(user, ERROR_KIND_ERROR, "memory", "", 0, "out of memory");
 }
 
-/* ---- requests -----------------------------------------------------------------------------------
- */
+/* ---- requests -------------------------------------------------------------------------------- */
 
 loads_response *loads_send(loads_user *user, const loads_request *request)
 {
@@ -104,8 +102,7 @@ void loads_session_reset(loads_user *user)
     }
 }
 
-/* ---- the rest -----------------------------------------------------------------------------------
- */
+/* ---- the rest -------------------------------------------------------------------------------- */
 
 void loads_sleep(loads_user *user, double seconds)
 {

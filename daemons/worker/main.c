@@ -73,8 +73,7 @@ static const struct conf_table table = {
     .count = ELEMENTSOF(rows),
 };
 
-/* ---- preparing ----------------------------------------------------------------------------------
- */
+/* ---- preparing ------------------------------------------------------------------------------- */
 
 static void note_test(const struct loads_test *test, void *context)
 {
@@ -139,8 +138,7 @@ static int report_preparation(const struct options *options)
     return r < 0 ? 2 : good ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
-/* ---- running ------------------------------------------------------------------------------------
- */
+/* ---- running --------------------------------------------------------------------------------- */
 
 static int run(const struct options *options)
 {

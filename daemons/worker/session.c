@@ -45,8 +45,7 @@ struct call {
     unsigned error_id;
 };
 
-/* ---- the end without an answer ------------------------------------------------------------------
- */
+/* ---- the end without an answer --------------------------------------------------------------- */
 
 static const char *request_name(const struct call *call)
 {
@@ -82,8 +81,7 @@ static int fail(struct call *call, const char *class, const char *format, ...)
     return response->error ? -EIO : -ENOMEM;
 }
 
-/* ---- composing ----------------------------------------------------------------------------------
- */
+/* ---- composing ------------------------------------------------------------------------------- */
 
 static int add_line(struct call *call, const char *line)
 {
@@ -190,8 +188,7 @@ static int compose(struct call *call)
     return r;
 }
 
-/* ---- what the transport calls -------------------------------------------------------------------
- */
+/* ---- what the transport calls ---------------------------------------------------------------- */
 
 static struct call *call_of(struct exchange *exchange)
 {
@@ -233,8 +230,7 @@ static void on_done(struct exchange *exchange)
 
 static const struct exchange_callbacks callbacks = {on_header, on_body, on_done};
 
-/* ---- one exchange -------------------------------------------------------------------------------
- */
+/* ---- one exchange ---------------------------------------------------------------------------- */
 
 static int exchange_wait(struct call *call)
 {
@@ -347,8 +343,7 @@ static int hop(struct call *call)
     return r < 0 ? r : take_result(call);
 }
 
-/* ---- the call -----------------------------------------------------------------------------------
- */
+/* ---- the call -------------------------------------------------------------------------------- */
 
 /* 1: the answer leads to another hop, which is prepared. */
 static int follow(struct call *call)

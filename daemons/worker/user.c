@@ -39,8 +39,7 @@ void user_init(struct loads_user *user, struct worker *worker, unsigned index, u
     user->sleep.data = user;
 }
 
-/* ---- waiting and waking ------------------------------------------------------------------------
- */
+/* ---- waiting and waking ---------------------------------------------------------------------- */
 
 void user_wake(struct loads_user *user)
 {
@@ -126,8 +125,7 @@ bool user_stack_contains(const struct loads_user *user, const void *address)
     return base && (const char *)address >= base && (const char *)address < base + user->stack.size;
 }
 
-/* ---- leaving -----------------------------------------------------------------------------------
- */
+/* ---- leaving --------------------------------------------------------------------------------- */
 
 static _Unwind_Reason_Code stop_at_base(int version _unused_, _Unwind_Action actions,
                                         _Unwind_Exception_Class class _unused_,
@@ -165,8 +163,7 @@ __attribute__((noinline)) void user_guard(struct loads_user *user, void (*functi
     user->leaving = false;
 }
 
-/* ---- starting ----------------------------------------------------------------------------------
- */
+/* ---- starting -------------------------------------------------------------------------------- */
 
 int user_start(struct loads_user *user, void (*life)(void *user), struct error *error)
 {

@@ -23,8 +23,7 @@
 #define RESOLVE_TTL_USEC (30 * USEC_PER_SEC)
 #define MAX_CACHED_URLS  4096
 
-/* ---- the loop ----------------------------------------------------------------------------------
- */
+/* ---- the loop -------------------------------------------------------------------------------- */
 
 static void release_user(struct loads_user *user)
 {
@@ -147,8 +146,7 @@ void worker_run(struct worker *worker)
     (void)tally_seal(worker->area->tally); /* the supervisor reads both buffers at our end */
 }
 
-/* ---- setting up --------------------------------------------------------------------------------
- */
+/* ---- setting up ------------------------------------------------------------------------------ */
 
 static int read_spec(struct worker *worker, struct error *error)
 {

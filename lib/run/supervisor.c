@@ -61,8 +61,7 @@ struct supervisor {
 
 static void happen(struct supervisor *s, enum event event);
 
-/* ---- workers ----------------------------------------------------------------------------------
- */
+/* ---- workers --------------------------------------------------------------------------------- */
 
 static unsigned alive(const struct supervisor *s)
 {
@@ -301,8 +300,7 @@ static void drop_workers(struct supervisor *s)
     s->n_workers = 0;
 }
 
-/* ---- what events do ---------------------------------------------------------------------------
- */
+/* ---- what events do -------------------------------------------------------------------------- */
 
 static void prepare_cycle(struct supervisor *s)
 {
@@ -442,8 +440,7 @@ static void happen(struct supervisor *s, enum event event)
     }
 }
 
-/* ---- time -------------------------------------------------------------------------------------
- */
+/* ---- time ------------------------------------------------------------------------------------ */
 
 static void on_tick(struct ev_loop *loop _unused_, ev_timer *timer, int events _unused_)
 {
@@ -475,8 +472,7 @@ static void on_killer(struct ev_loop *loop, ev_timer *timer, int events _unused_
     }
 }
 
-/* ---- from outside ------------------------------------------------------------------------------
- */
+/* ---- from outside ---------------------------------------------------------------------------- */
 
 int supervisor_check_users(const struct run_spec *spec, unsigned workers, struct error *error)
 {

@@ -67,8 +67,7 @@ static void say(uint32_t type)
     }
 }
 
-/* ---- going wrong --------------------------------------------------------------------------------
- */
+/* ---- going wrong ----------------------------------------------------------------------------- */
 
 static void send_garbage(void)
 {
@@ -150,8 +149,7 @@ static void go_wrong(const struct worker *worker)
     }
 }
 
-/* ---- counting -----------------------------------------------------------------------------------
- */
+/* ---- counting -------------------------------------------------------------------------------- */
 
 static uint32_t second_now(const struct worker *worker)
 {
@@ -282,8 +280,7 @@ static void run(struct worker *worker)
     (void)tally_seal(worker->area->tally); /* the supervisor reads both buffers at our end */
 }
 
-/* ---- starting -----------------------------------------------------------------------------------
- */
+/* ---- starting -------------------------------------------------------------------------------- */
 
 static void open_files(struct worker *worker)
 {
@@ -347,8 +344,7 @@ static void be_deaf(struct worker *worker)
     _exit(0);
 }
 
-/* ---- preparing ----------------------------------------------------------------------------------
- */
+/* ---- preparing ------------------------------------------------------------------------------- */
 
 /* FAKE_REPORT: what to say; without, a report whose tests are our arguments. */
 static int prepare(int argc, char *argv[])

@@ -96,8 +96,7 @@ static const char *output(struct fixture *f)
     return text;
 }
 
-/* ---- how it ends --------------------------------------------------------------------------------
- */
+/* ---- how it ends ----------------------------------------------------------------------------- */
 
 static void test_status(void **state)
 {
@@ -195,8 +194,7 @@ static void test_signal_reaches_the_group(void **state)
     assert_int_equal(WEXITSTATUS(f->status), 5);
 }
 
-/* ---- how it starts ------------------------------------------------------------------------------
- */
+/* ---- how it starts --------------------------------------------------------------------------- */
 
 static void test_no_such_program(void **state)
 {

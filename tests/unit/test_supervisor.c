@@ -229,8 +229,7 @@ static void assert_adds_up(const struct fixture *f, uint64_t n)
     assert_int_equal(live.iterations_done, n);
 }
 
-/* ---- runs that go well --------------------------------------------------------------------------
- */
+/* ---- runs that go well ----------------------------------------------------------------------- */
 
 static void test_one_cycle(void **state)
 {
@@ -324,8 +323,7 @@ static void test_detail(void **state)
     assert_int_equal(f->n_details[DETAIL_ERROR], 4);
 }
 
-/* ---- crashes ------------------------------------------------------------------------------------
- */
+/* ---- crashes --------------------------------------------------------------------------------- */
 
 /* Worker 0 has 5 users; in their second round 1 is done, 4 are on. */
 static void assert_one_crash(struct fixture *f)
@@ -445,8 +443,7 @@ static void test_crash_with_duration(void **state)
     assert_int_equal(f->n_problems, 1);
 }
 
-/* ---- runs that can't be made --------------------------------------------------------------------
- */
+/* ---- runs that can't be made ----------------------------------------------------------------- */
 
 static void assert_not_made(struct fixture *f, const char *how, int result, const char *words)
 {
@@ -531,8 +528,7 @@ static void test_bad_options(void **state)
     assert_null(f->supervisor);
 }
 
-/* ---- stopping -----------------------------------------------------------------------------------
- */
+/* ---- stopping -------------------------------------------------------------------------------- */
 
 static void test_stopped_before_it_starts(void **state)
 {
@@ -630,8 +626,7 @@ static void test_freed_while_running(void **state)
     assert_int_equal(f->n_finished, 0);
 }
 
-/* ---- workers that don't end ---------------------------------------------------------------------
- */
+/* ---- workers that don't end ------------------------------------------------------------------ */
 
 /* Stops two workers of five users that hang in their second round, when one of five is over. */
 static void run_until_cut(struct fixture *f, const char *how)
@@ -719,8 +714,7 @@ static void test_channel_closed(void **state)
     assert_int_equal(errors_with(f, "closed descriptor 3"), 4);
 }
 
-/* ---- workers that lie ---------------------------------------------------------------------------
- */
+/* ---- workers that lie ------------------------------------------------------------------------ */
 
 static void test_garbage(void **state)
 {
@@ -770,8 +764,7 @@ static void test_scribbled_memory(void **state)
     assert_true(iterations(f) <= 40);
 }
 
-/* ---- without memory -----------------------------------------------------------------------------
- */
+/* ---- without memory -------------------------------------------------------------------------- */
 
 /* Each allocation fails in turn, with a crash and a takeover in it: either the run says that it
  * could not be made, or nothing is missing. */

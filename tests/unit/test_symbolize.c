@@ -119,8 +119,7 @@ static void test_truncated_objects(void **state _unused_)
     assert_int_equal(rmdir(directory), 0);
 }
 
-/* ---- a whole crash ------------------------------------------------------------------------------
- */
+/* ---- a whole crash --------------------------------------------------------------------------- */
 
 struct report {
     char message[512], where[256], traceback[6000];

@@ -177,8 +177,7 @@ static void assert_counts(const struct fixture *f, uint64_t n)
     assert_int_equal(sum_received, 100 * n);
 }
 
-/* ---- workers that do their work -----------------------------------------------------------------
- */
+/* ---- workers that do their work -------------------------------------------------------------- */
 
 static void test_counts_arrive(void **state)
 {
@@ -281,8 +280,7 @@ static void test_serials(void **state)
     assert_counts(f, 30);
 }
 
-/* ---- workers that don't -------------------------------------------------------------------------
- */
+/* ---- workers that don't ---------------------------------------------------------------------- */
 
 /* Three users, the second round, the first is over: 4 iterations are counted, 2 are on. */
 static void assert_left(const struct fixture *f)

@@ -16,10 +16,9 @@
  * iteration. It ends at the end of the function, or where an assertion fails (a *failure*), or
  * where a request gets no complete answer (an *error*). In the last two cases the stack is unwound:
  * variables with
- * __attribute__((cleanup(...))) are cleaned up, and functions given to loads_defer() run. Memory
- * that this header's functions return (answers, strings) belongs to the iteration and is gone with
- * it. Cookies and connections live as long as the virtual user: for all its iterations of one
- * cycle. */
+ * the attribute cleanup are cleaned up, and functions given to loads_defer() run. Memory that this
+ * header's functions return (answers, strings) belongs to the iteration and is gone with it.
+ * Cookies and connections live as long as the virtual user: for all its iterations of one cycle. */
 #ifndef LOADS_LOADS_H
 #define LOADS_LOADS_H
 
@@ -37,8 +36,7 @@ typedef struct loads_user loads_user;
 typedef struct loads_request loads_request;
 typedef struct loads_response loads_response;
 
-/* ---- Tests ------------------------------------------------------------------------------------
- */
+/* ---- Tests ----------------------------------------------------------------------------------- */
 
 /* Defines a test: LOADS_TEST(Suite, test) { … `user` is the virtual user … }. In file
  * path/to/module.c its name is path.to.module.Suite.test. */
@@ -66,8 +64,7 @@ struct loads_test {
 #define loads_register       loads_register_v1
 LOADS_API void loads_register(const struct loads_test *test);
 
-/* ---- Requests ---------------------------------------------------------------------------------
- */
+/* ---- Requests -------------------------------------------------------------------------------- */
 
 /* What a request can be told beside its URL, as designated initialisers:
  *
@@ -77,8 +74,7 @@ LOADS_API void loads_register(const struct loads_test *test);
 struct loads_request {
     const char *url; /* absolute, or relative to --server-url */
     const char *method;
-    const char *const
-        *headers; /* LOADS_HEADERS("Name: value", …); "Name:" leaves a default one out */
+    const char *const *headers; /* LOADS_HEADERS("Name: value", …); "Name:": no default one */
     const char *body;
     size_t body_size;   /* 0: up to the body's NUL */
     const char *json;   /* instead of body: the same, sent as application/json */
@@ -137,8 +133,7 @@ LOADS_API const char *loads_header(const loads_response *response, const char *n
 /* Forgets the user's cookies and closes its connections: from here on it is a new visitor. */
 LOADS_API void loads_session_reset(loads_user *user);
 
-/* ---- Assertions -------------------------------------------------------------------------------
- */
+/* ---- Assertions ------------------------------------------------------------------------------ */
 
 /* One that doesn't hold ends the iteration as a failure, reported with both values, file and line.
  */
@@ -185,8 +180,7 @@ LOADS_API void loads_session_reset(loads_user *user);
 /* Ends the iteration as a failure with a text of your own, as printf makes it. */
 #define loads_fail(...) loads_fail_at_(__FILE__, __LINE__, __VA_ARGS__)
 
-/* ---- The rest ---------------------------------------------------------------------------------
- */
+/* ---- The rest -------------------------------------------------------------------------------- */
 
 /* Waits: think time. Other users go on. */
 LOADS_API void loads_sleep(loads_user *user, double seconds);
@@ -215,8 +209,7 @@ LOADS_API unsigned loads_iteration(const loads_user *user);
 LOADS_API unsigned loads_cycle(const loads_user *user);
 LOADS_API const char *loads_server_url(const loads_user *user); /* --server-url, or "" */
 
-/* ---- What the macros above stand on ------------------------------------------------------------
- */
+/* ---- What the macros above stand on ---------------------------------------------------------- */
 
 /* Each is told what the test's author wrote: here, one level further down, macros in it are
  * expanded. */
