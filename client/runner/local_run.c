@@ -407,8 +407,16 @@ static void release(struct local_run *run)
     }
 }
 
+/* What libev can't go on without it can only tell here: it would abort. */
+static void on_loop_error(const char *what)
+{
+    log_error("%s: %s", what, strerror(errno));
+    _exit(EXIT_ABORTED);
+}
+
 static int set_up(struct local_run *run, const struct runner_options *options)
 {
+    ev_set_syserr_cb(on_loop_error);
     *run = (struct local_run){
         .options = options, .loop = ev_loop_new(EVFLAG_AUTO), .run_dir_claim = -1};
     if (!run->loop) {

@@ -21,8 +21,29 @@
 
 /* ---- who calls ------------------------------------------------------------------------------- */
 
+/* A process that a test forked has the same memory, but another one's files and connections: it
+ * must not touch them. */
+static void refuse_forked(void)
+{
+    if (user_is_forked()) {
+        log_error("a process that a test forked used what only its parent can: it is ended");
+        _exit(EXIT_FAILURE);
+    }
+}
+
+/* The arena has no lock. */
+static bool memory_allowed(const loads_user *user)
+{
+    if (user && user == user_current() && user_stack_contains(user, __builtin_frame_address(0))) {
+        return true;
+    }
+    log_error("a test asked for memory outside of its own thread or coroutine: there is none");
+    return false;
+}
+
 bool call_allowed(const loads_user *user)
 {
+    refuse_forked();
     if (!user || user != user_current() || !user_stack_contains(user, __builtin_frame_address(0))) {
         log_error("a test used its user outside of its own thread or coroutine: ignored");
         return false;
@@ -34,6 +55,7 @@ loads_user *call_user(void)
 {
     loads_user *user = user_current();
 
+    refuse_forked();
     if (!user || !user_stack_contains(user, __builtin_frame_address(0))) {
         log_error("an assertion outside of a test's own thread: ignored");
         return NULL;
@@ -140,8 +162,10 @@ void loads_defer(loads_user *user, void (*function)(void *argument), void *argum
 
 void *loads_alloc(loads_user *user, size_t size_bytes)
 {
+    if (!memory_allowed(user)) {
+        return NULL;
+    }
     void *memory = arena_alloc(&user->arena, size_bytes);
-
     if (!memory) {
         out_of_memory(user);
     }
@@ -152,6 +176,9 @@ char *loads_printf(loads_user *user, const char *format, ...)
 {
     va_list arguments;
 
+    if (!memory_allowed(user)) {
+        return NULL;
+    }
     va_start(arguments, format);
     char *text = arena_vprintf(&user->arena, format, arguments);
     va_end(arguments);

@@ -10,6 +10,7 @@
 #include "user.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -17,6 +18,8 @@
 #include "base/log.h"
 
 static struct loads_user *current;
+static bool exits_thread;
+static bool is_forked;
 
 struct loads_user *user_current(void)
 {
@@ -26,6 +29,26 @@ struct loads_user *user_current(void)
 static void on_sleep_over(struct ev_loop *loop _unused_, ev_timer *timer, int events _unused_)
 {
     user_wake(timer->data);
+}
+
+static void on_forked(void)
+{
+    is_forked = true;
+}
+
+int user_watch_forks(void)
+{
+    return -pthread_atfork(NULL, NULL, on_forked);
+}
+
+bool user_is_forked(void)
+{
+    return is_forked;
+}
+
+bool user_exits_thread(void)
+{
+    return exits_thread;
 }
 
 void user_init(struct loads_user *user, struct worker *worker, unsigned index, unsigned iteration)
@@ -149,15 +172,30 @@ void user_leave(struct loads_user *user)
     abort();
 }
 
+/* Runs whenever user_guard() is unwound. When that isn't user_leave()'s doing, pthread_exit() takes
+ * the worker's thread away: a crash, of which abort() tells. */
+static void check_end(struct loads_user *volatile *guarded)
+{
+    if (*guarded && !(*guarded)->leaving) {
+        exits_thread = true;
+        abort();
+    }
+}
+
 __attribute__((noinline)) void user_guard(struct loads_user *user, void (*function)(void *argument),
                                           void *argument)
 {
+    __attribute__((cleanup(check_end))) struct loads_user *volatile guarded = user;
     jmp_buf base;
 
     user->base = &base;
     user->base_frame = (uintptr_t)__builtin_frame_address(0);
     if (setjmp(base) == 0) {
         function(argument);
+    }
+    guarded = NULL;
+    if (is_forked) {
+        _exit(EXIT_SUCCESS); /* whatever it was forked for is done */
     }
     user->base = NULL;
     user->leaving = false;

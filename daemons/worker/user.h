@@ -71,7 +71,8 @@ struct loads_user *user_current(void);
  * again if not. -ECANCELED: it shall leave: clean up and call user_leave(). */
 int user_wait(struct loads_user *user) _must_check_;
 
-/* Calls function(argument); returns when it does, or when the user leaves. */
+/* Calls function(argument); returns when it does, or when the user leaves. In a process that the
+ * function forked it ends that process: there is only one worker. */
 void user_guard(struct loads_user *user, void (*function)(void *argument), void *argument);
 
 /* Leaves the innermost user_guard() through the frames above, whose cleanups run. While that goes
@@ -83,6 +84,13 @@ int user_wait_until(struct loads_user *user, uint64_t until_usec) _must_check_;
 
 /* Sleeps. -ECANCELED as for user_wait(). */
 int user_sleep(struct loads_user *user, double seconds) _must_check_;
+
+/* Whether the user ends its thread by pthread_exit(), which ends the worker. Async-signal-safe. */
+bool user_exits_thread(void);
+
+/* From now on it is known whether this is a process that a test forked. -errno. */
+int user_watch_forks(void) _must_check_;
+bool user_is_forked(void);
 
 /* Whether an address lies on the user's stack: who calls us is it. */
 bool user_stack_contains(const struct loads_user *user, const void *address);

@@ -298,6 +298,9 @@ int worker_new(struct worker **ret, const struct worker_options *options, struct
     }
     make_watchers(worker);
     r = crash_catch(worker->channel);
+    if (r == 0) {
+        r = user_watch_forks();
+    }
     if (r < 0) {
         return error_set_errno(error, r, "cannot catch crashes");
     }

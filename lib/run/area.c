@@ -145,7 +145,9 @@ int area_open(struct area **ret, const char *path, struct error *error)
     if (!area) {
         return error_set_errno(error, -ENOMEM, "cannot open %s", path);
     }
-    area->fd = open(path, O_RDWR | O_CLOEXEC);
+    /* A process that a test forks may write to all that it inherited: with O_APPEND that ends up
+     * behind what is mapped. */
+    area->fd = open(path, O_RDWR | O_APPEND | O_CLOEXEC);
     if (area->fd < 0 || fstat(area->fd, &status) < 0) {
         return error_set_errno(error, -errno, "cannot open %s", path);
     }

@@ -39,6 +39,7 @@ struct message_crash {
     uint64_t address;
     int32_t stalled;        /* 1: the supervisor ended it, since its loop stood still */
     int32_t stack_overflow; /* 1: the address is in the guard page of the user's stack */
+    int32_t thread_exit;    /* 1: the test ended the worker's thread */
     uint32_t n_frames;
     struct crash_frame frames[CRASH_MAX_FRAMES];
 };

@@ -149,6 +149,12 @@ static void describe(const struct supervisor *s, const struct worker_process *wo
         (void)snprintf(ret->message, sizeof ret->message,
                        "a test closed descriptor 3, over which its worker is told what to do");
         ret->user = -1;
+    } else if (worker_was_stalled(worker)) {
+        (void)snprintf(
+            ret->message, sizeof ret->message,
+            "stalled for longer than --stall-timeout, with a test that blocks the signal "
+            "which asks where");
+        ret->user = -1;
     } else {
         char how[96];
         child_describe_status(status, how, sizeof how);
@@ -202,47 +208,75 @@ static bool take_over(struct supervisor *s, unsigned slot, const struct worker_p
     return true;
 }
 
-/* Counts what a dead worker left undone, and starts another one for its users. */
-static void replace(struct supervisor *s, unsigned slot, struct worker_process *dead, int status)
+/* Counts what a dead worker left undone: `words` (of each of its users) and *ret_left as for
+ * casualties_count(). */
+static int count_losses(struct supervisor *s, const struct worker_process *dead,
+                        const struct casualty_text *text, uint64_t *words, unsigned *ret_left)
 {
     struct cycle cycle = cycles_at(s->options.spec, s->cycle);
-    unsigned n = worker_n_users(dead);
     uint64_t elapsed_usec = s->run_start_usec ? clock_monotonic_usec() - s->run_start_usec : 0;
-    _cleanup_free_ uint64_t *words = calloc(n, sizeof *words);
     _cleanup_(interval_freep) struct interval *losses = NULL;
-    struct casualty_text text;
-
-    describe(s, dead, status, &text);
-    if (!s->cutting) {
-        s->options.callbacks.problem(text.message, s->options.callbacks.context);
-    }
     struct casualties casualties = {
         .spec = s->options.spec,
         .names = s->names->names,
         .words = worker_words(dead),
-        .n_users = n,
+        .n_users = worker_n_users(dead),
         .first_user = worker_first_user(dead),
         .hits = cycle.hits,
         .second = (uint32_t)(elapsed_usec / USEC_PER_SEC),
         .interrupted = s->cutting,
         .cycle = s->cycle,
-        .text = &text,
+        .text = text,
     };
-    unsigned left = 0;
-    int r = words ? casualties_count(&casualties, words, &left, &losses) : -ENOMEM;
+    int r = casualties_count(&casualties, words, ret_left, &losses);
     if (r < 0) {
-        error_set_errno(&s->error, r, "cannot account for a worker that died");
-        happen(s, FAIL);
-        return;
+        return r;
     }
     if (losses->n_tests > 0) {
         s->options.callbacks.interval(losses, s->options.callbacks.context);
         casualties_tell(&casualties, worker_starts_usec(dead), s->options.callbacks.detail,
                         s->options.callbacks.context);
     }
+    return 0;
+}
+
+/* Counts what a dead worker left undone, and starts another one for its users. */
+static void replace(struct supervisor *s, unsigned slot, struct worker_process *dead, int status)
+{
+    unsigned n = worker_n_users(dead), left = 0;
+    _cleanup_free_ uint64_t *words = calloc(n, sizeof *words);
+    struct casualty_text text;
+
+    describe(s, dead, status, &text);
+    if (!s->cutting) {
+        s->options.callbacks.problem(text.message, s->options.callbacks.context);
+    }
+    int r = words ? count_losses(s, dead, &text, words, &left) : -ENOMEM;
+    if (r < 0) {
+        error_set_errno(&s->error, r, "cannot account for a worker that died");
+        happen(s, FAIL);
+        return;
+    }
     if (left == 0 || !take_over(s, slot, dead, words, text.message)) {
         s->iterations_before += casualties_iterations(words, n);
     } /* else the new worker counts them as well */
+}
+
+/* A worker can't run, or not any more: that is the end of the run. What its users had begun is cut,
+ * as what the others' had is. */
+static void give_up(struct supervisor *s, const struct worker_process *worker)
+{
+    const struct casualty_text none = {.user = -1};
+    unsigned n = worker_n_users(worker), left = 0;
+    _cleanup_free_ uint64_t *words = calloc(n, sizeof *words);
+
+    error_set(&s->error, -EINVAL, "%s", worker_refusal(worker));
+    s->cutting = true;
+    if (words &&
+        count_losses(s, worker, &none, words, &left) == 0) { /* else there are worse errors */
+        s->iterations_before += casualties_iterations(words, n);
+    }
+    happen(s, FAIL);
 }
 
 /* What a worker counted is lost in part: for want of memory that is the end, else it is told. */
@@ -272,8 +306,7 @@ static void on_gone(struct worker_process *worker, int status, void *context)
     s->hits_before += worker_live_hits(worker);
     check_damage(s, worker);
     if (s->state != ABANDONING && worker_refusal(worker)) {
-        error_set(&s->error, -EINVAL, "%s", worker_refusal(worker));
-        happen(s, FAIL);
+        give_up(s, worker);
     } else if (s->state == PREPARING) {
         describe(s, worker, status, &text);
         error_set(&s->error, -ECHILD, "a worker did not start: %s", text.message);

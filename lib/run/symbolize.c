@@ -197,6 +197,9 @@ void symbolize_crash(const struct message_crash *crash, const char *module, size
                        "stalled%s: a test that waits must do so by loads_sleep() and its like, or "
                        "it takes longer than --stall-timeout",
                        inside);
+    } else if (crash->thread_exit) {
+        (void)snprintf(message, message_size,
+                       "a test ended the worker's thread: it must not call pthread_exit()");
     } else if (crash->stack_overflow) {
         (void)snprintf(message, message_size,
                        "stack overflow%s: a user's stack is %zu KiB, more with --stack-size",

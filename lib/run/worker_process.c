@@ -34,7 +34,8 @@ struct worker_process {
     unsigned first_user;
     uint64_t *starts_usec; /* realtime, of each user's last iteration; NULL without detail */
     bool ready;
-    bool deaf; /* it runs, but can't be told anything any more */
+    bool deaf;    /* it runs, but can't be told anything any more */
+    bool stalled; /* and it doesn't say where */
     bool has_crash;
     bool has_refusal;
     bool owes_stop;           /* its channel was full */
@@ -293,6 +294,7 @@ void worker_end_stalled(struct worker_process *worker, uint64_t timeout_usec)
         worker->last_words_usec = now;
         (void)kill(child_pid(worker->child), SIGABRT); /* to it alone: it has a handler */
     } else if (now >= worker->last_words_usec + LAST_WORDS_USEC) {
+        worker->stalled = true;
         worker_signal(worker, SIGKILL);
     }
 }
@@ -320,6 +322,11 @@ const uint64_t *worker_starts_usec(const struct worker_process *worker)
 bool worker_was_deaf(const struct worker_process *worker)
 {
     return worker->deaf;
+}
+
+bool worker_was_stalled(const struct worker_process *worker)
+{
+    return worker->stalled;
 }
 
 bool worker_is_ready(const struct worker_process *worker)

@@ -68,6 +68,9 @@ const uint64_t *worker_starts_usec(const struct worker_process *worker);
 /* It had closed the channel, and was killed for that. */
 bool worker_was_deaf(const struct worker_process *worker);
 
+/* Its loop stood still and it had no last words: it was killed. */
+bool worker_was_stalled(const struct worker_process *worker);
+
 bool worker_is_ready(const struct worker_process *worker);
 unsigned worker_first_user(const struct worker_process *worker);
 unsigned worker_n_users(const struct worker_process *worker);

@@ -221,7 +221,7 @@ class Started:
         summary = events = None
         if self.json_path.exists() and self.json_path.stat().st_size > 0:
             summary = json.loads(self.json_path.read_text())
-        if self.detail:
+        if self.detail and self.events_path.exists():
             text = self.events_path.read_text()
             assert text == "" or text.endswith("\n"), "the last line is torn"
             events = [json.loads(line) for line in text.splitlines()]

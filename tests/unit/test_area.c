@@ -107,6 +107,22 @@ static void test_both_sides(void **state)
     assert_int_equal(access(f->path, F_OK), 0); /* the file stays */
 }
 
+/* A process that a test forked writes to all descriptors that it has. */
+static void test_stray_writes_do_no_harm(void **state)
+{
+    struct fixture *f = *state;
+    static const char garbage[4096] = {1, 2, 3};
+    _cleanup_(area_freep) struct area *ours = create(f, 1, false);
+    _cleanup_(area_freep) struct area *theirs = open_area(f);
+
+    assert_int_equal(area_attach(ours), 0);
+    tally_stage_hit(theirs->tally, 1, 100, 1, 1);
+    tally_commit(theirs->tally);
+    assert_int_equal(write(theirs->fd, garbage, sizeof garbage), sizeof garbage);
+    assert_int_equal(pwrite(theirs->fd, garbage, sizeof garbage, 0), sizeof garbage);
+    assert_int_equal(take_hits(ours), 1);
+}
+
 static void test_detail(void **state)
 {
     struct fixture *f = *state;
@@ -306,9 +322,11 @@ static void test_without_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_both_sides),      TEST(test_detail),  TEST(test_scribbled_ring),
-        TEST(test_sizes_of_cycles), TEST(test_storage), TEST(test_make_room),
-        TEST(test_bad_files),       TEST(test_names),   TEST(test_without_memory),
+        TEST(test_both_sides),      TEST(test_stray_writes_do_no_harm),
+        TEST(test_detail),          TEST(test_scribbled_ring),
+        TEST(test_sizes_of_cycles), TEST(test_storage),
+        TEST(test_make_room),       TEST(test_bad_files),
+        TEST(test_names),           TEST(test_without_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -219,6 +219,17 @@ static void test_stack_overflow(void **state _unused_)
                                    "user's stack is 256 KiB, more with --stack-size");
 }
 
+static void test_thread_exit(void **state _unused_)
+{
+    struct message_crash crash = {.signal = SIGABRT, .thread_exit = 1};
+    struct report r;
+
+    add_frame(&crash, "/lib/libc.so.6", 0x1000);
+    report(&crash, &r);
+    assert_string_equal(r.message,
+                        "a test ended the worker's thread: it must not call pthread_exit()");
+}
+
 /* Numbers that make no sense, and more text than there is room for. */
 static void test_lies(void **state _unused_)
 {
@@ -251,6 +262,7 @@ int main(void)
         cmocka_unit_test(test_crash_elsewhere),
         cmocka_unit_test(test_crash_in_plain_module),
         cmocka_unit_test(test_stack_overflow),
+        cmocka_unit_test(test_thread_exit),
         cmocka_unit_test(test_lies),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -18,7 +18,8 @@
  * variables with
  * the attribute cleanup are cleaned up, and functions given to loads_defer() run. Memory that this
  * header's functions return (answers, strings) belongs to the iteration and is gone with it.
- * Cookies and connections live as long as the virtual user: for all its iterations of one cycle. */
+ * Cookies and connections live as long as the virtual user: for all its iterations of one cycle.
+ * Threads and processes that a test starts can't use anything of this header. */
 #ifndef LOADS_LOADS_H
 #define LOADS_LOADS_H
 
@@ -193,7 +194,8 @@ LOADS_API void loads_add_counter(loads_user *user, const char *name, int64_t inc
  */
 LOADS_API void loads_defer(loads_user *user, void (*function)(void *argument), void *argument);
 
-/* Memory of the iteration, zeroed; never NULL (without memory the iteration ends as an error). */
+/* Memory of the iteration, zeroed; never NULL (without memory the iteration ends as an error), but
+ * in a thread of the test's own. */
 LOADS_API void *loads_alloc(loads_user *user, size_t size_bytes);
 LOADS_API char *loads_printf(loads_user *user, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
