@@ -119,8 +119,7 @@ static const struct conf_option *find_similar(const struct conf_table *table, co
     struct suggest suggest = {.word = word};
     for (size_t i = 0; i < table->count; i++) {
         const struct conf_option *option = &table->options[i];
-        /* The analyzer takes the row for NULL: NOLINTNEXTLINE(clang-analyzer-core.NullDereference)
-         */
+        /* No row is NULL. NOLINTNEXTLINE(clang-analyzer-core.NullDereference) */
         if (option->help && (where == 0 || option->where & where)) {
             suggest_consider(&suggest, option->name);
         }
