@@ -133,38 +133,6 @@ static int launch(struct supervisor *s, unsigned slot, unsigned first_user, unsi
     return worker_launch(&s->workers[slot], s->loop, &launch, &callbacks, &s->error);
 }
 
-/* How a worker that didn't end as it should did end, for the report. */
-static void describe(const struct supervisor *s, const struct worker_process *worker, int status,
-                     struct casualty_text *ret)
-{
-    const struct message_crash *crash = worker_crash(worker);
-
-    *ret = (struct casualty_text){0};
-    if (crash) {
-        symbolize_crash(crash, s->options.spec->module_path ? s->options.spec->module_path : "",
-                        s->options.spec->stack_size_bytes, ret->message, sizeof ret->message,
-                        ret->place, sizeof ret->place, ret->traceback, sizeof ret->traceback);
-        ret->user = crash->user;
-    } else if (worker_was_deaf(worker)) {
-        (void)snprintf(ret->message, sizeof ret->message,
-                       "a test closed descriptor 3, over which its worker is told what to do");
-        ret->user = -1;
-    } else if (worker_was_stalled(worker)) {
-        (void)snprintf(
-            ret->message, sizeof ret->message,
-            "stalled for longer than --stall-timeout, with a test that blocks the signal "
-            "which asks where");
-        ret->user = -1;
-    } else {
-        char how[96];
-        child_describe_status(status, how, sizeof how);
-        (void)snprintf(ret->message, sizeof ret->message, "the worker %s%s", how,
-                       status == 0 ? " before its users were done: tests must not call exit()"
-                                   : "");
-        ret->user = -1;
-    }
-}
-
 /* Whether the cycle's time is over, if it has one. */
 static bool is_late(const struct supervisor *s)
 {
@@ -247,7 +215,7 @@ static void replace(struct supervisor *s, unsigned slot, struct worker_process *
     _cleanup_free_ uint64_t *words = calloc(n, sizeof *words);
     struct casualty_text text;
 
-    describe(s, dead, status, &text);
+    worker_describe_end(dead, s->options.spec, status, &text);
     if (!s->cutting) {
         s->options.callbacks.problem(text.message, s->options.callbacks.context);
     }
@@ -308,7 +276,7 @@ static void on_gone(struct worker_process *worker, int status, void *context)
     if (s->state != ABANDONING && worker_refusal(worker)) {
         give_up(s, worker);
     } else if (s->state == PREPARING) {
-        describe(s, worker, status, &text);
+        worker_describe_end(worker, s->options.spec, status, &text);
         error_set(&s->error, -ECHILD, "a worker did not start: %s", text.message);
         happen(s, FAIL);
     } else if (status != 0 || !is_done(s, worker)) {

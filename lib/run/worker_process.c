@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "loop/child.h"
 #include "run/run_dir.h"
+#include "run/symbolize.h"
 
 /* More than fit into the channel, into a tally's two buffers, and into a detail ring. */
 #define MAX_MESSAGES  1024
@@ -357,6 +358,37 @@ uint64_t worker_live_hits(const struct worker_process *worker)
 pid_t worker_pid(const struct worker_process *worker)
 {
     return child_pid(worker->child);
+}
+
+void worker_describe_end(const struct worker_process *worker, const struct run_spec *spec,
+                         int status, struct casualty_text *ret)
+{
+    const struct message_crash *crash = worker_crash(worker);
+
+    *ret = (struct casualty_text){0};
+    if (crash) {
+        symbolize_crash(crash, spec->module_path ? spec->module_path : "", spec->stack_size_bytes,
+                        ret->message, sizeof ret->message, ret->place, sizeof ret->place,
+                        ret->traceback, sizeof ret->traceback);
+        ret->user = crash->user;
+    } else if (worker_was_deaf(worker)) {
+        (void)snprintf(ret->message, sizeof ret->message,
+                       "a test closed descriptor 3, over which its worker is told what to do");
+        ret->user = -1;
+    } else if (worker_was_stalled(worker)) {
+        (void)snprintf(
+            ret->message, sizeof ret->message,
+            "stalled for longer than --stall-timeout, with a test that blocks the signal "
+            "which asks where");
+        ret->user = -1;
+    } else {
+        char how[96];
+        child_describe_status(status, how, sizeof how);
+        (void)snprintf(ret->message, sizeof ret->message, "the worker %s%s", how,
+                       status == 0 ? " before its users were done: tests must not call exit()"
+                                   : "");
+        ret->user = -1;
+    }
 }
 
 struct worker_process *worker_process_free(struct worker_process *worker)

@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "run/area.h"
+#include "run/casualties.h"
 #include "run/channel.h"
 
 struct worker_process;
@@ -77,6 +78,10 @@ unsigned worker_n_users(const struct worker_process *worker);
 const uint64_t *worker_words(const struct worker_process *worker);
 uint64_t worker_live_hits(const struct worker_process *worker);
 pid_t worker_pid(const struct worker_process *worker);
+
+/* How one that didn't end as it should did end, for the report; `status` as given to gone(). */
+void worker_describe_end(const struct worker_process *worker, const struct run_spec *spec,
+                         int status, struct casualty_text *ret);
 
 /* Kills it if it runs. */
 struct worker_process *worker_process_free(struct worker_process *worker);

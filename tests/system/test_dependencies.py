@@ -28,6 +28,7 @@ LAYERS = {
     "client/outputs": LIBRARIES,
     "client/runner": LIBRARIES + ["client/outputs"],
     "docs/examples": ["lib/include/loads"],
+    "tests/torture/modules": ["lib/include/loads"],
     "tests/torture": [],  # it is loaded into other programs
     "tests/bench": ["lib/include/loads"],  # what it compares with knows nothing of us
     "tests/fuzz": LIBRARIES + ["daemons/worker", "client/runner"],
@@ -71,11 +72,12 @@ FOREIGN = {
 
 # Parts of the C library, the compiler's and the kernel's that have a home, too.
 CONFINED = {
+    "alloca.h": ["tests"],
     "dlfcn.h": ["daemons/worker/module.c", "tests"],
     "getopt.h": ["daemons/echo-server/main.c", "tests/target/main.c"],
     "link.h": ["daemons/worker/crash.c"],
     "netdb.h": ["lib/loop/resolve.c", "daemons/echo-server/server.c", "tests"],
-    "pthread.h": ["lib/loop/resolve.c", "lib/metrics/names.c", "tests"],
+    "pthread.h": ["lib/loop/resolve.c", "lib/metrics/names.c", "daemons/worker/user.c", "tests"],
     "spawn.h": ["lib/loop/child.c", "daemons/worker/command.c", "tests"],
     "stdatomic.h": ["tests/torture"],
     "sys/epoll.h": ["tests/bench/floor.c"],
