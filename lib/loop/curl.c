@@ -9,19 +9,23 @@
  * exactly one of the lists idle, queued, running and done, and request_move() moves it.
  *
  * libcurl takes a kept connection's socket off the loop after every answer and puts it back with
- * the next request. Watchers therefore stay for as long as the descriptor is open, so that for
- * libev nothing has changed when both happen in one turn, and no epoll_ctl() is made. */
+ * the next request. Watchers stay for as long as the descriptor is open, so that for libev nothing
+ * has changed, and no epoll_ctl() is made. Meanwhile they see what comes unasked: libcurl before
+ * 8.0.1 would take it for the answer to the next request. */
 #include "loop/curl.h"
 
 #include <errno.h>
+#include <string.h>
 #include <sys/socket.h>
 
 #include "base/clock.h"
 #include "loop/curl_request.h"
+#include "loop/url.h"
 
 #define MAX_CONNECTIONS 32L /* kept per struct connections */
 /* Exchanges that done() starts are begun in the same turn, but descriptors must get theirs too. */
-#define ROUNDS_PER_TURN 4
+#define ROUNDS_PER_TURN   4
+#define MAX_UNASKED_BYTES ((size_t)1 << 20) /* read from a connection that is given up */
 
 struct request_list {
     struct request *first, *last;
@@ -31,6 +35,8 @@ struct watch {
     ev_io io;
     bool ours;  /* opened by on_open(), so that we learn when it is closed */
     bool known; /* libev has this very descriptor */
+    bool plain; /* no TLS: what comes between requests can only be wrong */
+    bool kept;  /* no request uses it now; the loop doesn't go on for its sake */
 };
 
 struct curl_transport {
@@ -135,7 +141,49 @@ static curl_socket_t on_open(void *context, curlsocktype purpose _unused_,
     }
     watch->ours = true;
     watch->known = false;
+    watch->plain = strcmp(request->exchange->url->scheme, "http") == 0;
     return fd;
+}
+
+/* A connection is kept: it is watched on, if there is nothing to be changed for that. */
+static void keep(struct curl_transport *transport, struct watch *watch)
+{
+    if (watch->kept || !ev_is_active(&watch->io)) {
+        return;
+    }
+    if (watch->plain && watch->known && watch->io.events == EV_READ) {
+        watch->kept = true;
+        ev_unref(transport->loop);
+    } else {
+        ev_io_stop(transport->loop, &watch->io);
+    }
+}
+
+static void keep_no_longer(struct curl_transport *transport, struct watch *watch)
+{
+    if (watch->kept) {
+        watch->kept = false;
+        ev_ref(transport->loop);
+    }
+}
+
+/* Something came on a kept connection. If that is its end, libcurl will see it; bytes are read
+ * away, so that it sees an end then, too. */
+static void give_up_kept(struct curl_transport *transport, struct watch *watch)
+{
+    char unasked[4096];
+    size_t size = 0;
+    ssize_t got;
+
+    keep_no_longer(transport, watch);
+    ev_io_stop(transport->loop, &watch->io);
+    while (size < MAX_UNASKED_BYTES &&
+           (got = recv(watch->io.fd, unasked, sizeof unasked, MSG_DONTWAIT)) > 0) {
+        size += (size_t)got;
+    }
+    if (size > 0) {
+        (void)shutdown(watch->io.fd, SHUT_RDWR); /* fails only if the other side was faster */
+    }
 }
 
 static int on_close(void *context, curl_socket_t fd)
@@ -143,8 +191,9 @@ static int on_close(void *context, curl_socket_t fd)
     struct curl_transport *transport = context;
     struct watch *watch = transport->watches[fd]; /* made by on_open() */
 
+    keep_no_longer(transport, watch);
     ev_io_stop(transport->loop, &watch->io);
-    watch->ours = watch->known = false;
+    watch->ours = watch->known = watch->plain = false;
     close_fd(fd);
     return 0;
 }
@@ -160,9 +209,10 @@ static int on_socket(CURL *easy _unused_, curl_socket_t fd, int what, void *cont
         return 0; /* an error would end every transfer; this one will run into its timeout */
     }
     if (what == CURL_POLL_REMOVE) {
-        ev_io_stop(transport->loop, &watch->io);
+        keep(transport, watch);
         return 0;
     }
+    keep_no_longer(transport, watch);
     if (ev_is_active(&watch->io) && watch->known && watch->io.events == events) {
         return 0;
     }
@@ -275,7 +325,12 @@ static void start_queued(struct curl_transport *transport)
 static void on_io(struct ev_loop *loop _unused_, ev_io *io, int events)
 {
     struct curl_transport *transport = io->data;
+    struct watch *watch = CONTAINER_OF(io, struct watch, io);
 
+    if (watch->kept) {
+        give_up_kept(transport, watch);
+        return;
+    }
     call_libcurl(transport, io->fd,
                  (events & EV_READ ? CURL_CSELECT_IN : 0) |
                      (events & EV_WRITE ? CURL_CSELECT_OUT : 0));

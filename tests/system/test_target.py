@@ -496,6 +496,19 @@ def test_raw_with_a_pause(target):
     assert [int(status) for status in re.findall(rb"HTTP/1.1 (\d+)", received)] == [200, 500, 200]
 
 
+def test_hurry(target):
+    """What a script still waits with is there before the answer is."""
+    with connect(target) as client:
+        client.sendall(get("/raw/garbage-behind"))
+        received = b""
+        while b"hello" not in received:
+            received += client.recv(4096)
+        assert raw(target, closing("/hurry/size/3"))[0].endswith(b"abc")
+        client.setblocking(False)
+        received += b"" if received.endswith(b"garbage") else client.recv(4096)
+    assert received.endswith(b"hello\x01\x02\x03 garbage")
+
+
 @pytest.mark.parametrize("name", ["headers-endless", "header-endless", "interim-endless"])
 def test_endless_answers_end(target, name):
     received, was_reset = raw(target, get(f"/raw/{name}"))

@@ -242,6 +242,12 @@ APPLY(interim)
                                   : "");
 }
 
+APPLY(hurry)
+{
+    plan->hurry = true;
+    return 0;
+}
+
 APPLY(early)
 {
     plan->early = true;
@@ -325,6 +331,7 @@ const struct behaviour behaviours[] = {
     {"auth/basic", NULL, 0, 0, "401 unless it is user:password", auth_basic},
     {"auth/endless", NULL, 0, 0, "401 whatever comes", auth_endless},
     {"interim", "N", 100, 199, "an answer of status N before the final one", interim},
+    {"hurry", NULL, 0, 0, "first sends what answers of /raw/ still wait with", hurry},
     {"early", NULL, 0, 0, "answers before it has read the body, and closes", early},
     {"slow", "MSEC", 1, MAX_PAUSE_MSEC, "byte by byte, with that time in between", slow},
     {"close", NULL, 0, 0, "says Connection: close and closes", close_after},

@@ -234,6 +234,9 @@ static int begin_answer(struct connection *connection)
         return result;
     }
     connection->state = STATE_ANSWER;
+    if (connection->plan.hurry) {
+        server_hurry_connections(server);
+    }
     if (connection->plan.delay_msec > 0) {
         connection->state = STATE_DELAY;
         start_timer(connection, connection->plan.delay_msec);
@@ -545,6 +548,14 @@ static void on_timer(struct ev_loop *loop, ev_timer *timer, int events)
     connection->state = connection->state == STATE_DELAY ? STATE_ANSWER : STATE_FINISHED;
     connection_advance(connection);
     connection_settle(connection);
+}
+
+void connection_hurry(struct connection *connection)
+{
+    if (connection->state == STATE_DELAY && connection->plan.script) {
+        ev_timer_stop(server_loop(connection->server), &connection->timer);
+        on_timer(server_loop(connection->server), &connection->timer, EV_TIMER);
+    }
 }
 
 int connection_start(struct server *server, int *fd)

@@ -11,6 +11,9 @@ int connection_start(struct server *server, int *fd) _must_check_;
 /* For the end of the program. */
 struct connection *connection_free(struct connection *connection);
 
+/* Ends the pause of a script, if it is in one. It may free itself. */
+void connection_hurry(struct connection *connection);
+
 /* The server's list of all connections. */
 struct connection_links {
     struct connection *next, *previous;

@@ -67,6 +67,7 @@ struct plan {
     enum fault fault;
     const struct script *script;
     bool early;          /* answers when the head is there, and reads no body */
+    bool hurry;          /* ends the pauses of other connections' scripts before it answers */
     uint64_t pause_msec; /* between bytes; 0: as fast as it goes */
     bool close;
     bool close_unsaid;  /* closes, and the answer doesn't say so */

@@ -79,6 +79,16 @@ void server_remove_connection(struct server *server, struct connection *connecti
     }
 }
 
+void server_hurry_connections(struct server *server)
+{
+    struct connection *next;
+
+    for (struct connection *connection = server->connections; connection; connection = next) {
+        next = connection_links(connection)->next;
+        connection_hurry(connection);
+    }
+}
+
 static void on_resume(struct ev_loop *loop, ev_timer *timer, int events)
 {
     struct server *server = timer->data;

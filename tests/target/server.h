@@ -35,5 +35,6 @@ void server_log_answer(struct server *server, struct slice method, struct slice 
 
 void server_add_connection(struct server *server, struct connection *connection);
 void server_remove_connection(struct server *server, struct connection *connection);
+void server_hurry_connections(struct server *server);
 
 #endif

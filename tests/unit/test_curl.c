@@ -21,7 +21,14 @@
 
 /* ---- the server ---- */
 
-enum after { KEEP, CLOSE, RESET, HOLD, DROP_IF_REUSED };
+enum after {
+    KEEP,
+    CLOSE,
+    RESET,
+    HOLD,
+    DROP_IF_REUSED,
+    DISTURB, /* before it answers, sends bytes to all other clients */
+};
 
 struct reply {
     const char *path, *bytes;
@@ -31,6 +38,7 @@ struct reply {
 #define MAX_CLIENTS   512
 #define MAX_REQUEST   (1 << 20)
 #define LENGTH_HEADER "Content-Length:"
+#define STRAY_REPLY   "HTTP/1.1 500 Stray\r\nContent-Length: 5\r\n\r\nstray"
 
 struct client {
     int fd;
@@ -106,6 +114,11 @@ static bool answer(struct client *client, size_t size)
     if (!reply->path || (reply->after == DROP_IF_REUSED && reused)) {
         client_close(client, false);
         return false;
+    }
+    for (size_t i = 0; reply->after == DISTURB && i < server.client_count; i++) {
+        if (&server.clients[i] != client) {
+            (void)!send(server.clients[i].fd, STRAY_REPLY, strlen(STRAY_REPLY), MSG_NOSIGNAL);
+        }
     }
     if (reply->bytes) {
         (void)!send(client->fd, reply->bytes, strlen(reply->bytes), MSG_NOSIGNAL);
@@ -736,6 +749,29 @@ static void test_connections(void **state)
     connections_free(idle);
 }
 
+/* What comes between two requests is no answer to the second one. */
+static void test_stray_answer(void **state)
+{
+    static const struct reply replies[] = {
+        {"/", OK_REPLY, KEEP}, {"/disturb", OK_REPLY, DISTURB}, {0}};
+    struct client_case *client = *state;
+    struct talk talk = {0}, other = {0};
+    struct connections *others;
+
+    set_replies(replies);
+    assert_int_equal(connections_new(client->transport, &others), 0);
+    perform(client, &talk, "/");
+    start(client, others, &other, "/disturb");
+    ev_run(client->loop, 0); /* ends with it, whatever is kept */
+    assert_int_equal(other.done_count, 1);
+    perform(client, &talk, "/");
+    assert_int_equal(talk.exchange.status, 200);
+    assert_string_equal(talk.body, "ok");
+    assert_false(talk.exchange.connection_reused);
+    drop(&other);
+    connections_free(others);
+}
+
 /* A kept connection is closed when the next request comes: it is repeated on a new one, and it is
  * that request, not an earlier one of the same handle. */
 static void test_repeated_request(void **state)
@@ -974,6 +1010,7 @@ int main(void)
         CASE(test_connect_errors),
         CASE(test_timeouts),
         CASE(test_connections),
+        CASE(test_stray_answer),
         CASE(test_repeated_request),
         CASE(test_address),
         CASE(test_refused_body),
