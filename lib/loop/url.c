@@ -154,6 +154,31 @@ static int check_text(const struct url *base, const char *text, size_t size, str
                                                         : "it must begin with http:// or https://");
 }
 
+/* libcurl looks whether a host is a number before it decodes it: "%30" becomes "0", which is
+ * "0.0.0.0" to whoever reads it next. Gives what that is. */
+static CURLUcode read_again(char **host)
+{
+    _cleanup_free_ char *text = NULL;
+    char *again = NULL;
+    CURLU *parsed = curl_url();
+
+    if (!parsed || asprintf(&text, "http://%s/", *host) < 0) {
+        text = NULL;
+        curl_url_cleanup(parsed);
+        return CURLUE_OUT_OF_MEMORY;
+    }
+    CURLUcode code = curl_url_set(parsed, CURLUPART_URL, text, 0);
+    if (code == CURLUE_OK) {
+        code = curl_url_get(parsed, CURLUPART_HOST, &again, 0);
+    }
+    curl_url_cleanup(parsed);
+    if (code == CURLUE_OK) {
+        curl_free(*host);
+        *host = again;
+    }
+    return code;
+}
+
 /* Lower case, ASCII, known to be numeric or not, without brackets. */
 static int take_host(struct entry *entry, const char *text, struct error *error)
 {
@@ -178,7 +203,11 @@ static int take_host(struct entry *entry, const char *text, struct error *error)
             *c = (char)(*c - 'A' + 'a');
         }
     }
-    code = curl_url_set(url->parsed, CURLUPART_HOST, host, 0);
+    code = read_again(&host);
+    url->host = host;
+    if (code == CURLUE_OK) {
+        code = curl_url_set(url->parsed, CURLUPART_HOST, host, 0);
+    }
     if (code != CURLUE_OK) {
         return refuse_code(error, text, code);
     }

@@ -30,6 +30,16 @@ static const struct url *get(struct url_cache *cache, const struct url *base, co
     return url;
 }
 
+/* A number is one however it is written, and stays the same when its URL is read again. */
+static void test_number_in_percent_signs(void **state)
+{
+    const struct url *url = get(*state, NULL, "http://%30/");
+
+    assert_string_equal(url->text, "http://0.0.0.0/");
+    assert_true(url->numeric_host);
+    url_unref(url);
+}
+
 static void test_parts(void **state)
 {
     static const struct {
@@ -297,6 +307,7 @@ static void test_cache(void **state _unused_)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_number_in_percent_signs, make_cache, drop_cache),
         cmocka_unit_test_setup_teardown(test_parts, make_cache, drop_cache),
         cmocka_unit_test_setup_teardown(test_relative, make_cache, drop_cache),
         cmocka_unit_test_setup_teardown(test_relative_keys, make_cache, drop_cache),
