@@ -52,6 +52,9 @@ def test_url(loads, nginx, workers, path, status):
     assert by_status(log) == {status: 200}
     assert run.outcomes() == ((200, 0, 0, 0) if status == 200 else (0, 0, 200, 0))
     assert run.code == (0 if status == 200 else 1)
+    assert [(error["place"], error["test"]) for error in run.summary["errors"]] == (
+        [] if status == 200 else [("", "URL.get")]
+    )
 
 
 @WORKERS

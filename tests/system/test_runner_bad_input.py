@@ -307,6 +307,7 @@ def test_answers_that_are_none(runner, target, path, kind, words):
     ran = runner.summarize(target.url + path, "-u", "3", "--hits", "2", "--timeout", "500ms")
     error = errors(ran, 6)
     assert error["class"] == kind
+    assert error["place"] == "", "a URL has no line in anybody's source"
     assert words in error["message"]
     assert target.counts()["requests"] == 6
 
