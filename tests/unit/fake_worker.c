@@ -101,10 +101,10 @@ static void crash(const struct worker *worker)
     abort();
 }
 
-/* Writes over counts: pages of latencies that don't exist. */
+/* Writes over the counts of both buffers, whichever is in use. */
 static void scribble_counts(const struct worker *worker)
 {
-    memset(worker->area->memory + 1024, 0xee, 65536);
+    memset(worker->area->memory + 1024, 0xee, worker->area->layout.head_bytes - 1024);
     (void)raise(SIGKILL);
 }
 
