@@ -324,6 +324,7 @@ static void prepare_cycle(struct supervisor *s)
             return;
         }
     }
+    ev_timer_again(s->loop, &s->tick);
 }
 
 static void close_cycle(struct supervisor *s)
@@ -370,7 +371,6 @@ static void begin_cycle(struct supervisor *s)
     if (s->deadline_usec > 0) {
         arm_killer(s, s->deadline_usec + s->options.spec->grace_usec);
     }
-    ev_timer_again(s->loop, &s->tick);
 }
 
 static void stop_workers(struct supervisor *s)

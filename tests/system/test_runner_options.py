@@ -272,6 +272,34 @@ LOADS_TEST(Busy, once)
     assert "Busy.once" in ran.stdout and "busy.c:" in ran.stdout
 
 
+def test_stall_timeout_of_workers_that_do_not_start(runner):
+    """A module that can be loaded once, so that its workers are never ready."""
+    runner.write("once.c", """\
+#include <loads/loads.h>
+#include <fcntl.h>
+#include <unistd.h>
+__attribute__((constructor)) static void hang(void)
+{
+    if (open("loaded", O_CREAT | O_EXCL | O_WRONLY, 0666) < 0) {
+        for (;;) {
+            pause();
+        }
+    }
+}
+LOADS_TEST(Once, only) {}
+""")
+    ran = runner.run("once.Once.only", "--stall-timeout", "2")
+    assert ran.code == 4
+    assert "loading the test and making its users took longer than --stall-timeout" in ran.stderr
+
+
+def test_stall_timeout_leaves_the_idle_alone(runner, target):
+    """A worker that only waits turns its loop as often as it is looked at."""
+    ran = runner.summarize(f"{target.url}/delay/4000", "--stall-timeout", "3")
+    assert ran.code == 0
+    assert ran.counts["Success"] == 1
+
+
 @pytest.mark.parametrize("workers, processes", [(1, 1), (3, 3), (9, 4)])
 def test_workers_share_the_users_and_are_no_more(runner, target, workers, processes):
     runner.write("tell.c", TELLTALE)
