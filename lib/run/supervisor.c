@@ -202,7 +202,7 @@ static int count_losses(struct supervisor *s, const struct worker_process *dead,
     }
     if (losses->n_tests > 0) {
         s->options.callbacks.interval(losses, s->options.callbacks.context);
-        casualties_tell(&casualties, worker_starts_usec(dead), s->options.callbacks.detail,
+        casualties_tell(&casualties, worker_times(dead), s->options.callbacks.detail,
                         s->options.callbacks.context);
     }
     return 0;

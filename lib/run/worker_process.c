@@ -33,7 +33,7 @@ struct worker_process {
     ev_timer deafness;
     struct area *area;
     unsigned first_user;
-    uint64_t *starts_usec; /* realtime, of each user's last iteration; NULL without detail */
+    struct casualty_times *times; /* of each user; NULL without detail */
     bool ready;
     bool going;   /* it was told to: from then on its loop turns once a second at least */
     bool deaf;    /* it runs, but can't be told anything any more */
@@ -68,12 +68,18 @@ static void give_intervals(struct worker_process *worker, bool rest)
     }
 }
 
-static void note_start(struct worker_process *worker, const struct detail *detail)
+static void note_times(struct worker_process *worker, const struct detail *detail)
 {
     unsigned index = detail->user - worker->first_user;
 
-    if (detail->type == DETAIL_START_TEST && index < worker->area->n_users) {
-        worker->starts_usec[index] = detail->started_usec;
+    if (index >= worker->area->n_users) {
+        return;
+    }
+    struct casualty_times *times = &worker->times[index];
+    if (detail->type == DETAIL_START_TEST) {
+        *times = (struct casualty_times){detail->started_usec, detail->started_usec};
+    } else if (detail->type == DETAIL_HIT || detail->type == DETAIL_REQUEST_ERROR) {
+        times->last_usec = detail->started_usec + detail->elapsed_usec;
     }
 }
 
@@ -85,7 +91,7 @@ static void give_detail(struct worker_process *worker)
     unsigned n = 0;
 
     while (ring && n < MAX_RECORDS && detail_ring_take(ring, &detail, text) > 0) {
-        note_start(worker, &detail);
+        note_times(worker, &detail);
         worker->callbacks.detail(worker, &detail, worker->callbacks.context);
         n++;
     }
@@ -205,8 +211,8 @@ static int make_area(struct worker_process *worker, const struct worker_launch *
         memcpy(worker->area->users, launch->words, launch->n_users * sizeof(uint64_t));
     }
     if (r == 0 && launch->detail) {
-        worker->starts_usec = calloc(MAX(launch->n_users, 1u), sizeof *worker->starts_usec);
-        r = worker->starts_usec ? 0 : error_set_errno(error, -ENOMEM, "cannot start a worker");
+        worker->times = calloc(MAX(launch->n_users, 1u), sizeof *worker->times);
+        r = worker->times ? 0 : error_set_errno(error, -ENOMEM, "cannot start a worker");
     }
     return r;
 }
@@ -327,9 +333,9 @@ int worker_damage(const struct worker_process *worker)
     return worker->damage;
 }
 
-const uint64_t *worker_starts_usec(const struct worker_process *worker)
+const struct casualty_times *worker_times(const struct worker_process *worker)
 {
-    return worker->starts_usec;
+    return worker->times;
 }
 
 bool worker_was_deaf(const struct worker_process *worker)
@@ -417,7 +423,7 @@ struct worker_process *worker_process_free(struct worker_process *worker)
             close_fd(worker->channel);
         }
         area_free(worker->area);
-        free(worker->starts_usec);
+        free(worker->times);
         free(worker);
     }
     return NULL;

@@ -63,9 +63,8 @@ const char *worker_refusal(const struct worker_process *worker);
  */
 int worker_damage(const struct worker_process *worker);
 
-/* When each user's last iteration began (realtime), as far as its detail was given out; NULL
- * without detail. */
-const uint64_t *worker_starts_usec(const struct worker_process *worker);
+/* What each user did last, as far as its detail was given out; NULL without detail. */
+const struct casualty_times *worker_times(const struct worker_process *worker);
 
 /* It had closed the channel, and was killed for that. */
 bool worker_was_deaf(const struct worker_process *worker);

@@ -141,6 +141,7 @@ class Run:
     def check_events(self):
         """As many hits and outcomes as the summary has; iterations begin and end once."""
         assert len(self.events_of("add_hit")) == self.hits()
+        assert len(self.events_of("request_error")) == self.summary["request_errors"]
         ends = ("addSuccess", "addError", "addFailure", "interrupted")
         assert tuple(len(self.events_of(end)) for end in ends) == self.outcomes()
         started = [tuple(event["loads_status"]) for event in self.events_of("startTest")]

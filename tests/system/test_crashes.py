@@ -134,6 +134,8 @@ def test_no_line_of_detail_is_torn(against, target, test):
     assert len(run.events_of("startTest")) == USERS * ITERATIONS
     hits = [tuple(event["loads_status"]) for event in run.events_of("add_hit")]
     assert len(set(hits)) == len(hits)
+    urls = [event["url"] for event in run.events_of("request_error")]
+    assert urls == [""] * run.summary["request_errors"], "a request that was on has no URL any more"
     crashed = run.events_of("addError")
     assert CULPRIT in [event["loads_status"] for event in crashed]
     assert {event["exc_info"][1] for event in crashed} == {"crash"}
