@@ -149,6 +149,7 @@ def test_killed_from_outside(start_loads, target, detail):
     target.wait_for(lambda counts: counts["answers"] >= 150)
     victim = started.workers()[0]
     os.kill(victim, signal.SIGKILL)
+    target.release()
     run = started.finish()
     assert run.code == 1
     assert_accounted_for(run, target, before_their_request=1)
