@@ -176,7 +176,7 @@ def test_runner_killed(start_loads, target):
 def test_endless(against, target, test):
     """It is cut when its time and its grace are over, and has no say in that."""
     run = against(
-        f"TestAbuse.{test}", "-u", 2, "--workers", 2, "-d", 1, "--grace", "0.5", detail=True
+        f"TestAbuse.{test}", "-u", 2, "--workers", 2, "-d", 3, "--grace", "0.5", detail=True
     )
     assert (run.code, run.outcomes()) == (1, (0, 0, 0, 2))  # it tells nothing good
     assert run.hits() == target.counts()["answers"] == 2
@@ -184,7 +184,7 @@ def test_endless(against, target, test):
 
 def test_stalled(against, target):
     """With hits there is no time to be over: a loop that stands still is a crash."""
-    run = against("TestAbuse.test_endless", "--stall-timeout", "1", detail=True)
+    run = against("TestAbuse.test_endless", "--stall-timeout", "3", detail=True)
     assert (run.code, run.outcomes()) == (1, (0, 1, 0, 0))
     assert run.hits() == target.counts()["answers"] == 1
     error = crash_error(run)

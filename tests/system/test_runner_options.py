@@ -239,12 +239,12 @@ def test_users_and_hits(runner, target, users, hits):
     assert target.counts()["requests"] == 6
 
 
-@pytest.mark.parametrize("duration", [["-d", "0.2"], ["-d200ms"], ["--duration=0.2s"]])
+@pytest.mark.parametrize("duration", [["-d", "1.5"], ["-d1500ms"], ["--duration=1.5s"]])
 @pytest.mark.parametrize("grace", [["--grace", "1m"], ["--grace=60"]])
 def test_duration_and_grace(runner, target, duration, grace):
     ran = runner.summarize(FQN, "--server-url", target.url, *duration, *grace)
     assert ran.code == 0
-    assert ran.summary["options"]["duration_usec"] == 200000
+    assert ran.summary["options"]["duration_usec"] == 1500000
     assert ran.summary["options"]["grace_usec"] == 60000000
 
 
@@ -266,7 +266,7 @@ LOADS_TEST(Busy, once)
     }
 }
 """)
-    ran = runner.summarize("busy.Busy.once", "--hits", "2", "--stall-timeout", "1")
+    ran = runner.summarize("busy.Busy.once", "--hits", "2", "--stall-timeout", "3")
     assert ran.code == 1
     assert ran.counts == {"Hits": 0, "Success": 1, "Errors": 1, "Failures": 0}
     assert "Busy.once" in ran.stdout and "busy.c:" in ran.stdout
