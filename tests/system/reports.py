@@ -49,6 +49,15 @@ def children(pid):
         return []
 
 
+def is_over(pid):
+    """It ended; whether somebody took note of that is another thing."""
+    try:
+        stat = pathlib.Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+    return stat.rpartition(")")[2].split()[0] in "ZX"
+
+
 class Run:
     """A run that is over."""
 

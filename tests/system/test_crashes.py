@@ -7,11 +7,12 @@ each iteration is a success, or an error.
 """
 
 import os
-import pathlib
 import re
 import signal
 
 import pytest
+
+from reports import is_over
 
 USERS, ITERATIONS = 100, 10
 ALL = ["-u", USERS, "--hits", ITERATIONS]
@@ -37,15 +38,6 @@ def assert_accounted_for(run, target, interrupted=0, before_their_request=0):
     assert 0 <= USERS * ITERATIONS - (hits + lost) <= before_their_request
     counts = target.wait_for(lambda counts: counts["connections"]["open"] == 0)
     assert hits <= counts["answers"] <= counts["requests"] <= hits + lost
-
-
-def is_over(pid):
-    """It ended; whether somebody took note of that is another thing."""
-    try:
-        stat = pathlib.Path(f"/proc/{pid}/stat").read_text()
-    except (FileNotFoundError, ProcessLookupError):
-        return True
-    return stat.rpartition(")")[2].split()[0] in "ZX"
 
 
 def crash_error(run):
