@@ -259,12 +259,17 @@ static int make_users(struct worker *worker, struct error *error)
             return r;
         }
         worker->n_running++;
+        *worker->area->turned_usec = clock_monotonic_usec();
     }
     return 0;
 }
 
 static void make_watchers(struct worker *worker)
 {
+    uint64_t stall_usec = worker->spec->stall_timeout_usec;
+    /* A loop that has nothing to do is to be told from one that stands still. */
+    double second = stall_usec > 0 ? MIN(1.0, (double)stall_usec / 4e6) : 1.0;
+
     ev_prepare_init(&worker->prepare, on_prepare);
     ev_set_priority(&worker->prepare,
                     EV_MAXPRI); /* before the transport starts what users asked for */
@@ -272,7 +277,7 @@ static void make_watchers(struct worker *worker)
     ev_io_init(&worker->channel_watcher, on_channel, worker->channel, EV_READ);
     ev_timer_init(&worker->deadline, on_deadline, 0, 0);
     ev_timer_init(&worker->grace, on_grace, 0, 0);
-    ev_timer_init(&worker->second, on_second, 1.0, 1.0);
+    ev_timer_init(&worker->second, on_second, second, second);
     worker->prepare.data = worker->channel_watcher.data = worker->deadline.data =
         worker->grace.data = worker->second.data = worker;
     ev_prepare_start(worker->loop, &worker->prepare);

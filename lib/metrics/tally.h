@@ -87,7 +87,8 @@ void tally_commit(struct tally *tally);
 /* ---- the supervisor's side ---- */
 
 /* Takes a sealed buffer. 1: *ret has it (give it to interval_free()); 0: there is none; -EBADMSG:
- * the memory makes no sense (a test wrote over it), that buffer is given up; -ENOMEM. */
+ * the memory makes no sense (a test wrote over it), that buffer is given up, or whatever was in one
+ * whose state was written over; -ENOMEM. */
 int tally_take(struct tally *tally, struct interval **ret) _must_check_;
 
 /* The writer is dead: finishes its journal, then as above, the older buffer first, the active one

@@ -42,6 +42,8 @@ struct tally_counts {
     uint64_t outcomes[NAMES_MAX_TESTS + 1][OUTCOMES];
 };
 
+/* Exactly one is active but for a moment in which both are: the other one is opened before this one
+ * is sealed. */
 enum tally_state {
     TALLY_FREE,   /* the writer may take it */
     TALLY_ACTIVE, /* the writer counts in it */
@@ -78,6 +80,7 @@ struct tally {
     unsigned pages;  /* backed; the writer's own copy, since it bounds its stores */
     uint64_t opened; /* that many-eth buffer is the active one */
     bool holds;      /* something was staged for the active buffer */
+    bool told; /* the reader: that states make no sense, or that there is no writer any more */
 };
 
 #endif

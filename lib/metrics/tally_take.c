@@ -203,9 +203,40 @@ static int oldest_buffer(const struct tally *tally, bool active_too)
     return oldest;
 }
 
+/* Whether the states are what a writer makes of them. */
+static bool has_active(const struct tally *tally)
+{
+    bool active = false;
+
+    for (unsigned i = 0; i < 2; i++) {
+        uint32_t state = __atomic_load_n(&tally->shared->buffers[i].state, __ATOMIC_ACQUIRE);
+        if (state > TALLY_SEALED) {
+            return false;
+        }
+        active = active || state == TALLY_ACTIVE;
+    }
+    return active;
+}
+
+/* Whether a state was written over: then a buffer may never be seen again. Told once. (A writer
+ * that changes buffers between our two looks at them seems to have none that is active, but it
+ * can't do that twice without us.) */
+static bool states_are_lost(struct tally *tally)
+{
+    if (tally->told || has_active(tally) || has_active(tally)) {
+        return false;
+    }
+    tally->told = true;
+    return true;
+}
+
 /* Takes the oldest buffer that has anything in it. */
 static int take(struct tally *tally, bool active_too, struct interval **ret)
 {
+    if (states_are_lost(tally)) {
+        return -EBADMSG;
+    }
+    tally->told = tally->told || active_too; /* the active one is taken now */
     for (unsigned attempt = 0; attempt < 2; attempt++) {
         _cleanup_(interval_freep) struct interval *interval = NULL;
         int number = oldest_buffer(tally, active_too);

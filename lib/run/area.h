@@ -48,7 +48,8 @@ struct area {
     size_t size_bytes;
     uint32_t n_users;
     uint64_t *users;          /* n_users words, n_users may be 0 */
-    uint64_t *turned_usec;    /* CLOCK_MONOTONIC of the last turn of the worker's loop */
+    uint64_t *turned_usec;    /* CLOCK_MONOTONIC of the last turn of the worker's loop, or step
+                               * towards its first */
     struct tally *tally;      /* the worker's or the supervisor's handle */
     struct detail_ring *ring; /* NULL: no detail */
     struct tally_layout layout;

@@ -107,6 +107,14 @@ static uint32_t iterations_over(const struct casualties *c, uint64_t word)
     return MIN(user_word_iterations(word), most - on) + on;
 }
 
+/* Whether a request is counted as an error: the run is not to blame for one that it cuts, and a
+ * word that was written over tells nothing. */
+static bool lost_request(const struct casualties *c, uint64_t word)
+{
+    return !c->interrupted && user_word_phase(word) == USER_REQUESTING &&
+           user_word_series(word) <= NAMES_MAX_SERIES;
+}
+
 static void test_name(const struct casualties *c, char name[static TEST_BYTES])
 {
     (void)snprintf(name, TEST_BYTES, "%s.%s", c->spec->url ? SPEC_URL_SUITE : c->spec->fqn.suite,
@@ -140,8 +148,7 @@ int casualties_count(const struct casualties *c, uint64_t *new_words, unsigned *
             iterations++;
             culprit = culprit || (int)(c->first_user + i) == c->text->user;
         }
-        if (user_word_phase(word) == USER_REQUESTING &&
-            user_word_series(word) <= NAMES_MAX_SERIES) {
+        if (lost_request(c, word)) {
             requests[user_word_series(word)]++;
         }
         new_words[i] = user_word(done, USER_BETWEEN, 0);
@@ -154,23 +161,48 @@ int casualties_count(const struct casualties *c, uint64_t *new_words, unsigned *
         interval->n_tests = 1;
     }
     count_errors(c, test, iterations, culprit, interval);
-    if (!c->interrupted) {
-        int r = count_series(requests, interval);
-        if (r < 0) {
-            return r;
-        }
+    int r = count_series(requests, interval);
+    if (r < 0) {
+        return r;
     }
     *ret = TAKE_PTR(interval);
     return 0;
 }
 
-void casualties_tell(const struct casualties *c, const uint64_t *started_usec,
+static uint64_t elapsed(uint64_t from_usec, uint64_t now_usec)
+{
+    return now_usec > from_usec ? now_usec - from_usec : 0;
+}
+
+static void tell_one(const struct casualties *c, unsigned index, const struct casualty_times *times,
+                     struct detail *record,
                      void (*detail)(const struct detail *detail, void *context), void *context)
 {
     uint64_t now = clock_realtime_usec();
+    unsigned error = record->id;
+
+    if (lost_request(c, c->words[index])) {
+        record->type = DETAIL_REQUEST_ERROR;
+        record->id = user_word_series(c->words[index]);
+        record->error_id = error;
+        record->started_usec = MIN(times->last_usec, now);
+        record->elapsed_usec = elapsed(times->last_usec, now);
+        detail(record, context);
+    }
+    record->type = c->interrupted ? DETAIL_INTERRUPTED : DETAIL_ERROR;
+    record->id = error;
+    record->error_id = 0;
+    record->started_usec = now;
+    record->elapsed_usec = elapsed(times->started_usec, now);
+    detail(record, context);
+}
+
+void casualties_tell(const struct casualties *c, const struct casualty_times *times,
+                     void (*detail)(const struct detail *detail, void *context), void *context)
+{
     char test[TEST_BYTES];
 
-    if (!started_usec) {
+    if (!times) {
         return;
     }
     test_name(c, test);
@@ -181,19 +213,16 @@ void casualties_tell(const struct casualties *c, const uint64_t *started_usec,
             continue;
         }
         struct detail record = {
-            .type = c->interrupted ? DETAIL_INTERRUPTED : DETAIL_ERROR,
             .test = test_id,
             .user = user,
             .iteration = iterations_over(c, c->words[i]) - 1,
             .cycle = c->cycle,
-            .started_usec = now,
-            .elapsed_usec = now > started_usec[i] ? now - started_usec[i] : 0,
         };
         if (!c->interrupted) {
             record.id =
                 (int)user == c->text->user ? culprit_error(c, test) : bystander_error(c, test);
         }
-        detail(&record, context);
+        tell_one(c, i, &times[i], &record, detail, context);
     }
 }
 

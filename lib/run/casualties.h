@@ -38,9 +38,16 @@ struct casualties {
 int casualties_count(const struct casualties *casualties, uint64_t *new_words, unsigned *ret_left,
                      struct interval **ret) _must_check_;
 
-/* Gives out a record of detail for each iteration that was on. `started_usec` (realtime, n_users)
- * has when each user's began; NULL: detail is off, nothing is given out. */
-void casualties_tell(const struct casualties *casualties, const uint64_t *started_usec,
+/* What is known of a user from the detail that its worker gave out (realtime). */
+struct casualty_times {
+    uint64_t started_usec; /* its last iteration began */
+    uint64_t last_usec; /* the last that it did in it was over; a request that is on is younger */
+};
+
+/* Gives out a record of detail for each iteration that was on, and before it one for its request
+ * that was counted as an error, whose URL nobody knows any more. `times` (n_users) has when they
+ * began; NULL: detail is off, nothing is given out. */
+void casualties_tell(const struct casualties *casualties, const struct casualty_times *times,
                      void (*detail)(const struct detail *detail, void *context), void *context);
 
 /* Sum of the iterations that are over. */

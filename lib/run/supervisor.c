@@ -202,7 +202,7 @@ static int count_losses(struct supervisor *s, const struct worker_process *dead,
     }
     if (losses->n_tests > 0) {
         s->options.callbacks.interval(losses, s->options.callbacks.context);
-        casualties_tell(&casualties, worker_starts_usec(dead), s->options.callbacks.detail,
+        casualties_tell(&casualties, worker_times(dead), s->options.callbacks.detail,
                         s->options.callbacks.context);
     }
     return 0;
@@ -324,6 +324,7 @@ static void prepare_cycle(struct supervisor *s)
             return;
         }
     }
+    ev_timer_again(s->loop, &s->tick);
 }
 
 static void close_cycle(struct supervisor *s)
@@ -370,7 +371,6 @@ static void begin_cycle(struct supervisor *s)
     if (s->deadline_usec > 0) {
         arm_killer(s, s->deadline_usec + s->options.spec->grace_usec);
     }
-    ev_timer_again(s->loop, &s->tick);
 }
 
 static void stop_workers(struct supervisor *s)

@@ -33,8 +33,9 @@ struct worker_process {
     ev_timer deafness;
     struct area *area;
     unsigned first_user;
-    uint64_t *starts_usec; /* realtime, of each user's last iteration; NULL without detail */
+    struct casualty_times *times; /* of each user; NULL without detail */
     bool ready;
+    bool going;   /* it was told to: from then on its loop turns once a second at least */
     bool deaf;    /* it runs, but can't be told anything any more */
     bool stalled; /* and it doesn't say where */
     bool has_crash;
@@ -67,12 +68,18 @@ static void give_intervals(struct worker_process *worker, bool rest)
     }
 }
 
-static void note_start(struct worker_process *worker, const struct detail *detail)
+static void note_times(struct worker_process *worker, const struct detail *detail)
 {
     unsigned index = detail->user - worker->first_user;
 
-    if (detail->type == DETAIL_START_TEST && index < worker->area->n_users) {
-        worker->starts_usec[index] = detail->started_usec;
+    if (index >= worker->area->n_users) {
+        return;
+    }
+    struct casualty_times *times = &worker->times[index];
+    if (detail->type == DETAIL_START_TEST) {
+        *times = (struct casualty_times){detail->started_usec, detail->started_usec};
+    } else if (detail->type == DETAIL_HIT || detail->type == DETAIL_REQUEST_ERROR) {
+        times->last_usec = detail->started_usec + detail->elapsed_usec;
     }
 }
 
@@ -84,7 +91,7 @@ static void give_detail(struct worker_process *worker)
     unsigned n = 0;
 
     while (ring && n < MAX_RECORDS && detail_ring_take(ring, &detail, text) > 0) {
-        note_start(worker, &detail);
+        note_times(worker, &detail);
         worker->callbacks.detail(worker, &detail, worker->callbacks.context);
         n++;
     }
@@ -197,12 +204,15 @@ static int make_area(struct worker_process *worker, const struct worker_launch *
         return error_set_errno(error, -ENOMEM, "cannot start a worker");
     }
     int r = area_create(&worker->area, path, launch->n_users, launch->detail, error);
+    if (r == 0) {
+        *worker->area->turned_usec = clock_monotonic_usec();
+    }
     if (r == 0 && launch->words) {
         memcpy(worker->area->users, launch->words, launch->n_users * sizeof(uint64_t));
     }
     if (r == 0 && launch->detail) {
-        worker->starts_usec = calloc(MAX(launch->n_users, 1u), sizeof *worker->starts_usec);
-        r = worker->starts_usec ? 0 : error_set_errno(error, -ENOMEM, "cannot start a worker");
+        worker->times = calloc(MAX(launch->n_users, 1u), sizeof *worker->times);
+        r = worker->times ? 0 : error_set_errno(error, -ENOMEM, "cannot start a worker");
     }
     return r;
 }
@@ -267,7 +277,10 @@ int worker_launch(struct worker_process **ret, struct ev_loop *loop,
 void worker_go(struct worker_process *worker, uint64_t run_start_usec, uint64_t deadline_usec)
 {
     struct message message = {.type = MESSAGE_GO, .go = {run_start_usec, deadline_usec}};
-    (void)!channel_send(worker->channel, &message); /* gone: its end will be told */
+
+    worker->going = true;
+    *worker->area->turned_usec = clock_monotonic_usec(); /* until then it had nothing to turn for */
+    (void)!channel_send(worker->channel, &message);      /* gone: its end will be told */
 }
 
 void worker_stop(struct worker_process *worker, uint64_t grace_usec)
@@ -287,14 +300,19 @@ void worker_end_stalled(struct worker_process *worker, uint64_t timeout_usec)
 {
     uint64_t turned = *worker->area->turned_usec;
     uint64_t now = clock_monotonic_usec();
+    bool waits = worker->ready && !worker->going;
 
-    if (timeout_usec == 0 || turned == 0 || now < turned + timeout_usec) {
+    if (turned == 0 || turned > now) { /* a test wrote over it */
+        *worker->area->turned_usec = now;
         return;
     }
-    if (worker->last_words_usec == 0) { /* once: a second one would cut them off */
+    if (timeout_usec == 0 || waits || now - turned < timeout_usec) {
+        return;
+    }
+    if (worker->ready && worker->last_words_usec == 0) { /* once: a second one would cut them off */
         worker->last_words_usec = now;
         (void)kill(child_pid(worker->child), SIGABRT); /* to it alone: it has a handler */
-    } else if (now >= worker->last_words_usec + LAST_WORDS_USEC) {
+    } else if (!worker->ready || now >= worker->last_words_usec + LAST_WORDS_USEC) {
         worker->stalled = true;
         worker_signal(worker, SIGKILL);
     }
@@ -315,9 +333,9 @@ int worker_damage(const struct worker_process *worker)
     return worker->damage;
 }
 
-const uint64_t *worker_starts_usec(const struct worker_process *worker)
+const struct casualty_times *worker_times(const struct worker_process *worker)
 {
-    return worker->starts_usec;
+    return worker->times;
 }
 
 bool worker_was_deaf(const struct worker_process *worker)
@@ -376,10 +394,12 @@ void worker_describe_end(const struct worker_process *worker, const struct run_s
                        "a test closed descriptor 3, over which its worker is told what to do");
         ret->user = -1;
     } else if (worker_was_stalled(worker)) {
-        (void)snprintf(
-            ret->message, sizeof ret->message,
-            "stalled for longer than --stall-timeout, with a test that blocks the signal "
-            "which asks where");
+        (void)snprintf(ret->message, sizeof ret->message, "%s",
+                       worker->ready
+                           ? "stalled for longer than --stall-timeout, with a test that blocks the "
+                             "signal which asks where"
+                           : "loading the test and making its users took longer than "
+                             "--stall-timeout");
         ret->user = -1;
     } else {
         char how[96];
@@ -403,7 +423,7 @@ struct worker_process *worker_process_free(struct worker_process *worker)
             close_fd(worker->channel);
         }
         area_free(worker->area);
-        free(worker->starts_usec);
+        free(worker->times);
         free(worker);
     }
     return NULL;

@@ -47,8 +47,9 @@ void worker_go(struct worker_process *worker, uint64_t run_start_usec, uint64_t 
 void worker_stop(struct worker_process *worker, uint64_t grace_usec);
 void worker_signal(struct worker_process *worker, int signal_number);
 
-/* Ends it if its loop has stood still for so long (0: never): first it is asked for its last words.
- * It then counts as crashed. To be called now and then. */
+/* Ends it if its loop has stood still for so long (0: never), or if it isn't ready after so long:
+ * one that had begun is asked for its last words. It then counts as crashed. To be called now and
+ * then. */
 void worker_end_stalled(struct worker_process *worker, uint64_t timeout_usec);
 
 /* Takes what it has counted; detail first. */
@@ -62,14 +63,13 @@ const char *worker_refusal(const struct worker_process *worker);
  */
 int worker_damage(const struct worker_process *worker);
 
-/* When each user's last iteration began (realtime), as far as its detail was given out; NULL
- * without detail. */
-const uint64_t *worker_starts_usec(const struct worker_process *worker);
+/* What each user did last, as far as its detail was given out; NULL without detail. */
+const struct casualty_times *worker_times(const struct worker_process *worker);
 
 /* It had closed the channel, and was killed for that. */
 bool worker_was_deaf(const struct worker_process *worker);
 
-/* Its loop stood still and it had no last words: it was killed. */
+/* Its loop stood still, or it never was ready, and it had no last words: it was killed. */
 bool worker_was_stalled(const struct worker_process *worker);
 
 bool worker_is_ready(const struct worker_process *worker);

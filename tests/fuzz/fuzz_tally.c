@@ -141,7 +141,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     unsigned n = 0;
     while (take(&state, true) != 0) {
-        assert(++n <= 2); /* there are but two buffers */
+        assert(++n <= 3); /* there are but two buffers, and their states */
     }
     assert(state.written_over ||
            (state.taken_hits == state.hits && tally_live_hits(state.supervisor) == state.hits));

@@ -196,6 +196,10 @@ class Target:
     def reset_counts(self):
         urllib.request.urlopen(self.url + "/-/reset-counts").close()
 
+    def release(self):
+        """Whatever is /held is answered."""
+        urllib.request.urlopen(self.url + "/-/release").close()
+
     def wait_for(self, condition):
         """The counts as soon as condition(counts) holds: what clients do arrives in its own time."""
         deadline = time.monotonic() + READY_SECONDS

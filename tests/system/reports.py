@@ -49,6 +49,15 @@ def children(pid):
         return []
 
 
+def is_over(pid):
+    """It ended; whether somebody took note of that is another thing."""
+    try:
+        stat = pathlib.Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+    return stat.rpartition(")")[2].split()[0] in "ZX"
+
+
 class Run:
     """A run that is over."""
 
@@ -141,6 +150,7 @@ class Run:
     def check_events(self):
         """As many hits and outcomes as the summary has; iterations begin and end once."""
         assert len(self.events_of("add_hit")) == self.hits()
+        assert len(self.events_of("request_error")) == self.summary["request_errors"]
         ends = ("addSuccess", "addError", "addFailure", "interrupted")
         assert tuple(len(self.events_of(end)) for end in ends) == self.outcomes()
         started = [tuple(event["loads_status"]) for event in self.events_of("startTest")]

@@ -7,11 +7,12 @@ each iteration is a success, or an error.
 """
 
 import os
-import pathlib
 import re
 import signal
 
 import pytest
+
+from reports import is_over
 
 USERS, ITERATIONS = 100, 10
 ALL = ["-u", USERS, "--hits", ITERATIONS]
@@ -37,15 +38,6 @@ def assert_accounted_for(run, target, interrupted=0, before_their_request=0):
     assert 0 <= USERS * ITERATIONS - (hits + lost) <= before_their_request
     counts = target.wait_for(lambda counts: counts["connections"]["open"] == 0)
     assert hits <= counts["answers"] <= counts["requests"] <= hits + lost
-
-
-def is_over(pid):
-    """It ended; whether somebody took note of that is another thing."""
-    try:
-        stat = pathlib.Path(f"/proc/{pid}/stat").read_text()
-    except (FileNotFoundError, ProcessLookupError):
-        return True
-    return stat.rpartition(")")[2].split()[0] in "ZX"
 
 
 def crash_error(run):
@@ -134,6 +126,8 @@ def test_no_line_of_detail_is_torn(against, target, test):
     assert len(run.events_of("startTest")) == USERS * ITERATIONS
     hits = [tuple(event["loads_status"]) for event in run.events_of("add_hit")]
     assert len(set(hits)) == len(hits)
+    urls = [event["url"] for event in run.events_of("request_error")]
+    assert urls == [""] * run.summary["request_errors"], "a request that was on has no URL any more"
     crashed = run.events_of("addError")
     assert CULPRIT in [event["loads_status"] for event in crashed]
     assert {event["exc_info"][1] for event in crashed} == {"crash"}
@@ -147,6 +141,7 @@ def test_killed_from_outside(start_loads, target, detail):
     target.wait_for(lambda counts: counts["answers"] >= 150)
     victim = started.workers()[0]
     os.kill(victim, signal.SIGKILL)
+    target.release()
     run = started.finish()
     assert run.code == 1
     assert_accounted_for(run, target, before_their_request=1)
@@ -173,7 +168,7 @@ def test_runner_killed(start_loads, target):
 def test_endless(against, target, test):
     """It is cut when its time and its grace are over, and has no say in that."""
     run = against(
-        f"TestAbuse.{test}", "-u", 2, "--workers", 2, "-d", 1, "--grace", "0.5", detail=True
+        f"TestAbuse.{test}", "-u", 2, "--workers", 2, "-d", 3, "--grace", "0.5", detail=True
     )
     assert (run.code, run.outcomes()) == (1, (0, 0, 0, 2))  # it tells nothing good
     assert run.hits() == target.counts()["answers"] == 2
@@ -181,7 +176,7 @@ def test_endless(against, target, test):
 
 def test_stalled(against, target):
     """With hits there is no time to be over: a loop that stands still is a crash."""
-    run = against("TestAbuse.test_endless", "--stall-timeout", "1", detail=True)
+    run = against("TestAbuse.test_endless", "--stall-timeout", "3", detail=True)
     assert (run.code, run.outcomes()) == (1, (0, 1, 0, 0))
     assert run.hits() == target.counts()["answers"] == 1
     error = crash_error(run)

@@ -244,7 +244,7 @@ def test_end_by_what_goes_wrong(against, test, outcomes):
 @pytest.mark.parametrize("test", ["asleep", "waiting", "by_name"])
 def test_end_by_being_cut(against, test):
     run = against(
-        f"TestEnd.test_cut_{test}", "-d", "200ms", "--grace", "100ms", "-u", 2, "--workers", 1,
+        f"TestEnd.test_cut_{test}", "-d", "2", "--grace", "100ms", "-u", 2, "--workers", 1,
         module="life",
     )
     assert (run.code, run.outcomes()) == (1, (0, 0, 0, 2))  # it tells nothing good

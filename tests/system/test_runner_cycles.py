@@ -78,28 +78,28 @@ def test_failures_end_no_cycle(runner, target):
 
 
 def test_duration_counts_what_the_service_answered(runner, target):
-    ran = es(runner, target, "-u", "5", "-d", "500ms", "--grace", "60")
+    ran = es(runner, target, "-u", "5", "-d", "1", "--grace", "60")
     hits = ran.summary["hits"]
     assert hits > 0
     agree(ran, target, hits, hits)
-    assert ran.summary["duration_usec"] >= 500000
-    assert ran.summary["options"]["duration_usec"] == 500000
+    assert ran.summary["duration_usec"] >= 1000000
+    assert ran.summary["options"]["duration_usec"] == 1000000
     assert "hits" not in ran.summary["options"]
 
 
 def test_duration_makes_a_cycle_per_number_of_users(runner, target):
-    ran = es(runner, target, "-u", "1:2:3", "-d", "200ms", "--grace", "60", "--workers", "1")
+    ran = es(runner, target, "-u", "1:2:3", "-d", "1", "--grace", "60", "--workers", "1")
     hits = ran.summary["hits"]
     agree(ran, target, hits, hits)
     assert target.counts()["connections"]["accepted"] == 6
-    assert ran.summary["duration_usec"] >= 600000
+    assert ran.summary["duration_usec"] >= 3000000
 
 
 def test_no_iteration_starts_after_the_end_and_running_ones_may_finish(runner, gate):
     """The first request comes after the cycle's start: a duration later its end is over."""
-    running = runner.start(f"{gate.url}/", "-u", "6", "-d", "300ms", "--grace", "100", "--workers", "2")
+    running = runner.start(f"{gate.url}/", "-u", "6", "-d", "2", "--grace", "100", "--workers", "2")
     gate.wait_for(6)
-    threading.Event().wait(0.4)  # the end is marked by nothing but the clock
+    threading.Event().wait(2.1)  # the end is marked by nothing but the clock
     gate.open()
     ran = running.wait()
     assert ran.code == 0
@@ -109,7 +109,7 @@ def test_no_iteration_starts_after_the_end_and_running_ones_may_finish(runner, g
 
 @pytest.mark.parametrize("grace", ["0", "200ms"])
 def test_what_is_on_after_the_grace_is_interrupted(runner, target, grace):
-    ran = es(runner, target, "-u", "4", "-d", "200ms", "--grace", grace, test="test_hang")
+    ran = es(runner, target, "-u", "4", "-d", "2", "--grace", grace, test="test_hang")
     assert ran.code == 1  # nothing went wrong, but nothing succeeded
     assert ran.counts == {"Hits": 0, "Success": 0, "Errors": 0, "Failures": 0}
     assert ran.summary["iterations"]["interrupted"] == 4
@@ -127,7 +127,7 @@ LOADS_TEST(Mixed, first_quick)
 }
 """)
     ran = runner.summarize("mixed.Mixed.first_quick", "--server-url", target.url, "-u", "4",
-                           "-d", "500ms", "--grace", "0")
+                           "-d", "2", "--grace", "0")
     assert ran.code == 0
     assert ran.counts == {"Hits": 4, "Success": 4, "Errors": 0, "Failures": 0}
     assert ran.summary["iterations"]["interrupted"] == 4
@@ -135,6 +135,6 @@ LOADS_TEST(Mixed, first_quick)
 
 
 def test_interrupted_users_leave_the_next_cycle_alone(runner, target):
-    ran = es(runner, target, "-u", "2:3", "-d", "200ms", "--grace", "0", test="test_hang")
+    ran = es(runner, target, "-u", "2:3", "-d", "2", "--grace", "0", test="test_hang")
     assert ran.summary["iterations"] == {"successes": 0, "errors": 0, "failures": 0, "interrupted": 5}
     assert target.counts()["requests"] == 5

@@ -239,12 +239,12 @@ def test_users_and_hits(runner, target, users, hits):
     assert target.counts()["requests"] == 6
 
 
-@pytest.mark.parametrize("duration", [["-d", "0.2"], ["-d200ms"], ["--duration=0.2s"]])
+@pytest.mark.parametrize("duration", [["-d", "1.5"], ["-d1500ms"], ["--duration=1.5s"]])
 @pytest.mark.parametrize("grace", [["--grace", "1m"], ["--grace=60"]])
 def test_duration_and_grace(runner, target, duration, grace):
     ran = runner.summarize(FQN, "--server-url", target.url, *duration, *grace)
     assert ran.code == 0
-    assert ran.summary["options"]["duration_usec"] == 200000
+    assert ran.summary["options"]["duration_usec"] == 1500000
     assert ran.summary["options"]["grace_usec"] == 60000000
 
 
@@ -266,10 +266,38 @@ LOADS_TEST(Busy, once)
     }
 }
 """)
-    ran = runner.summarize("busy.Busy.once", "--hits", "2", "--stall-timeout", "1")
+    ran = runner.summarize("busy.Busy.once", "--hits", "2", "--stall-timeout", "3")
     assert ran.code == 1
     assert ran.counts == {"Hits": 0, "Success": 1, "Errors": 1, "Failures": 0}
     assert "Busy.once" in ran.stdout and "busy.c:" in ran.stdout
+
+
+def test_stall_timeout_of_workers_that_do_not_start(runner):
+    """A module that can be loaded once, so that its workers are never ready."""
+    runner.write("once.c", """\
+#include <loads/loads.h>
+#include <fcntl.h>
+#include <unistd.h>
+__attribute__((constructor)) static void hang(void)
+{
+    if (open("loaded", O_CREAT | O_EXCL | O_WRONLY, 0666) < 0) {
+        for (;;) {
+            pause();
+        }
+    }
+}
+LOADS_TEST(Once, only) {}
+""")
+    ran = runner.run("once.Once.only", "--stall-timeout", "2")
+    assert ran.code == 4
+    assert "loading the test and making its users took longer than --stall-timeout" in ran.stderr
+
+
+def test_stall_timeout_leaves_the_idle_alone(runner, target):
+    """A worker that only waits turns its loop as often as it is looked at."""
+    ran = runner.summarize(f"{target.url}/delay/4000", "--stall-timeout", "3")
+    assert ran.code == 0
+    assert ran.counts["Success"] == 1
 
 
 @pytest.mark.parametrize("workers, processes", [(1, 1), (3, 3), (9, 4)])

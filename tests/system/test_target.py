@@ -405,8 +405,22 @@ def test_slow(target):
             pieces.append(piece)
     received = b"".join(pieces)
     assert head_and_body(received)[1] == pattern(10)
-    assert len(pieces) > 1
     assert time.monotonic() - began >= 0.002 * (len(received) - 1)
+
+
+def test_held(target):
+    """What is held stays so until it is released, and then nothing is."""
+    with connect(target) as first, connect(target) as gone, connect(target) as second:
+        first.sendall(closing("/held/size/3"))
+        gone.sendall(get("/held/size/4"))
+        target.wait_for(lambda counts: counts["requests"] == 2)
+        gone.close()
+        target.wait_for(lambda counts: counts["abandoned"] == 1)
+        assert target.counts()["answers"] == 0
+        target.release()
+        assert head_and_body(receive(first)[0])[1] == pattern(3)
+        second.sendall(closing("/held/size/5"))
+        assert head_and_body(receive(second)[0])[1] == pattern(5)
 
 
 def test_loop(connection):

@@ -68,6 +68,12 @@ APPLY(delay)
     return 0;
 }
 
+APPLY(held)
+{
+    plan->held = true;
+    return 0;
+}
+
 APPLY(size)
 {
     plan->source = SOURCE_PATTERN;
@@ -311,6 +317,7 @@ const struct behaviour behaviours[] = {
     {"any", NULL, 0, 0, "200; what follows in the path is free", any},
     {"status", "N", 200, 599, "this status", status},
     {"delay", "MSEC", 0, MAX_DELAY_MSEC, "waits before the answer's first byte", delay},
+    {"held", NULL, 0, 0, "answers after /-/release, or if that has been", held},
     {"size", "BYTES", 0, MAX_BODY_BYTES, "a body of that size: a to z, again and again", size},
     {"body", "TEXT", 0, 0, "this body", body},
     {"json", NULL, 0, 0, "a small JSON document", json},

@@ -205,6 +205,8 @@ static int make_admin_answer(struct connection *connection)
 
     if (plan->admin == ADMIN_RESET_COUNTS) {
         counts_reset(counts);
+    } else if (plan->admin == ADMIN_RELEASE) {
+        server_release(connection->server);
     }
     _cleanup_free_ char *text = counts_dump(counts);
     if (!text) {
@@ -237,7 +239,9 @@ static int begin_answer(struct connection *connection)
     if (connection->plan.hurry) {
         server_hurry_connections(server);
     }
-    if (connection->plan.delay_msec > 0) {
+    if (connection->plan.held && !server_is_released(server)) {
+        connection->state = STATE_DELAY;
+    } else if (connection->plan.delay_msec > 0) {
         connection->state = STATE_DELAY;
         start_timer(connection, connection->plan.delay_msec);
     }
@@ -554,6 +558,13 @@ void connection_hurry(struct connection *connection)
 {
     if (connection->state == STATE_DELAY && connection->plan.script) {
         ev_timer_stop(server_loop(connection->server), &connection->timer);
+        on_timer(server_loop(connection->server), &connection->timer, EV_TIMER);
+    }
+}
+
+void connection_release(struct connection *connection)
+{
+    if (connection->state == STATE_DELAY && !ev_is_active(&connection->timer)) {
         on_timer(server_loop(connection->server), &connection->timer, EV_TIMER);
     }
 }

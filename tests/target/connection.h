@@ -14,6 +14,9 @@ struct connection *connection_free(struct connection *connection);
 /* Ends the pause of a script, if it is in one. It may free itself. */
 void connection_hurry(struct connection *connection);
 
+/* Answers a request that is held. The same. */
+void connection_release(struct connection *connection);
+
 /* The server's list of all connections. */
 struct connection_links {
     struct connection *next, *previous;

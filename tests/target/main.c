@@ -49,6 +49,7 @@ static const char help_tail[] =
     "                   answers cut on purpose, abandoned by the client, and bad requests;\n"
     "                   also by status, and by path (without query) and status\n"
     "  /-/reset-counts  the same, all zero again but for the open connections\n"
+    "  /-/release       the same, and /held waits no more\n"
     "Requests to these aren't counted, nor connections whose first request they are.\n"
     "\n"
     "Exit status: 0 after a signal, 1 when it can't listen or write a file, 2 for wrong\n"

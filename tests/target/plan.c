@@ -241,6 +241,10 @@ int plan_make(struct plan *plan, const struct request *request)
         plan->admin = ADMIN_RESET_COUNTS;
         return 0;
     }
+    if (slice_is(request->path, "/-/release")) {
+        plan->admin = ADMIN_RELEASE;
+        return 0;
+    }
     int result = read_path(plan, request);
     if (result == 0 && !plan->refused) {
         result = read_query(plan, request);

@@ -47,12 +47,13 @@ enum body_source {
     SOURCE_SCRIPT,  /* none: the whole answer is `script` */
 };
 
-enum admin { ADMIN_NONE, ADMIN_COUNTS, ADMIN_RESET_COUNTS };
+enum admin { ADMIN_NONE, ADMIN_COUNTS, ADMIN_RESET_COUNTS, ADMIN_RELEASE };
 
 /* All zero: nothing asked for. */
 struct plan {
     unsigned status; /* 0: 200, or 302 with a location */
     uint64_t delay_msec;
+    bool held; /* until somebody releases all that are */
     enum body_source source;
     uint64_t size;
     struct text body;

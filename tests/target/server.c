@@ -25,6 +25,7 @@ struct server {
     struct counts *counts;
     FILE *access_log; /* may be NULL */
     struct connection *connections;
+    bool released;
     char buffer[SERVER_BUFFER_BYTES];
 };
 
@@ -79,14 +80,31 @@ void server_remove_connection(struct server *server, struct connection *connecti
     }
 }
 
-void server_hurry_connections(struct server *server)
+/* What is done to them may free them. */
+static void for_each_connection(struct server *server, void (*what)(struct connection *connection))
 {
     struct connection *next;
 
     for (struct connection *connection = server->connections; connection; connection = next) {
         next = connection_links(connection)->next;
-        connection_hurry(connection);
+        what(connection);
     }
+}
+
+void server_hurry_connections(struct server *server)
+{
+    for_each_connection(server, connection_hurry);
+}
+
+void server_release(struct server *server)
+{
+    server->released = true;
+    for_each_connection(server, connection_release);
+}
+
+bool server_is_released(const struct server *server)
+{
+    return server->released;
 }
 
 static void on_resume(struct ev_loop *loop, ev_timer *timer, int events)

@@ -37,4 +37,8 @@ void server_add_connection(struct server *server, struct connection *connection)
 void server_remove_connection(struct server *server, struct connection *connection);
 void server_hurry_connections(struct server *server);
 
+/* Answers what is held, and from then on nothing is. */
+void server_release(struct server *server);
+bool server_is_released(const struct server *server);
+
 #endif

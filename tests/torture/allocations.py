@@ -25,9 +25,9 @@ QUICK_TESTS = "conf fqn ini json spec strlist strmap url words".split()
 QUICK_ALLOCATIONS = 5
 
 SANITIZERS = {
-    # Not even a test framework may catch these: whatever raises a signal is to be seen.
-    "ASAN_OPTIONS": "verify_asan_link_order=0:handle_segv=2:handle_abort=2:handle_sigbus=2:"
-    "handle_sigfpe=2:handle_sigill=2:detect_leaks=1:fast_unwind_on_malloc=0:exitcode=77",
+    # Whatever raises a signal is to be seen (fail_allocation.c keeps the test framework from it).
+    "ASAN_OPTIONS": "verify_asan_link_order=0:handle_segv=1:handle_abort=1:handle_sigbus=1:"
+    "handle_sigfpe=1:handle_sigill=1:detect_leaks=1:fast_unwind_on_malloc=0:exitcode=77",
     "UBSAN_OPTIONS": "print_stacktrace=1:exitcode=77",
 }
 
@@ -158,6 +158,7 @@ class Program:
             process.wait()
         own = self.scratch / f"sanitizer.{process.pid}"  # its children may be made to crash
         report = own.read_text(errors="replace") if own.exists() else ""
+        report = re.sub(r"^==\d+==WARNING: ASan doesn't fully support makecontext.*\n", "", report, flags=re.MULTILINE)
         for left in self.scratch.glob("sanitizer.*"):
             left.unlink()
         lines = (self.scratch / "report").read_text().split() if (self.scratch / "report").exists() else []

@@ -7,11 +7,14 @@
  * "failed" at once when one was made to fail FAIL_ALLOCATION_AT      n, from 1; none, or 0: just
  * count FAIL_ALLOCATION_ALL     set: all from then on
  *
- * The program's children are left alone: the environment is cleaned before main(). What copies
- * strings and arrays is here as well, since a sanitizer's own versions don't come by malloc(). */
+ * The program's children are left alone: the environment is cleaned before main(), of what
+ * sanitizers are told, too. What copies strings and arrays is here as well, since a sanitizer's own
+ * versions don't come by malloc(). And so is signal(), by which the test framework would make a
+ * crash look like a test that failed. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -29,6 +32,7 @@ static void *(*next_malloc)(size_t size);
 static void *(*next_calloc)(size_t n, size_t size);
 static void *(*next_realloc)(void *pointer, size_t size);
 static int (*next_memalign)(void **ret, size_t alignment, size_t size);
+static sighandler_t (*next_signal)(int number, sighandler_t handler);
 static _Alignas(16) char early[EARLY_BYTES];
 static size_t early_used;
 static bool searching;
@@ -49,6 +53,7 @@ static void find_functions(void)
     *(void **)&next_malloc = dlsym(RTLD_NEXT, "malloc");
     *(void **)&next_calloc = dlsym(RTLD_NEXT, "calloc");
     *(void **)&next_memalign = dlsym(RTLD_NEXT, "posix_memalign");
+    *(void **)&next_signal = dlsym(RTLD_NEXT, "signal");
     *(void **)&next_realloc = dlsym(RTLD_NEXT, "realloc");
     searching = false;
 }
@@ -164,6 +169,17 @@ EXPORT char *__strdup(const char *text)
     return strdup(text);
 }
 
+/* Of a process that the program forked it's none of our business. */
+EXPORT sighandler_t signal(int number, sighandler_t handler)
+{
+    bool crash = number == SIGSEGV || number == SIGABRT || number == SIGBUS || number == SIGFPE ||
+                 number == SIGILL;
+
+    find_functions();
+    return crash && atomic_load(&armed) && getpid() == owner ? SIG_DFL
+                                                             : next_signal(number, handler);
+}
+
 /* ---- begin and end
  * -------------------------------------------------------------------------------- */
 
@@ -181,9 +197,11 @@ __attribute__((constructor)) static void begin(void)
     fail_at = at ? strtoul(at, NULL, 10) : 0;
     fail_all = getenv("FAIL_ALLOCATION_ALL") != NULL;
     owner = getpid();
-    (void)unsetenv("FAIL_ALLOCATION_REPORT"); /* can't fail for such a name; so the next two */
+    (void)unsetenv("FAIL_ALLOCATION_REPORT"); /* can't fail for such a name; so the others */
     (void)unsetenv("FAIL_ALLOCATION_AT");
     (void)unsetenv("LD_PRELOAD");
+    (void)unsetenv("ASAN_OPTIONS"); /* what is read of it has been */
+    (void)unsetenv("UBSAN_OPTIONS");
     atomic_store(&armed, true);
 }
 

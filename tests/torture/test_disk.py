@@ -10,8 +10,11 @@ import json
 import os
 import pathlib
 import re
+import signal
 
 import pytest
+
+from reports import is_over
 
 USERS, ITERATIONS = 10, 20
 TOTAL = USERS * ITERATIONS
@@ -128,12 +131,17 @@ def fill(folder):
 @pytest.mark.parametrize("detail", [False, True])
 def test_run_fills_disk(start_loads, with_disk, disk, target, module, detail):
     """It fills in mid-run, so that what is counted finds no room: the run is given up with its reason,
-    and what was counted until then is reported."""
-    started = start_loads("torture.TestKill.test_spread", "--server-url", target.url, "-u", 100, "-d", 60,
+    and what was counted until then is reported. Nobody takes it meanwhile, so that it needs more room
+    however slow the machine is."""
+    started = start_loads("torture.TestKill.test_spread", "--server-url", target.url, "-u", 100, "-d", 3600,
                           "--workers", 1, cwd=module, detail=detail,
                           runner=with_disk({disk: "size=64m"}, PLACES.format(disk)))
     target.wait_for(lambda counts: counts["answers"] > 0)
     fill(pathlib.Path(f"/proc/{started.process.pid}/root{disk}"))
+    (worker,) = started.workers()
+    started.process.send_signal(signal.SIGSTOP)
+    started.wait_for(lambda: is_over(worker))
+    started.process.send_signal(signal.SIGCONT)
     run = started.finish()
     assert run.code == 4, run.said()
     assert "no room for" in run.summary["trouble"]

@@ -73,7 +73,7 @@ STALLS = {
 
 @pytest.mark.parametrize("test", STALLS)
 def test_stall(abuse, target, test):
-    run = abuse(test, "--stall-timeout", "1")
+    run = abuse(test, "--stall-timeout", "3")
     assert run.code == 1, run.said()
     assert_complete(run, target)
     assert re.search(STALLS[test], crash_of(run)["message"]), run.said()

@@ -101,10 +101,10 @@ static void crash(const struct worker *worker)
     abort();
 }
 
-/* Writes over counts: pages of latencies that don't exist. */
+/* Writes over the counts of both buffers, whichever is in use. */
 static void scribble_counts(const struct worker *worker)
 {
-    memset(worker->area->memory + 1024, 0xee, 65536);
+    memset(worker->area->memory + 1024, 0xee, worker->area->layout.head_bytes - 1024);
     (void)raise(SIGKILL);
 }
 
@@ -142,7 +142,7 @@ static void go_wrong(const struct worker *worker)
         close_fd(CHANNEL_FD);
         hang();
     } else if (is_to(worker, "stall")) {
-        *worker->area->turned_usec = clock_monotonic_usec();
+        *worker->area->turned_usec = 1; /* so that nobody has to wait */
         hang();
     } else if (is_to(worker, "hang")) {
         hang();
@@ -240,6 +240,9 @@ static bool run_round(struct worker *worker)
 {
     bool any = false;
 
+    if (is_to(worker, "turn-never")) {
+        *worker->area->turned_usec = UINT64_MAX;
+    }
     for (unsigned user = 0; user < worker->area->n_users; user++) {
         if (has_iterations_left(worker, user)) {
             begin_iteration(worker, user);
@@ -300,7 +303,7 @@ static void open_files(struct worker *worker)
 }
 
 /* What goes wrong before it is ready. */
-static void start_wrong(const struct worker *worker)
+static void start_wrong(struct worker *worker)
 {
     if (is_to(worker, "refuse")) {
         (void)!channel_refuse(CHANNEL_FD, "I will not"); /* as a worker does */
@@ -313,6 +316,11 @@ static void start_wrong(const struct worker *worker)
         _exit(4);
     }
     if (is_to(worker, "never-ready")) {
+        hang();
+    }
+    if (is_to(worker, "stall-early")) {
+        open_files(worker);
+        *worker->area->turned_usec = 1;
         hang();
     }
     if (is_to(worker, "ignore-term")) {
@@ -401,6 +409,9 @@ int main(int argc, char *argv[])
     }
     if (is_to(&worker, "deaf")) {
         be_deaf(&worker);
+    }
+    if (is_to(&worker, "turn-early")) {
+        *worker.area->turned_usec = 1;
     }
     say(MESSAGE_READY);
     run(&worker);

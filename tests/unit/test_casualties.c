@@ -273,7 +273,7 @@ static void test_order(void **state)
  * --------------------------------------------------------------------------- */
 
 struct told {
-    struct detail records[N_USERS];
+    struct detail records[2 * N_USERS];
     unsigned n;
 };
 
@@ -281,30 +281,40 @@ static void note(const struct detail *detail, void *context)
 {
     struct told *told = context;
 
-    assert_true(told->n < N_USERS);
+    assert_true(told->n < ELEMENTSOF(told->records));
     told->records[told->n++] = *detail;
 }
 
-/* The end of every iteration that was on, with the error it is counted as. */
+/* The end of every iteration that was on, with the error it is counted as, and of its request. */
 static void test_told(void **state)
 {
     struct fixture *f = *state;
     struct told told = {0};
-    const uint64_t starts[N_USERS] = {1000, 2000, UINT64_MAX, 4000};
+    const struct casualty_times times[N_USERS] = {
+        {1000, 1000}, {2000, 3000}, {UINT64_MAX, UINT64_MAX}, {4000, 4000}};
 
     f->casualties.cycle = 3;
     f->words[1] = user_word(4, USER_REQUESTING, series(f, "a")); /* user 11 */
     f->words[2] = user_word(0, USER_ITERATING, 0);
-    casualties_tell(&f->casualties, starts, note, &told);
+    casualties_tell(&f->casualties, times, note, &told);
     count(f);
-    assert_int_equal(told.n, 2);
-    assert_int_equal(told.records[0].user, 11);
-    assert_int_equal(told.records[0].iteration, 4);
-    assert_int_equal(told.records[1].user, 12);
-    assert_int_equal(told.records[1].iteration, 0);
-    assert_int_equal(told.records[1].elapsed_usec, 0); /* it hasn't begun yet, says the worker */
-    assert_int_not_equal(told.records[0].id, told.records[1].id);
-    for (unsigned i = 0; i < 2; i++) {
+    assert_int_equal(told.n, 3);
+    const struct detail *request = &told.records[0];
+    assert_int_equal(request->type, DETAIL_REQUEST_ERROR);
+    assert_int_equal(request->id, series(f, "a"));
+    assert_int_equal(request->error_id, told.records[1].id);
+    assert_int_equal(request->user, 11);
+    assert_int_equal(request->iteration, 4);
+    assert_int_equal(request->started_usec, 3000);
+    assert_true(request->elapsed_usec > 0);
+    assert_int_equal(request->text_size, 0);
+    assert_int_equal(told.records[1].user, 11);
+    assert_int_equal(told.records[1].iteration, 4);
+    assert_int_equal(told.records[2].user, 12);
+    assert_int_equal(told.records[2].iteration, 0);
+    assert_int_equal(told.records[2].elapsed_usec, 0); /* it hasn't begun yet, says the worker */
+    assert_int_not_equal(told.records[1].id, told.records[2].id);
+    for (unsigned i = 1; i < 3; i++) {
         const struct detail *record = &told.records[i];
         assert_int_equal(record->type, DETAIL_ERROR);
         assert_int_equal(record->cycle, 3);
@@ -312,22 +322,39 @@ static void test_told(void **state)
         assert_true(record->id == f->interval->errors[0].id ||
                     record->id == f->interval->errors[1].id);
     }
-    assert_true(told.records[0].elapsed_usec > 0);
+    assert_true(told.records[1].elapsed_usec > request->elapsed_usec);
+}
+
+/* As many as are counted: none of a word that names no series. */
+static void test_told_of_no_request(void **state)
+{
+    struct fixture *f = *state;
+    struct told told = {0};
+    const struct casualty_times times[N_USERS] = {{0}};
+
+    f->words[0] = user_word(0, USER_REQUESTING, NAMES_MAX_SERIES + 1);
+    casualties_tell(&f->casualties, times, note, &told);
+    count(f);
+    assert_int_equal(f->interval->n_series, 0);
+    assert_int_equal(told.n, 1);
+    assert_int_equal(told.records[0].type, DETAIL_ERROR);
 }
 
 static void test_told_of_interrupted(void **state)
 {
     struct fixture *f = *state;
     struct told told = {0};
-    const uint64_t starts[N_USERS] = {0};
+    const struct casualty_times times[N_USERS] = {{0}};
 
     f->casualties.interrupted = true;
     f->words[0] = UINT64_MAX; /* written over */
     casualties_tell(&f->casualties, NULL, note, &told);
     assert_int_equal(told.n, 0); /* detail is off */
-    casualties_tell(&f->casualties, starts, note, &told);
-    assert_int_equal(told.n, 1);
+    f->words[1] = user_word(0, USER_REQUESTING, series(f, "a"));
+    casualties_tell(&f->casualties, times, note, &told);
+    assert_int_equal(told.n, 2);
     assert_int_equal(told.records[0].type, DETAIL_INTERRUPTED);
+    assert_int_equal(told.records[1].type, DETAIL_INTERRUPTED);
     assert_int_equal(told.records[0].iteration, 4); /* the last there can be */
 }
 
@@ -370,6 +397,7 @@ int main(void)
         TEST(test_names_are_full),
         TEST(test_order),
         TEST(test_told),
+        TEST(test_told_of_no_request),
         TEST(test_told_of_interrupted),
         TEST(test_without_memory),
     };

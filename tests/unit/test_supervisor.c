@@ -16,6 +16,9 @@
 
 #define MAX_CYCLES 8
 
+/* No worker that is well needs so long for anything, and the machine is on for longer. */
+#define STALL_USEC (30 * USEC_PER_SEC)
+
 struct fixture {
     struct ev_loop *loop;
     ev_timer look;
@@ -681,7 +684,7 @@ static void test_ended_after_deadline(void **state)
 /* A worker whose loop stands still is ended, and its users go on. */
 static void run_stalling(struct fixture *f, const char *how)
 {
-    f->spec->stall_timeout_usec = 100000;
+    f->spec->stall_timeout_usec = STALL_USEC;
     run(f, how);
     assert_adds_up(f, 40);
     assert_int_equal(outcome(f, OUTCOME_ERROR), 4);
@@ -702,6 +705,27 @@ static void test_stalled_without_last_words(void **state)
 
     run_stalling(f, "stall@0 ignore-abort");
     assert_int_equal(errors_with(f, "stalled for longer than --stall-timeout"), 4);
+}
+
+/* It never comes to its first turn. */
+static void test_stalled_before_it_was_ready(void **state)
+{
+    struct fixture *f = *state;
+
+    f->spec->stall_timeout_usec = STALL_USEC;
+    assert_not_made(f, "stall-early@1", -ECHILD, "longer than --stall-timeout");
+}
+
+static void test_stalled_before_it_took_over(void **state)
+{
+    struct fixture *f = *state;
+
+    f->spec->stall_timeout_usec = STALL_USEC;
+    run(f, "abort@0 stall-early@2");
+    assert_adds_up(f, 40);
+    assert_int_equal(outcome(f, OUTCOME_ERROR), 4);
+    assert_int_equal(f->n_problems, 2);
+    assert_non_null(strstr(f->problem, "longer than --stall-timeout"));
 }
 
 static void test_channel_closed(void **state)
@@ -840,6 +864,8 @@ int main(void)
         TEST(test_ended_after_deadline),
         TEST(test_stalled),
         TEST(test_stalled_without_last_words),
+        TEST(test_stalled_before_it_was_ready),
+        TEST(test_stalled_before_it_took_over),
         TEST(test_channel_closed),
         TEST(test_garbage),
         TEST(test_scribbled_counts),

@@ -706,6 +706,32 @@ static void test_goes_on_after_a_refusal(void **state _unused_)
     drop_tallies(&tallies);
 }
 
+/* The word that says what a buffer is for: then what is in it may never be seen, which is told,
+ * once. The writer goes on, and may bring the word in order. */
+static void test_written_over_state(void **state _unused_)
+{
+    const uint32_t values[] = {TALLY_FREE, TALLY_SEALED, TALLY_SEALED + 1, UINT32_MAX};
+
+    for (unsigned i = 0; i < 2 * ELEMENTSOF(values); i++) {
+        struct tallies tallies;
+        bool dead = i % 2;
+        make_tallies(&tallies, PAGES);
+        struct tally_buffer *buffers = ((struct tally_shared *)(void *)tallies.memory)->buffers;
+        hit(tallies.writer, 1, 1000);
+        assert_int_equal(take(&tallies, false, NULL), 0);
+        buffers[0].state = values[i / 2];
+        assert_int_equal(take(&tallies, dead, NULL), -EBADMSG);
+        if (!dead) {
+            tally_advance(tallies.writer, 1);
+            hit(tallies.writer, 1, 1000);
+            take_all_rest(&tallies);
+            assert_true(tallies.totals->hits >= 1);
+        }
+        take_all_rest(&tallies);
+        drop_tallies(&tallies);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -724,6 +750,7 @@ int main(void)
         cmocka_unit_test(test_bad_journals_are_not_applied),
         cmocka_unit_test(test_written_over),
         cmocka_unit_test(test_goes_on_after_a_refusal),
+        cmocka_unit_test(test_written_over_state),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -383,6 +383,38 @@ static void test_scribbled_memory(void **state)
     assert_true(successes(f) <= 15);
 }
 
+/* A worker that is ready has nothing to turn for until it may go. */
+static void test_waiting_is_no_stalling(void **state)
+{
+    struct fixture *f = *state;
+
+    f->go_when_ready = false;
+    start(f, "turn-early");
+    run_until(f->loop, &f->ready);
+    worker_end_stalled(f->worker, USEC_PER_SEC);
+    worker_go(f->worker, clock_monotonic_usec(), 0);
+    worker_end_stalled(f->worker, 60 * USEC_PER_SEC);
+    run_until(f->loop, &f->gone);
+    assert_int_equal(f->status, 0);
+    assert_counts(f, 15);
+}
+
+/* When it last turned is in memory that tests can write to. */
+static void test_time_of_turn_written_over(void **state)
+{
+    struct fixture *f = *state;
+
+    f->launch.hits = 0;
+    start(f, "turn-never wait-for-stop");
+    run_until(f->loop, &f->on);
+    worker_end_stalled(f->worker, 3600 * USEC_PER_SEC);
+    worker_end_stalled(f->worker, 0);
+    worker_stop(f->worker, 0);
+    run_until(f->loop, &f->gone);
+    assert_int_equal(f->status, 0);
+    assert_false(worker_was_stalled(f->worker));
+}
+
 static void test_hangs(void **state)
 {
     struct fixture *f = *state;
@@ -480,6 +512,8 @@ int main(void)
         TEST(test_garbage),
         TEST(test_scribbled_counts),
         TEST(test_scribbled_memory),
+        TEST(test_waiting_is_no_stalling),
+        TEST(test_time_of_turn_written_over),
         TEST(test_hangs),
         TEST(test_freed_while_running),
         TEST(test_no_program),

@@ -15,6 +15,20 @@ LOADS_TEST(TestKill, test_two)
     get(user, 2);
 }
 
+/* The same, 20 times, but that the last three iterations are held: whatever is to happen to its
+ * worker, up to three times, happens in time. */
+LOADS_TEST(TestKill, test_held)
+{
+    if (loads_iteration(user) < 17) {
+        get(user, 1);
+    } else {
+        const char *path = loads_printf(user, "/delay/2/any/%u/%u/1?held", loads_user_number(user),
+                                        loads_iteration(user));
+        loads_assert_int_eq(loads_get(user, path, .name = "request")->status, 200);
+    }
+    get(user, 2);
+}
+
 /* Many names in a second: what is counted takes ever more room. */
 LOADS_TEST(TestKill, test_spread)
 {
