@@ -41,6 +41,8 @@ MESSENGERS = re.compile(
 KNOWN = [
     ("ABRT", r"libev\.so", "libev ends the program without memory: its functions have no way to fail"),
     ("FPE", r"libcurl\.so", "libcurl 7.88 divides by the size of a hash table that it could not make"),
+    ("memory", r"libdw\.so", "libdw 0.188 loses the ranges that it has read when it can't read them all"),
+    ("SEGV", r"libdw\.so", "libdw 0.188 takes an abbreviation that it had no memory for as read"),
     ("memory", r"in __add_to_environ ", "glibc never frees what setenv() took: it may still be in use"),
 ]
 
