@@ -69,7 +69,7 @@ OWN = re.compile(r"/(lib|daemons|client|tests)/[a-z/_-]+\.[ch]:\d+")
 def is_the_tests_own(stack):
     """The test itself went on with what it didn't get: its functions are the first of ours. Or, having
     failed half-way, it can't tidy up."""
-    if any(re.search(r"in \w*teardown \S*/tests/", frame) for frame in stack):
+    if any(re.search(r"in \w*tear_?down \S*/tests/", frame) for frame in stack):
         return True
     own = next((match for frame in stack if (match := OWN.search(frame))), None)
     return bool(own) and own[1] == "tests"

@@ -3,6 +3,8 @@
 #ifndef LOADS_TESTS_UNIT_SHARED_MEMORY_H
 #define LOADS_TESTS_UNIT_SHARED_MEMORY_H
 
+#include <signal.h>
+#include <stdbool.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -32,6 +34,14 @@ static _unused_ pid_t start_child(int (*function)(void *context), void *context)
         _exit(function(context)); /* the parent's handlers and buffers are not ours */
     }
     return pid;
+}
+
+/* It can still be waited for. */
+static _unused_ bool child_is_over(pid_t pid)
+{
+    siginfo_t info = {.si_pid = 0};
+    assert_int_equal(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT), 0);
+    return info.si_pid != 0;
 }
 
 static _unused_ int wait_for_child(pid_t pid)
