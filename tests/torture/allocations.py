@@ -37,13 +37,14 @@ MESSENGERS = re.compile(
 )
 
 # Crashes, hangs and leaks that aren't ours: where they come from, and why we can't help them.
-# What happens, the innermost frame, why.
+# What happens, the innermost frame, one that stands below it, why.
 KNOWN = [
-    ("ABRT", r"libev\.so", "libev ends the program without memory: its functions have no way to fail"),
-    ("FPE", r"libcurl\.so", "libcurl 7.88 divides by the size of a hash table that it could not make"),
-    ("memory", r"libdw\.so", "libdw 0.188 loses the ranges that it has read when it can't read them all"),
-    ("SEGV", r"libdw\.so", "libdw 0.188 takes an abbreviation that it had no memory for as read"),
-    ("memory", r"in __add_to_environ ", "glibc never frees what setenv() took: it may still be in use"),
+    ("ABRT", r"libev\.so", "", "libev ends the program without memory: its functions have no way to fail"),
+    ("FPE", r"libcurl\.so", "", "libcurl 7.88 divides by the size of a hash table that it could not make"),
+    ("memory", r"libdw\.so", "", "libdw 0.188 loses the ranges that it has read when it can't read all"),
+    ("SEGV", r"libdw\.so", "", "libdw 0.188 takes an abbreviation that it had no memory for as read"),
+    ("memory", r"libcrypto\.so", "in OBJ_NAME_do_all ", "libcrypto 3.0 loses names of digests that it fetches"),
+    ("memory", r"in __add_to_environ ", "", "glibc never frees what setenv() took: it may still be in use"),
 ]
 
 FRAME = re.compile(r"^ +#\d+ 0x[0-9a-f]+ (.*)$", re.MULTILINE)
@@ -76,8 +77,9 @@ def is_the_tests_own(stack):
 
 
 def is_known(what, stack):
-    return bool(stack) and any(re.search(one, what) and re.search(frame, stack[0])
-                               for one, frame, _ in KNOWN)
+    return bool(stack) and any(
+        re.search(one, what) and re.search(frame, stack[0]) and any(below in other for other in stack)
+        for one, frame, below, _ in KNOWN)
 
 
 class Failed:
