@@ -58,10 +58,11 @@ FOREIGN = {
     "sanitizer/asan_interface.h": ["daemons/worker/annotate.h"],
     "sanitizer/common_interface_defs.h": ["daemons/worker/annotate.h"],
     "sanitizer/lsan_interface.h": ["daemons/worker/annotate.h"],
-    "systemd/sd-daemon.h": ["daemons/echo-server/main.c"],
+    "systemd/sd-daemon.h": ["daemons/echo-server/main.c", "lib/loop/mq.c"],
     "systemd/sd-id128.h": ["client/runner/options.c"],
     "systemd/sd-journal.h": ["lib/base/log.c"],
     "valgrind/memcheck.h": ["daemons/worker/annotate.h"],
+    "zmq.h": ["lib/loop/mq.c"],
     "zlib.h": [
         "daemons/worker/decode.c",
         "tests/fuzz/fuzz_decode.c",
