@@ -97,7 +97,7 @@ EVERYWHERE = """
 arpa/inet.h assert.h ctype.h dirent.h errno.h fcntl.h fenv.h ftw.h glob.h inttypes.h limits.h math.h
 netinet/in.h netinet/tcp.h poll.h sched.h semaphore.h setjmp.h signal.h stdarg.h stdbool.h stddef.h
 stdint.h stdio.h stdlib.h string.h strings.h sys/ioctl.h sys/mman.h sys/random.h sys/resource.h
-sys/socket.h sys/stat.h sys/types.h sys/wait.h syslog.h time.h unistd.h
+sys/socket.h sys/stat.h sys/types.h sys/un.h sys/wait.h syslog.h time.h unistd.h
 """.split()
 
 TOP_LEVEL = """
