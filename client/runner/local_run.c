@@ -13,11 +13,11 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "include_files.h"
 #include "metrics/summary.h"
 #include "metrics/totals.h"
 #include "outputs/output.h"
 #include "progress.h"
+#include "run/file_list.h"
 #include "run/preparation.h"
 #include "run/program.h"
 #include "run/run_dir.h"
@@ -133,7 +133,12 @@ static int make_test_dir(struct local_run *run)
     if (!options->test_dir) {
         return 0;
     }
-    int r = include_files_copy(&options->include_files, options->test_dir, &run->error);
+    struct file_list files = {.items = NULL};
+    int r = file_list_add_patterns(&files, &options->include_files, &run->error);
+    if (r == 0) { /* not before: a mistake leaves nothing behind */
+        r = file_list_copy(&files, options->test_dir, &run->error);
+    }
+    file_list_clear(&files);
     if (r < 0) {
         return r;
     }

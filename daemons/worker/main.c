@@ -19,7 +19,7 @@
 
 struct options {
     bool help, version;
-    char *prepare, *list, *test_dir, *cflags, *libs, *temporary_dir;
+    char *prepare, *list, *archive, *test_dir, *cflags, *libs, *temporary_dir;
     char *run_dir;
     uint64_t serial, cycle, first_user, iterations;
 };
@@ -39,6 +39,8 @@ static const struct conf_option rows[] = {
     ROW("prepare", CONF_STRING, prepare, "FQN", NULL,
         "Find or compile a test's module and report."),
     ROW("list", CONF_STRING, list, "MODULE", NULL, "The same, for all tests of a module."),
+    ROW("archive", CONF_STRING, archive, "FILE", NULL,
+        "Unpack the test's files into its directory first."),
     ROW("test-dir", CONF_STRING, test_dir, "DIR", NULL, "Where modules are looked for."),
     ROW("cflags", CONF_STRING, cflags, "FLAGS", NULL, "More flags for the compiler."),
     ROW("libs", CONF_STRING, libs, "FLAGS", NULL, "More libraries for the compiler."),
@@ -88,6 +90,7 @@ static int prepare(const struct options *options, char **path, struct error *err
     struct prepare_options prepare_options = {
         .fqn = options->prepare,
         .module = options->list,
+        .archive = options->archive,
         .test_dir = options->test_dir,
         .cflags = options->cflags,
         .libs = options->libs,

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/utf8.h"
 #include "compile.h"
+#include "run/archive.h"
 #include "wire/fqn.h"
 
 struct candidate {
@@ -122,5 +123,7 @@ int prepare_module(const struct prepare_options *options, char **ret, struct err
                          "can carry: %s",
                          directory);
     }
-    return find_module(options, directory, module, ret, error);
+    r = options->archive ? archive_extract(options->archive, directory, ARCHIVE_MAX_UNPACKED, error)
+                         : 0;
+    return r < 0 ? r : find_module(options, directory, module, ret, error);
 }

@@ -9,6 +9,7 @@
 struct prepare_options {
     const char *fqn;           /* "path.to.module.Suite.test", or */
     const char *module;        /* "path.to.module" */
+    const char *archive;       /* unpacked into test_dir first; NULL: none */
     const char *test_dir;      /* where the path begins; NULL: the current directory */
     const char *include_dir;   /* of loads/loads.h; NULL: where it is found */
     const char *cflags;        /* more flags for the compiler, or NULL */
@@ -19,7 +20,7 @@ struct prepare_options {
 /* *ret is the absolute path (malloc'ed, the caller's) of the module: path/to/module.so if there is
  * one, else what path/to/module.c was compiled to. -ENOENT: neither is there, or no compiler;
  * -EINVAL: not a name; -ENOEXEC: it doesn't compile; -EILSEQ: the directory's path is
- * not UTF-8; each with a text. */
+ * not UTF-8; an archive that can't be unpacked; each with a text. */
 int prepare_module(const struct prepare_options *options, char **ret, struct error *error)
     _must_check_;
 

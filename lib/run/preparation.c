@@ -112,7 +112,8 @@ static int start_child(struct preparation *p, int out, struct error *error)
     const struct preparation_options *options = &p->options;
     const char *argv[MAX_ARGUMENTS] = {options->worker_program,
                                        options->only_list ? "--list" : "--prepare", options->name};
-    const char *const pairs[][2] = {{"--test-dir", options->test_dir},
+    const char *const pairs[][2] = {{"--archive", options->archive},
+                                    {"--test-dir", options->test_dir},
                                     {"--cflags", options->cflags},
                                     {"--libs", options->libs},
                                     {"--temporary-dir", options->temporary_dir}};

@@ -18,6 +18,7 @@ struct preparation_options {
     const char *name; /* the test's FQN; or, with only_list, a module's name */
     bool only_list;
     const char *test_dir; /* where the name's path begins; NULL: the current directory */
+    const char *archive;  /* of the test's files, which are unpacked into test_dir; NULL: none */
     const char *cflags, *libs;
     const char *temporary_dir; /* when there is no cache to write to */
 

@@ -41,6 +41,8 @@ LAYERS = {
 
 # Header of a foreign library: its homes, files or folders.
 FOREIGN = {
+    "archive.h": ["lib/run/archive.c", "tests/unit/test_archive.c"],
+    "archive_entry.h": ["lib/run/archive.c", "tests/unit/test_archive.c"],
     "cmocka.h": ["tests/unit/test.h"],
     "curl/curl.h": ["lib/loop", "tests/bench/bare_curl.c"],
     "elfutils/libdwfl.h": ["lib/run/symbolize.c"],
@@ -58,10 +60,11 @@ FOREIGN = {
     "sanitizer/asan_interface.h": ["daemons/worker/annotate.h"],
     "sanitizer/common_interface_defs.h": ["daemons/worker/annotate.h"],
     "sanitizer/lsan_interface.h": ["daemons/worker/annotate.h"],
-    "systemd/sd-daemon.h": ["daemons/echo-server/main.c"],
+    "systemd/sd-daemon.h": ["daemons/echo-server/main.c", "lib/loop/mq.c"],
     "systemd/sd-id128.h": ["client/runner/options.c"],
     "systemd/sd-journal.h": ["lib/base/log.c"],
     "valgrind/memcheck.h": ["daemons/worker/annotate.h"],
+    "zmq.h": ["lib/loop/mq.c"],
     "zlib.h": [
         "daemons/worker/decode.c",
         "tests/fuzz/fuzz_decode.c",
@@ -82,7 +85,7 @@ CONFINED = {
     "stdatomic.h": ["tests/torture"],
     "sys/epoll.h": ["tests/bench/floor.c"],
     "sys/eventfd.h": ["lib/loop", "tests"],
-    "sys/sendfile.h": ["client/runner/include_files.c"],
+    "sys/sendfile.h": ["lib/run/file_list.c"],
     "sys/file.h": ["lib/run/run_dir.c"],
     "sys/prctl.h": ["daemons/worker/main.c", "tests"],
     "sys/syscall.h": ["lib/loop/child.c"],
@@ -93,10 +96,10 @@ CONFINED = {
 
 # The rest of it that is in use: everywhere.
 EVERYWHERE = """
-arpa/inet.h assert.h ctype.h dirent.h errno.h fcntl.h fenv.h ftw.h glob.h inttypes.h limits.h math.h
+arpa/inet.h assert.h ctype.h dirent.h errno.h fcntl.h fenv.h ftw.h glob.h inttypes.h limits.h locale.h math.h
 netinet/in.h netinet/tcp.h poll.h sched.h semaphore.h setjmp.h signal.h stdarg.h stdbool.h stddef.h
 stdint.h stdio.h stdlib.h string.h strings.h sys/ioctl.h sys/mman.h sys/random.h sys/resource.h
-sys/socket.h sys/stat.h sys/types.h sys/wait.h syslog.h time.h unistd.h
+sys/socket.h sys/stat.h sys/types.h sys/un.h sys/wait.h syslog.h time.h unistd.h
 """.split()
 
 TOP_LEVEL = """

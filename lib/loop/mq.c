@@ -1,0 +1,548 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* libzmq's descriptor is edge-triggered and says only that something may have changed: after every
+ * wake-up, and after every send and receive, ZMQ_EVENTS has to be read until nothing is left. So
+ * the descriptor's watcher does nothing but end the loop's wait; before each wait (ev_prepare) all
+ * sockets are asked whether they have something, an idle watcher then keeps the loop from waiting;
+ * after each (ev_check) a bounded number of messages is taken from each in turn.
+ *
+ * Signals are blocked while a socket is made, since that may start libzmq's thread, which is not to
+ * take ours. */
+#include "loop/mq.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <systemd/sd-daemon.h>
+#include <zmq.h>
+
+#include "base/strlist.h"
+
+#define MESSAGES_PER_TURN  64 /* of a socket */
+#define HEARTBEAT_MSEC     2000
+#define HEARTBEATS_MISSED  3
+#define RECONNECT_MSEC     100
+#define RECONNECT_MAX_MSEC 2000
+#define ENDPOINT_BYTES     1024
+#define IPC                "ipc://"
+
+struct mq {
+    void *context;
+    struct ev_loop *loop;
+    ev_prepare prepare;
+    ev_check check;
+    ev_idle idle;
+    struct mq_socket *sockets;
+    unsigned n_sockets;
+    bool dispatching; /* sockets that are freed stay in the list till its end */
+};
+
+struct mq_message {
+    zmq_msg_t frames[MQ_MAX_FRAMES];
+    size_t count;
+};
+
+struct mq_socket {
+    struct mq *mq;
+    struct mq_socket *next;
+    void *socket; /* NULL: it was freed while messages were handed out */
+    struct mq_socket_options options;
+    ev_io io;
+    struct strlist endpoints;
+};
+
+/* ---- messages -------------------------------------------------------------------------------- */
+
+static void clear(struct mq_message *message)
+{
+    while (message->count > 0) {
+        (void)zmq_msg_close(&message->frames[--message->count]); /* fails only for what is none */
+    }
+}
+
+int mq_message_new(struct mq_message **ret)
+{
+    struct mq_message *message = calloc(1, sizeof *message);
+
+    if (!message) {
+        return -ENOMEM;
+    }
+    *ret = message;
+    return 0;
+}
+
+struct mq_message *mq_message_free(struct mq_message *message)
+{
+    if (message) {
+        clear(message);
+        free(message);
+    }
+    return NULL;
+}
+
+int mq_message_add(struct mq_message *message, const void *bytes, size_t size)
+{
+    zmq_msg_t *frame = &message->frames[message->count];
+
+    if (message->count == MQ_MAX_FRAMES) {
+        return -E2BIG;
+    }
+    if (zmq_msg_init_size(frame, size) < 0) {
+        return -ENOMEM;
+    }
+    if (size > 0) {
+        memcpy(zmq_msg_data(frame), bytes, size);
+    }
+    message->count++;
+    return 0;
+}
+
+size_t mq_message_count(const struct mq_message *message)
+{
+    return message->count;
+}
+
+/* libzmq's getters take what they only read from without const. */
+static zmq_msg_t *frame_of(const struct mq_message *message, size_t index)
+{
+    return (zmq_msg_t *)&message->frames[index];
+}
+
+const void *mq_message_bytes(const struct mq_message *message, size_t frame, size_t *ret_size)
+{
+    if (frame >= message->count) {
+        *ret_size = 0;
+        return NULL;
+    }
+    *ret_size = zmq_msg_size(frame_of(message, frame));
+    return zmq_msg_data(frame_of(message, frame));
+}
+
+const char *mq_message_peer(const struct mq_message *message)
+{
+    const char *peer = message->count > 0
+                           ? zmq_msg_gets(frame_of(message, message->count - 1), "Peer-Address")
+                           : NULL;
+    return peer ? peer : "";
+}
+
+/* ---- receiving ------------------------------------------------------------------------------- */
+
+/* 1: a whole message; 0: there is none. What has too many frames is read and comes without any. */
+static int receive(struct mq_socket *socket, struct mq_message *message)
+{
+    int more = 1;
+
+    for (bool first = true; more; first = false) {
+        zmq_msg_t frame;
+        (void)zmq_msg_init(&frame); /* can't fail */
+        if (zmq_msg_recv(&frame, socket->socket, ZMQ_DONTWAIT) < 0) {
+            clear(message); /* only the first can be missing: the rest has come with it */
+            return 0;
+        }
+        more = zmq_msg_more(&frame);
+        if (message->count < MQ_MAX_FRAMES && (first || message->count > 0)) {
+            (void)zmq_msg_init(&message->frames[message->count]);           /* can't fail */
+            (void)zmq_msg_move(&message->frames[message->count++], &frame); /* can't fail */
+        } else {
+            clear(message);
+            (void)zmq_msg_close(&frame); /* can't fail */
+        }
+    }
+    return 1;
+}
+
+static bool has_message(const struct mq_socket *socket)
+{
+    int events = 0;
+    size_t size = sizeof events;
+
+    return socket->socket && zmq_getsockopt(socket->socket, ZMQ_EVENTS, &events, &size) == 0 &&
+           (events & ZMQ_POLLIN);
+}
+
+static void take_messages(struct mq_socket *socket)
+{
+    for (int i = 0; i < MESSAGES_PER_TURN && has_message(socket); i++) {
+        struct mq_message message = {.count = 0};
+        if (receive(socket, &message) == 0) {
+            return;
+        }
+        if (message.count > 0 && socket->options.received) {
+            socket->options.received(socket, &message, socket->options.context);
+        }
+        clear(&message);
+    }
+}
+
+static void release(struct mq_socket *socket)
+{
+    strlist_clear(&socket->endpoints);
+    free(socket);
+}
+
+static void sweep(struct mq *mq)
+{
+    for (struct mq_socket **at = &mq->sockets; *at;) {
+        struct mq_socket *socket = *at;
+        if (socket->socket) {
+            at = &socket->next;
+        } else {
+            *at = socket->next;
+            release(socket);
+        }
+    }
+}
+
+static void on_check(struct ev_loop *loop _unused_, ev_check *check, int events _unused_)
+{
+    struct mq *mq = CONTAINER_OF(check, struct mq, check);
+
+    mq->dispatching = true;
+    for (struct mq_socket *socket = mq->sockets; socket; socket = socket->next) {
+        take_messages(socket);
+    }
+    mq->dispatching = false;
+    sweep(mq);
+}
+
+static void on_prepare(struct ev_loop *loop, ev_prepare *prepare, int events _unused_)
+{
+    struct mq *mq = CONTAINER_OF(prepare, struct mq, prepare);
+    bool waits = true;
+
+    for (struct mq_socket *socket = mq->sockets; waits && socket; socket = socket->next) {
+        waits = !has_message(socket);
+    }
+    if (waits) {
+        ev_idle_stop(loop, &mq->idle);
+    } else {
+        ev_idle_start(loop, &mq->idle);
+    }
+}
+
+/* Being on is all that they are for. */
+static void on_idle(struct ev_loop *loop _unused_, ev_idle *idle _unused_, int events _unused_)
+{
+}
+
+static void on_io(struct ev_loop *loop _unused_, ev_io *io _unused_, int events _unused_)
+{
+}
+
+/* ---- the context ----------------------------------------------------------------------------- */
+
+int mq_new(struct mq **ret, struct ev_loop *loop)
+{
+    _cleanup_(mq_freep) struct mq *mq = calloc(1, sizeof *mq);
+
+    if (!mq) {
+        return -ENOMEM;
+    }
+    mq->loop = loop;
+    ev_prepare_init(&mq->prepare, on_prepare);
+    ev_check_init(&mq->check, on_check);
+    ev_idle_init(&mq->idle, on_idle);
+    ev_set_priority(&mq->prepare, EV_MINPRI); /* after those that may send */
+    mq->context = zmq_ctx_new();
+    if (!mq->context) {
+        return -errno;
+    }
+    *ret = TAKE_PTR(mq);
+    return 0;
+}
+
+struct mq *mq_free(struct mq *mq)
+{
+    if (!mq) {
+        return NULL;
+    }
+    assert(mq->n_sockets == 0 && !mq->dispatching);
+    while (mq->context && zmq_ctx_term(mq->context) < 0 && errno == EINTR) {
+    }
+    free(mq);
+    return NULL;
+}
+
+/* The loop is watched as long as there are sockets. */
+static void watch(struct mq *mq)
+{
+    if (mq->n_sockets++ == 0) {
+        ev_prepare_start(mq->loop, &mq->prepare);
+        ev_check_start(mq->loop, &mq->check);
+    }
+}
+
+static void unwatch(struct mq *mq)
+{
+    if (--mq->n_sockets == 0) {
+        ev_prepare_stop(mq->loop, &mq->prepare);
+        ev_check_stop(mq->loop, &mq->check);
+        ev_idle_stop(mq->loop, &mq->idle);
+    }
+}
+
+/* ---- sockets --------------------------------------------------------------------------------- */
+
+static void *open_socket(struct mq *mq, enum mq_type type)
+{
+    static const int types[] = {
+        [MQ_DEALER] = ZMQ_DEALER, [MQ_ROUTER] = ZMQ_ROUTER, [MQ_SUB] = ZMQ_SUB,
+        [MQ_XPUB] = ZMQ_XPUB,     [MQ_PULL] = ZMQ_PULL,     [MQ_PUSH] = ZMQ_PUSH,
+    };
+    sigset_t all, before;
+
+    (void)sigfillset(&all); /* can't fail */
+    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
+    void *socket = zmq_socket(mq->context, types[type]);
+    int error = errno;
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    errno = error;
+    return socket;
+}
+
+static bool set_number(void *socket, int option, int value)
+{
+    return zmq_setsockopt(socket, option, &value, sizeof value) == 0;
+}
+
+static bool set_options(void *socket, const struct mq_socket_options *options)
+{
+    int high_water = options->high_water > 0 ? options->high_water : MQ_HIGH_WATER;
+    int64_t largest = (int64_t)(options->max_message_bytes > 0 ? options->max_message_bytes
+                                                               : MQ_MAX_MESSAGE_BYTES);
+
+    return set_number(socket, ZMQ_LINGER, options->linger_msec) &&
+           set_number(socket, ZMQ_IPV6, 1) && set_number(socket, ZMQ_SNDHWM, high_water) &&
+           set_number(socket, ZMQ_RCVHWM, high_water) &&
+           zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &largest, sizeof largest) == 0 &&
+           set_number(socket, ZMQ_RECONNECT_IVL, RECONNECT_MSEC) &&
+           set_number(socket, ZMQ_RECONNECT_IVL_MAX, RECONNECT_MAX_MSEC) &&
+           set_number(socket, ZMQ_HEARTBEAT_IVL, HEARTBEAT_MSEC) &&
+           set_number(socket, ZMQ_HEARTBEAT_TIMEOUT, HEARTBEAT_MSEC * HEARTBEATS_MISSED) &&
+           set_number(socket, ZMQ_HEARTBEAT_TTL, HEARTBEAT_MSEC * HEARTBEATS_MISSED) &&
+           (options->type != MQ_ROUTER || set_number(socket, ZMQ_ROUTER_MANDATORY, 1)) &&
+           (options->type != MQ_XPUB ||
+            zmq_setsockopt(socket, ZMQ_XPUB_WELCOME_MSG, MQ_WELCOME, strlen(MQ_WELCOME)) == 0);
+}
+
+int mq_socket_new(struct mq_socket **ret, struct mq *mq, const struct mq_socket_options *options,
+                  struct error *error)
+{
+    struct mq_socket *socket = calloc(1, sizeof *socket);
+    size_t size = sizeof(int);
+    int fd;
+
+    if (!socket) {
+        return error_set_errno(error, -ENOMEM, "cannot make a ZeroMQ socket");
+    }
+    socket->mq = mq;
+    socket->options = *options;
+    socket->socket = open_socket(mq, options->type);
+    if (!socket->socket || !set_options(socket->socket, options) ||
+        zmq_getsockopt(socket->socket, ZMQ_FD, &fd, &size) < 0) {
+        int r = error_set(error, errno == EMFILE ? -EMFILE : -ENOMEM,
+                          "cannot make a ZeroMQ socket: %s", zmq_strerror(errno));
+        if (socket->socket) {
+            (void)zmq_close(socket->socket); /* fails only for what is none */
+        }
+        free(socket);
+        return r;
+    }
+    ev_io_init(&socket->io, on_io, fd, EV_READ);
+    ev_io_start(mq->loop, &socket->io);
+    watch(mq);
+    /* Behind the others, so that one that is made in a callback gets its turn, too. */
+    struct mq_socket **last = &mq->sockets;
+    while (*last) {
+        last = &(*last)->next;
+    }
+    *last = socket;
+    *ret = socket;
+    return 0;
+}
+
+struct mq_socket *mq_socket_free(struct mq_socket *socket)
+{
+    if (!socket) {
+        return NULL;
+    }
+    struct mq *mq = socket->mq;
+    ev_io_stop(mq->loop, &socket->io);
+    (void)zmq_close(socket->socket); /* fails only for what is none */
+    socket->socket = NULL;
+    unwatch(mq);
+    if (!mq->dispatching) {
+        sweep(mq);
+    }
+    return NULL;
+}
+
+/* ---- addresses ------------------------------------------------------------------------------- */
+
+/* libzmq takes any path over; that of a socket somebody listens on is left to them. */
+static int check_path(const char *address, struct error *error)
+{
+    const char *path = address + strlen(IPC);
+    struct sockaddr_un name = {.sun_family = AF_UNIX};
+
+    if (strncmp(address, IPC, strlen(IPC)) != 0 || *path == '@' || *path == '*') {
+        return 0;
+    }
+    if (*path == '\0') {
+        return error_set(error, -EINVAL, "%s names no path", address);
+    }
+    if (strlen(path) >= sizeof name.sun_path) {
+        return error_set(error, -ENAMETOOLONG,
+                         "%s is too long: the path of a socket has %zu bytes at most", address,
+                         sizeof name.sun_path - 1);
+    }
+    memcpy(name.sun_path, path, strlen(path));
+    _cleanup_fd_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0) {
+        return error_set_errno(error, -errno, "cannot listen on %s", address);
+    }
+    if (connect(fd, (struct sockaddr *)&name, sizeof name) == 0 || errno == EAGAIN) {
+        return error_set(error, -EADDRINUSE, "cannot listen on %s: another program does", address);
+    }
+    if (errno != ENOENT && errno != ECONNREFUSED) {
+        return error_set_errno(error, -errno, "cannot listen on %s", address);
+    }
+    return 0;
+}
+
+static int fail(const char *verb, const char *address, struct error *error)
+{
+    int number = errno;
+
+    if (number >= ZMQ_HAUSNUMERO) { /* one of libzmq's own */
+        return error_set(error, -EINVAL, "cannot %s %s: %s", verb, address, zmq_strerror(number));
+    }
+    return number == EINVAL || number == ENODEV
+               ? error_set(error, -number,
+                           "cannot %s %s: this is no address such as "
+                           "tcp://127.0.0.1:7780 or ipc:///run/loads/x.sock",
+                           verb, address)
+               : error_set_errno(error, -number, "cannot %s %s", verb, address);
+}
+
+static int remember_endpoint(struct mq_socket *socket, const char *address, struct error *error)
+{
+    char endpoint[ENDPOINT_BYTES];
+    size_t size = sizeof endpoint;
+
+    if (zmq_getsockopt(socket->socket, ZMQ_LAST_ENDPOINT, endpoint, &size) < 0) {
+        return fail("listen on", address, error);
+    }
+    int r = strlist_add(&socket->endpoints, endpoint);
+    return r < 0 ? error_set_errno(error, r, "cannot listen on %s", address) : 0;
+}
+
+int mq_socket_bind(struct mq_socket *socket, const char *address, struct error *error)
+{
+    int r = check_path(address, error);
+
+    if (r < 0) {
+        return r;
+    }
+    if (zmq_bind(socket->socket, address) < 0) {
+        return fail("listen on", address, error);
+    }
+    return remember_endpoint(socket, address, error);
+}
+
+int mq_socket_bind_fd(struct mq_socket *socket, int *fd, struct error *error)
+{
+    struct sockaddr_storage name;
+    socklen_t size = sizeof name;
+
+    /* libzmq believes what it is told, and aborts if it isn't so. */
+    if (sd_is_socket(*fd, AF_UNSPEC, SOCK_STREAM, 1) <= 0 ||
+        getsockname(*fd, (struct sockaddr *)&name, &size) < 0) {
+        return error_set(error, -EINVAL, "descriptor %d is no stream socket that listens", *fd);
+    }
+    if (name.ss_family != AF_UNIX && name.ss_family != AF_INET && name.ss_family != AF_INET6) {
+        return error_set(error, -EINVAL, "descriptor %d is neither a TCP nor a UNIX socket", *fd);
+    }
+    /* Of the address only the scheme counts; the option must not be left on for the next bind. */
+    const char *address = name.ss_family == AF_UNIX ? IPC "passed" : "tcp://127.0.0.1:1";
+    if (!set_number(socket->socket, ZMQ_USE_FD, *fd)) {
+        return fail("use", "a passed descriptor", error);
+    }
+    int bound = zmq_bind(socket->socket, address), number = errno;
+    (void)set_number(socket->socket, ZMQ_USE_FD, -1); /* can't fail: it didn't before */
+    errno = number;
+    if (bound < 0) {
+        return fail("listen on", "a passed descriptor", error);
+    }
+    *fd = -1;
+    return remember_endpoint(socket, "a passed descriptor", error);
+}
+
+int mq_socket_connect(struct mq_socket *socket, const char *address, struct error *error)
+{
+    return zmq_connect(socket->socket, address) < 0 ? fail("connect to", address, error) : 0;
+}
+
+int mq_socket_subscribe(struct mq_socket *socket, const void *topic, size_t size)
+{
+    return zmq_setsockopt(socket->socket, ZMQ_SUBSCRIBE, topic, size) < 0 ? -errno : 0;
+}
+
+const char *mq_socket_endpoint(const struct mq_socket *socket, size_t index)
+{
+    return index < socket->endpoints.count ? socket->endpoints.items[index] : NULL;
+}
+
+/* ---- sending --------------------------------------------------------------------------------- */
+
+/* A second handle on the same bytes, since sending takes the one it is given. */
+static int copy(struct mq_message *into, const struct mq_message *from)
+{
+    for (; into->count < from->count; into->count++) {
+        zmq_msg_t *frame = &into->frames[into->count];
+        (void)zmq_msg_init(frame); /* can't fail */
+        if (zmq_msg_copy(frame, frame_of(from, into->count)) < 0) {
+            clear(into);
+            return -ENOMEM;
+        }
+    }
+    return 0;
+}
+
+int mq_socket_send(struct mq_socket *socket, const struct mq_message *message)
+{
+    struct mq_message frames = {.count = 0};
+    int r = copy(&frames, message);
+
+    for (size_t i = 0; r == 0 && i < frames.count; i++) {
+        int flags = ZMQ_DONTWAIT | (i + 1 < frames.count ? ZMQ_SNDMORE : 0), sent;
+        do {
+            sent = zmq_msg_send(&frames.frames[i], socket->socket, flags);
+        } while (sent < 0 && errno == EINTR);
+        r = sent < 0 ? -errno : 0; /* it fails with the first frame, or not at all */
+    }
+    clear(&frames);
+    return r;
+}
+
+int mq_socket_send_text(struct mq_socket *socket, const void *identity, size_t identity_size,
+                        const char *text, const void *payload, size_t payload_size)
+{
+    struct mq_message message = {.count = 0};
+    int r = identity ? mq_message_add(&message, identity, identity_size) : 0;
+
+    if (r == 0) {
+        r = mq_message_add(&message, text, strlen(text));
+    }
+    if (r == 0 && payload) {
+        r = mq_message_add(&message, payload, payload_size);
+    }
+    if (r == 0) {
+        r = mq_socket_send(socket, &message);
+    }
+    clear(&message);
+    return r;
+}

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* libzmq's sockets on the loop; the home of zmq.h. Messages are frames of bytes; whole ones come by
+ * callback, none is ever sent or received in part. */
+#ifndef LOADS_LOOP_MQ_H
+#define LOADS_LOOP_MQ_H
+
+#include <ev.h>
+#include <stdbool.h>
+
+#include "base/error.h"
+
+#define MQ_MAX_FRAMES        8
+#define MQ_MAX_IDENTITY      256
+#define MQ_MAX_MESSAGE_BYTES ((size_t)1 << 20) /* of a frame, where nothing else is asked for */
+#define MQ_HIGH_WATER        1000              /* messages, likewise */
+#define MQ_WELCOME           "loads"           /* what an XPUB says first to each new subscriber */
+
+/* A context of libzmq, which has a thread of its own. Sockets are freed before it. */
+struct mq;
+int mq_new(struct mq **ret, struct ev_loop *loop) _must_check_;
+struct mq *mq_free(struct mq *mq);
+DEFINE_CLEANUP(struct mq, mq_free)
+
+/* ---- messages ---- */
+
+struct mq_message;
+int mq_message_new(struct mq_message **ret) _must_check_;
+struct mq_message *mq_message_free(struct mq_message *message);
+DEFINE_CLEANUP(struct mq_message, mq_message_free)
+
+/* Adds a frame, a copy of the bytes. -ENOMEM; -E2BIG beyond MQ_MAX_FRAMES. */
+int mq_message_add(struct mq_message *message, const void *bytes, size_t size) _must_check_;
+
+size_t mq_message_count(const struct mq_message *message);
+
+/* A frame's bytes, borrowed, and how many; NULL and 0 for one that isn't there. */
+const void *mq_message_bytes(const struct mq_message *message, size_t frame, size_t *ret_size);
+
+/* Whom a received one came from, as libzmq says ("127.0.0.1", "localhost:uid:gid:pid"); "" if it
+ * doesn't. Borrowed. */
+const char *mq_message_peer(const struct mq_message *message);
+
+/* ---- sockets ---- */
+
+enum mq_type { MQ_DEALER, MQ_ROUTER, MQ_SUB, MQ_XPUB, MQ_PULL, MQ_PUSH };
+
+struct mq_socket;
+
+struct mq_socket_options {
+    enum mq_type type;
+    size_t max_message_bytes; /* of a frame; who sends more is disconnected. 0: as above */
+    int high_water;           /* messages in each direction; 0: as above */
+    int linger_msec;          /* how long what was sent may outlive the socket */
+    /* A message came: borrowed during the call. A ROUTER's first frame is the identity of the peer.
+     * Never called from inside another function of this file; the socket may be freed in it. NULL:
+     * what comes is dropped. */
+    void (*received)(struct mq_socket *socket, const struct mq_message *message, void *context);
+    void *context;
+};
+
+int mq_socket_new(struct mq_socket **ret, struct mq *mq, const struct mq_socket_options *options,
+                  struct error *error) _must_check_;
+struct mq_socket *mq_socket_free(struct mq_socket *socket);
+DEFINE_CLEANUP(struct mq_socket, mq_socket_free)
+
+/* Listens on an address, tcp:// or ipc://; may be called several times. An ipc path that nobody
+ * listens on any more is taken over. -errno with a text that names the address: -EADDRINUSE,
+ * -ENAMETOOLONG (an ipc path has 107 bytes at most), -EINVAL, … */
+int mq_socket_bind(struct mq_socket *socket, const char *address, struct error *error) _must_check_;
+
+/* The same with a descriptor that listens already, such as systemd's: takes *fd over. -EINVAL: it
+ * is no stream socket that listens. */
+int mq_socket_bind_fd(struct mq_socket *socket, int *fd, struct error *error) _must_check_;
+
+/* Connects, and connects again whenever the connection is lost, for ever. -EINVAL: no address. */
+int mq_socket_connect(struct mq_socket *socket, const char *address, struct error *error)
+    _must_check_;
+
+/* SUB: wants messages whose first frame begins so. The publisher's welcome is one of them, if
+ * MQ_WELCOME is subscribed to. */
+int mq_socket_subscribe(struct mq_socket *socket, const void *topic, size_t size) _must_check_;
+
+/* The address of each bind in turn, as others can connect to it: NULL beyond the last. */
+const char *mq_socket_endpoint(const struct mq_socket *socket, size_t index);
+
+/* Sends a message, which stays the caller's. -EAGAIN: the high-water mark is reached;
+ * -EHOSTUNREACH: a ROUTER has no such peer (any more). Nothing was sent then. */
+int mq_socket_send(struct mq_socket *socket, const struct mq_message *message) _must_check_;
+
+/* A message of an identity (NULL: none), a text and a payload (NULL: none). As above; -ENOMEM. */
+int mq_socket_send_text(struct mq_socket *socket, const void *identity, size_t identity_size,
+                        const char *text, const void *payload, size_t payload_size) _must_check_;
+
+#endif
