@@ -146,7 +146,7 @@ CREATE TABLE loads.series (
     test text NOT NULL,
     name text NOT NULL,
     method text NOT NULL,
-    status smallint NOT NULL CHECK (status >= 0),
+    status int NOT NULL CHECK (status >= 0),
     PRIMARY KEY (run_id, series_id)
 );
 COMMENT ON TABLE loads.series IS 'What hits are counted by: test, request name, method and status.';
@@ -224,7 +224,7 @@ CREATE TABLE loads.totals (
     run_id uuid NOT NULL,
     series_id int NOT NULL,
     hits bigint NOT NULL CHECK (hits >= 0),
-    errors bigint NOT NULL CHECK (errors >= 0),
+    request_errors bigint NOT NULL CHECK (request_errors >= 0),
     sum_usec bigint NOT NULL CHECK (sum_usec >= 0),
     min_usec bigint NOT NULL CHECK (min_usec >= 0),
     max_usec bigint NOT NULL CHECK (max_usec >= min_usec),
@@ -243,7 +243,7 @@ COMMENT ON TABLE loads.totals IS
 COMMENT ON COLUMN loads.totals.run_id IS 'The run.';
 COMMENT ON COLUMN loads.totals.series_id IS 'The series.';
 COMMENT ON COLUMN loads.totals.hits IS 'Requests with a complete answer.';
-COMMENT ON COLUMN loads.totals.errors IS 'Requests without one.';
+COMMENT ON COLUMN loads.totals.request_errors IS 'Requests without one.';
 COMMENT ON COLUMN loads.totals.sum_usec IS 'The hits'' latencies added up, in microseconds.';
 COMMENT ON COLUMN loads.totals.min_usec IS 'The least latency; 0 without hits.';
 COMMENT ON COLUMN loads.totals.max_usec IS 'The greatest latency; 0 without hits.';
@@ -263,7 +263,7 @@ CREATE TABLE loads.intervals (
     series_id int NOT NULL,
     seq bigint NOT NULL,
     hits bigint NOT NULL CHECK (hits >= 0),
-    errors bigint NOT NULL CHECK (errors >= 0),
+    request_errors bigint NOT NULL CHECK (request_errors >= 0),
     sum_usec bigint NOT NULL CHECK (sum_usec >= 0),
     min_usec bigint NOT NULL CHECK (min_usec >= 0),
     max_usec bigint NOT NULL CHECK (max_usec >= min_usec),
@@ -284,7 +284,7 @@ COMMENT ON COLUMN loads.intervals.source IS 'The source.';
 COMMENT ON COLUMN loads.intervals.series_id IS 'The series.';
 COMMENT ON COLUMN loads.intervals.seq IS 'Number of the source''s message that it came with.';
 COMMENT ON COLUMN loads.intervals.hits IS 'Requests with a complete answer.';
-COMMENT ON COLUMN loads.intervals.errors IS 'Requests without one.';
+COMMENT ON COLUMN loads.intervals.request_errors IS 'Requests without one.';
 COMMENT ON COLUMN loads.intervals.sum_usec IS 'The hits'' latencies added up, in microseconds.';
 COMMENT ON COLUMN loads.intervals.min_usec IS 'The least latency; 0 without hits.';
 COMMENT ON COLUMN loads.intervals.max_usec IS 'The greatest latency; 0 without hits.';
