@@ -285,12 +285,7 @@ static struct exchange *release(struct request *request)
 
     connections->exchanges--;
     request_clear(request);
-    if (request->reusable) {
-        request_move(request, &transport->idle_requests);
-    } else {
-        list_remove(request);
-        request_free(request);
-    }
+    request_move(request, &transport->idle_requests);
     exchange->transport = NULL;
     exchange->transport_data = NULL;
     return exchange;
@@ -449,29 +444,35 @@ static int make_share(struct curl_connections *connections)
     return 0;
 }
 
-/* An unused request. */
-static int get_request(struct curl_transport *transport, struct request **ret)
+static int open_request(struct curl_transport *transport, struct request *request)
 {
-    _cleanup_(request_freep) struct request *request = NULL;
-    int r;
-
-    if (transport->idle_requests.last) {
-        *ret = transport->idle_requests.last;
-        return 0;
-    }
-    r = request_new(&request, transport, &transport->options);
-    if (r < 0) {
-        return r;
+    if (request_open(request, &transport->options) < 0) {
+        return -ENOMEM;
     }
     if (curl_easy_setopt(request->easy, CURLOPT_OPENSOCKETFUNCTION, on_open) != CURLE_OK ||
         curl_easy_setopt(request->easy, CURLOPT_OPENSOCKETDATA, request) != CURLE_OK ||
         curl_easy_setopt(request->easy, CURLOPT_CLOSESOCKETFUNCTION, on_close) != CURLE_OK ||
         curl_easy_setopt(request->easy, CURLOPT_CLOSESOCKETDATA, transport) != CURLE_OK) {
+        request_close(request);
         return -ENOMEM;
     }
-    request_move(request, &transport->idle_requests);
-    *ret = TAKE_PTR(request);
     return 0;
+}
+
+/* An unused request with a handle. */
+static int get_request(struct curl_transport *transport, struct request **ret)
+{
+    struct request *request = transport->idle_requests.last;
+
+    if (!request) {
+        int r = request_new(&request, transport);
+        if (r < 0) {
+            return r;
+        }
+        request_move(request, &transport->idle_requests);
+    }
+    *ret = request;
+    return request->easy ? 0 : open_request(transport, request);
 }
 
 static int curl_start(struct transport *base, struct connections *connections_base,

@@ -159,9 +159,9 @@ static bool set_constants(struct request *request, const struct transport_curl_o
             curl_easy_setopt(easy, CURLOPT_CAINFO, options->ca_file) == CURLE_OK);
 }
 
-int request_new(struct request **ret, void *owner, const struct transport_curl_options *options)
+int request_new(struct request **ret, void *owner)
 {
-    _cleanup_(request_freep) struct request *request = calloc(1, sizeof *request);
+    struct request *request = calloc(1, sizeof *request);
 
     if (!request) {
         return -ENOMEM;
@@ -169,13 +169,26 @@ int request_new(struct request **ret, void *owner, const struct transport_curl_o
     request->owner = owner;
     unsigned version = curl_version_info(CURLVERSION_NOW)->version_num;
     request->joins_body = version < JOINED_BODY_VERSION;
-    request->reusable = version >= REUSABLE_VERSION;
-    request->easy = curl_easy_init();
-    if (!request->easy || !set_constants(request, options)) {
-        return -ENOMEM;
-    }
-    *ret = TAKE_PTR(request);
+    request->keeps_handle = version >= REUSABLE_VERSION;
+    *ret = request;
     return 0;
+}
+
+int request_open(struct request *request, const struct transport_curl_options *options)
+{
+    assert(!request->easy);
+    request->easy = curl_easy_init();
+    if (request->easy && set_constants(request, options)) {
+        return 0;
+    }
+    request_close(request);
+    return -ENOMEM;
+}
+
+void request_close(struct request *request)
+{
+    curl_easy_cleanup(request->easy);
+    request->easy = NULL;
 }
 
 struct request *request_free(struct request *request)
@@ -309,6 +322,9 @@ void request_clear(struct request *request)
     (void)curl_easy_setopt(request->easy, CURLOPT_SHARE,
                            NULL); /* can't fail outside of a transfer */
     (void)curl_easy_setopt(request->easy, CURLOPT_CURLU, NULL);
+    if (!request->keeps_handle) {
+        request_close(request);
+    }
 }
 
 static uint64_t get_number(const struct request *request, CURLINFO info)

@@ -31,8 +31,8 @@ struct request {
     bool refused;         /* the body callback has said no */
     const char *rejected; /* why the answer was given up here; NULL: it wasn't */
     size_t trailer_bytes;
-    bool reusable;   /* another exchange may follow */
-    bool joins_body; /* this libcurl counts short bodies as part of the headers too */
+    bool keeps_handle; /* for more than one exchange */
+    bool joins_body;   /* this libcurl counts short bodies as part of the headers too */
 
     /* What libcurl reads while the exchange is on, so that a request allocates nothing of ours. */
     struct curl_slist headers[EXCHANGE_MAX_HEADERS + 2];
@@ -41,11 +41,15 @@ struct request {
     char error_text[CURL_ERROR_SIZE];
 };
 
-/* -ENOMEM. The owner sets what has to do with sockets. */
-int request_new(struct request **ret, void *owner, const struct transport_curl_options *options)
-    _must_check_;
+/* One without a handle. -ENOMEM. */
+int request_new(struct request **ret, void *owner) _must_check_;
 struct request *request_free(struct request *request);
 DEFINE_CLEANUP(struct request, request_free)
+
+/* Gives it a handle; the owner sets what has to do with sockets. -ENOMEM: it has none. */
+int request_open(struct request *request, const struct transport_curl_options *options)
+    _must_check_;
+void request_close(struct request *request);
 
 /* Sets everything that an exchange asks for. -ENOMEM; request_clear() then too. */
 int request_prepare(struct request *request, struct exchange *exchange, CURLSH *share) _must_check_;
@@ -53,7 +57,7 @@ int request_prepare(struct request *request, struct exchange *exchange, CURLSH *
 /* Fills the exchange's result. */
 void request_finish(struct request *request, CURLcode code);
 
-/* Lets go of the exchange and of the share. */
+/* Lets go of the exchange and of the share, and of a handle that can't be used again. */
 void request_clear(struct request *request);
 
 #endif
