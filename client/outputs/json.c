@@ -5,7 +5,7 @@
  * The object is built with one function per part. In them a failed allocation needs no branch of
  * its own: jansson's setters take NULL for a failure and free what they were given, so each result
  * is only collected in `builder.failed`. */
-#include "wire/json.h"
+#include "outputs/json.h"
 
 #include <errno.h>
 #include <string.h>
@@ -67,6 +67,18 @@ static void set_text(struct builder *b, json_t *object, const char *key, const c
 {
     if (text) {
         set(b, object, key, text_value(text));
+    }
+}
+
+static void set_texts(struct builder *b, json_t *object, const char *key,
+                      const struct strlist *list)
+{
+    if (list) {
+        json_t *array = json_array();
+        for (size_t i = 0; i < list->count; i++) {
+            append(b, array, text_value(list->items[i]));
+        }
+        set(b, object, key, array);
     }
 }
 
@@ -218,7 +230,11 @@ static void set_run(struct builder *b, json_t *object, const struct output_run *
     set_date(b, object, "started", run->started_usec);
     set_date(b, object, "ended", run->ended_usec);
     set_count(b, object, "duration_usec", (uint64_t)(summary->duration_sec * 1e6 + 0.5));
-    set_count(b, object, "workers", run->workers);
+    if (run->workers > 0) {
+        set_count(b, object, "workers", run->workers);
+    }
+    set_texts(b, object, "agents", run->agents);
+    set_texts(b, object, "lost", run->lost);
     set(b, object, "options", options_value(b, run->spec));
 }
 
@@ -270,18 +286,29 @@ static void set_lists(struct builder *b, json_t *object, const struct summary *s
     set(b, object, "counters", counters);
 }
 
-int json_end(struct output *output, const struct output_run *run, const struct summary *summary,
-             struct error *error)
+json_t *json_summary(const struct output_run *run, const struct summary *summary)
 {
-    _cleanup_(json_decrefp) json_t *object = json_object();
+    json_t *object = json_object();
     struct builder b = {0};
 
     set_run(&b, object, run, summary);
     set_numbers(&b, object, summary);
     set_lists(&b, object, summary);
+    if (b.failed) {
+        json_decref(object);
+        return NULL;
+    }
+    return object;
+}
+
+int json_end(struct output *output, const struct output_run *run, const struct summary *summary,
+             struct error *error)
+{
+    _cleanup_(json_decrefp) json_t *object = json_summary(run, summary);
+
     /* As a text first, so that the file gets all or nothing, and measured before: json_dumps() of
      * jansson 2.14 leaves out a key without a word when its buffer can't grow just there. */
-    size_t size = b.failed ? 0 : json_dumpb(object, NULL, 0, DUMP_FLAGS);
+    size_t size = object ? json_dumpb(object, NULL, 0, DUMP_FLAGS) : 0;
     _cleanup_free_ char *text = size > 0 ? malloc(size) : NULL;
     if (!text || json_dumpb(object, text, size, DUMP_FLAGS) != size) {
         return error_set_errno(error, -ENOMEM, "output json");

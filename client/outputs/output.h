@@ -19,9 +19,12 @@ struct output_run {
     const struct names *names; /* for ids in detail */
     uint64_t started_usec;     /* realtime */
     uint64_t ended_usec;       /* realtime; 0 while it is on */
-    unsigned workers;          /* per cycle at most */
-    const char *outcome; /* "passed", "failed", "aborted" (gave up), "interrupted"; NULL while on */
-    const char *trouble; /* why it was given up; NULL */
+    unsigned workers;          /* per cycle at most; 0: not known */
+    /* "passed", "failed", "aborted" (gave up), "interrupted", "lost" (went on without some agents);
+     * NULL while on */
+    const char *outcome;
+    const char *trouble;                 /* why it was given up, or what was lost; NULL */
+    const struct strlist *agents, *lost; /* of a run on agents; NULL */
 };
 
 struct output;

@@ -42,9 +42,24 @@ static void put_head(FILE *file, const struct output_run *run, const struct summ
 
 /* ---- how it ended, when not as planned ---- */
 
+static void put_lost(FILE *file, const struct output_run *run)
+{
+    if (!run->lost || run->lost->count == 0) {
+        return;
+    }
+    (void)fprintf(file, "\n%zu of %zu agents %s lost:\n", run->lost->count, run->agents->count,
+                  run->lost->count == 1 ? "was" : "were");
+    for (size_t i = 0; i < run->lost->count; i++) {
+        text_put_lines(file, run->lost->items[i], 2, URL_COLUMNS, 1);
+    }
+}
+
 static void put_end(FILE *file, const struct output_run *run)
 {
-    if (run->trouble) {
+    put_lost(file, run);
+    if (run->trouble && run->outcome && strcmp(run->outcome, "lost") == 0) {
+        text_put_lines(file, run->trouble, 2, URL_COLUMNS, MAX_ROWS);
+    } else if (run->trouble) {
         (void)fputs("\nThe run was given up:\n", file);
         text_put_lines(file, run->trouble, 2, URL_COLUMNS, MAX_ROWS);
     } else if (run->outcome && strcmp(run->outcome, "interrupted") == 0) {

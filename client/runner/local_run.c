@@ -15,18 +15,16 @@
 #include "base/log.h"
 #include "metrics/summary.h"
 #include "metrics/totals.h"
-#include "outputs/output.h"
-#include "progress.h"
 #include "run/file_list.h"
 #include "run/preparation.h"
 #include "run/program.h"
 #include "run/run_dir.h"
 #include "run/supervisor.h"
-
-#define MAX_OUTPUTS 32
+#include "shared/progress.h"
+#include "shared/reports.h"
 
 struct local_run {
-    const struct runner_options *options;
+    const struct run_options *options;
     struct ev_loop *loop;
     struct run_spec *spec;
     char *worker_program;
@@ -37,8 +35,7 @@ struct local_run {
     struct supervisor *supervisor;
     struct totals *totals;
     struct progress *progress;
-    struct output *outputs[MAX_OUTPUTS];
-    size_t n_outputs;
+    struct reports reports;
     struct output_run report;
     ev_signal signals[3];
     unsigned interrupts;
@@ -128,7 +125,7 @@ static int prepare(struct local_run *run, const char *name, bool only_list)
 /* The directory the test runs in, with the files it needs. */
 static int make_test_dir(struct local_run *run)
 {
-    const struct runner_options *options = run->options;
+    const struct run_options *options = run->options;
 
     if (!options->test_dir) {
         return 0;
@@ -148,86 +145,6 @@ static int make_test_dir(struct local_run *run)
                : error_set_errno(&run->error, -errno, "--test-dir %s", options->test_dir);
 }
 
-/* ---- outputs --------------------------------------------------------------------------------- */
-
-static int add_output(struct local_run *run, const char *argument)
-{
-    if (run->n_outputs == MAX_OUTPUTS) {
-        return error_set(&run->error, -E2BIG, "more than %d outputs", MAX_OUTPUTS);
-    }
-    int r = output_open(&run->outputs[run->n_outputs], argument, &run->error);
-    if (r < 0) {
-        return r;
-    }
-    run->n_outputs++;
-    return 0;
-}
-
-/* The summary goes to standard output unless something else does, or nothing shall. */
-static int open_outputs(struct local_run *run)
-{
-    const struct strlist *wanted = &run->options->outputs;
-    unsigned to_stdout = 0;
-    bool summary = !run->options->quiet;
-
-    for (size_t i = 0; i < wanted->count; i++) {
-        int r = add_output(run, wanted->items[i]);
-        if (r < 0) {
-            return r;
-        }
-        const struct output *output = run->outputs[run->n_outputs - 1];
-        bool silent = strcmp(output->type->name, "null") == 0;
-        summary = summary && !silent && strcmp(output->type->name, "stdout") != 0;
-        to_stdout += !output->path && !silent ? 1 : 0;
-        run->spec->detail = run->spec->detail || output->type->wants_detail;
-        for (size_t j = 0; output->path && j + 1 < run->n_outputs; j++) {
-            if (output_shares_file(run->outputs[j], output)) {
-                return error_set(&run->error, -EINVAL, "two outputs write to %s", output->path);
-            }
-        }
-    }
-    if (to_stdout > 1) {
-        return error_set(&run->error, -EINVAL,
-                         "two outputs write to standard output: give one a file, as in "
-                         "--output json=FILE");
-    }
-    return summary && to_stdout == 0 ? add_output(run, "stdout") : 0;
-}
-
-/* An output that can't write is said once and left alone: the run goes on. */
-static void complain(struct local_run *run, int r, const struct error *error)
-{
-    if (r < 0) {
-        progress_hide(run->progress);
-        log_error("%s", error->text);
-    }
-}
-
-static void begin_outputs(struct local_run *run)
-{
-    struct error error = {0};
-
-    for (size_t i = 0; i < run->n_outputs; i++) {
-        complain(run, output_begin(run->outputs[i], &run->report, &error), &error);
-    }
-}
-
-static int end_outputs(struct local_run *run, const struct summary *summary)
-{
-    struct error error = {0};
-    int result = 0;
-
-    for (size_t i = 0; i < run->n_outputs; i++) {
-        int r = output_end(run->outputs[i], &run->report, summary, &error);
-        if (r == 0) {
-            r = output_close(run->outputs[i], &error);
-        }
-        complain(run, r, &error);
-        result = run->outputs[i]->broken || r < 0 ? -EIO : result;
-    }
-    return result;
-}
-
 /* ---- what the supervisor tells --------------------------------------------------------------- */
 
 static void on_interval(const struct interval *interval, void *context)
@@ -244,11 +161,8 @@ static void on_interval(const struct interval *interval, void *context)
 static void on_detail(const struct detail *detail, void *context)
 {
     struct local_run *run = context;
-    struct error error = {0};
 
-    for (size_t i = 0; i < run->n_outputs; i++) {
-        complain(run, output_detail(run->outputs[i], &run->report, detail, &error), &error);
-    }
+    reports_detail(&run->reports, &run->report, detail);
 }
 
 static void on_cycle(unsigned index, const struct cycle *cycle _unused_, void *context)
@@ -257,7 +171,7 @@ static void on_cycle(unsigned index, const struct cycle *cycle _unused_, void *c
 
     if (index == 0) {
         run->report.started_usec = clock_realtime_usec();
-        begin_outputs(run);
+        reports_begin(&run->reports, &run->report);
     }
 }
 
@@ -324,7 +238,12 @@ static int supervise(struct local_run *run)
         .worker_program = run->worker_program,
         .run_dir = run->run_dir,
         .workers = workers,
-        .callbacks = {on_interval, on_detail, on_cycle, on_problem, on_finished, run},
+        .callbacks = {.interval = on_interval,
+                      .detail = on_detail,
+                      .cycle = on_cycle,
+                      .problem = on_problem,
+                      .finished = on_finished,
+                      .context = run},
     };
     int r = totals_new(&run->totals);
     if (r < 0) {
@@ -341,6 +260,7 @@ static int supervise(struct local_run *run)
         if (r < 0) {
             return error_set_errno(&run->error, r, "cannot show progress");
         }
+        run->reports.progress = run->progress;
     }
     supervisor_start(run->supervisor);
     ev_run(run->loop, 0);
@@ -381,7 +301,7 @@ static enum exit_code report(struct local_run *run, int result)
         return code;
     }
     progress_finish(run->progress);
-    r = end_outputs(run, summary);
+    r = reports_end(&run->reports, &run->report, summary);
     if (result < 0) {
         log_error("%s", run->error.text);
     }
@@ -393,9 +313,7 @@ static void release(struct local_run *run)
     progress_free(run->progress);
     preparation_free(run->preparation);
     supervisor_free(run->supervisor);
-    for (size_t i = 0; i < run->n_outputs; i++) {
-        output_free(run->outputs[i]);
-    }
+    reports_clear(&run->reports);
     totals_free(run->totals);
     strlist_clear(&run->tests);
     run_spec_free(run->spec);
@@ -419,7 +337,7 @@ static void on_loop_error(const char *what)
     _exit(EXIT_ABORTED);
 }
 
-static int set_up(struct local_run *run, const struct runner_options *options)
+static int set_up(struct local_run *run, const struct run_options *options)
 {
     ev_set_syserr_cb(on_loop_error);
     *run = (struct local_run){
@@ -443,7 +361,7 @@ static int set_up(struct local_run *run, const struct runner_options *options)
 /* What can be refused without looking at the test comes first. */
 static int prepare_all(struct local_run *run)
 {
-    int r = runner_options_spec(run->options, &run->spec, &run->error);
+    int r = run_options_spec(run->options, &run->spec, &run->error);
     if (r == 0) {
         r = run_spec_check(run->spec, &run->error);
     }
@@ -451,7 +369,8 @@ static int prepare_all(struct local_run *run)
         r = supervisor_check_users(run->spec, workers_wanted(run), &run->error);
     }
     if (r == 0) {
-        r = open_outputs(run);
+        r = reports_open(&run->reports, &run->options->outputs, run->options->quiet, &run->error);
+        run->spec->detail = run->reports.wants_detail;
     }
     if (r == 0 && !run->spec->url) {
         r = prepare(run, run->spec->fqn.text, false);
@@ -459,7 +378,7 @@ static int prepare_all(struct local_run *run)
     return r < 0 ? r : make_test_dir(run);
 }
 
-enum exit_code local_run(const struct runner_options *options)
+enum exit_code local_run(const struct run_options *options)
 {
     struct local_run run;
     enum exit_code code = EXIT_USAGE;
@@ -482,16 +401,16 @@ enum exit_code local_run(const struct runner_options *options)
     return code;
 }
 
-enum exit_code local_list(const struct runner_options *options)
+enum exit_code local_list(const struct run_options *options, const char *module)
 {
     struct local_run run;
 
     int r = set_up(&run, options);
     if (r == 0) {
-        r = prepare(&run, options->list, true);
+        r = prepare(&run, module, true);
     }
     for (size_t i = 0; r == 0 && i < run.tests.count; i++) {
-        (void)printf("%s.%s\n", options->list, run.tests.items[i]); /* main() looks at stdout */
+        (void)printf("%s.%s\n", module, run.tests.items[i]); /* main() looks at stdout */
     }
     if (r < 0 && run.interrupts == 0) {
         log_error("%s", run.error.text);

@@ -3,22 +3,13 @@
 #ifndef LOADS_RUNNER_LOCAL_RUN_H
 #define LOADS_RUNNER_LOCAL_RUN_H
 
-#include "base/error.h"
-#include "options.h"
-
-/* What loads-runner exits with; docs/loads-runner.md has the table. */
-enum exit_code {
-    EXIT_PASSED = 0,
-    EXIT_FAILED = 1, /* some test failed or had an error */
-    EXIT_USAGE = 2,  /* usage, configuration, a test that can't be found or built */
-    EXIT_ABORTED = 4,
-    EXIT_INTERRUPTED = 130,
-};
+#include "shared/exit_code.h"
+#include "shared/run_options.h"
 
 /* Runs to the end. What goes wrong is said on standard error. */
-enum exit_code local_run(const struct runner_options *options);
+enum exit_code local_run(const struct run_options *options);
 
-/* Lists the tests of options->list on standard output. */
-enum exit_code local_list(const struct runner_options *options);
+/* Lists the tests of a module on standard output. */
+enum exit_code local_list(const struct run_options *options, const char *module);
 
 #endif

@@ -9,6 +9,9 @@
 #include "base/log.h"
 #include "local_run.h"
 #include "options.h"
+#include "remote/health.h"
+#include "remote/remote_run.h"
+#include "remote/status.h"
 
 /* Every user takes a descriptor or more: use all that we may. */
 static void raise_descriptor_limit(void)
@@ -19,6 +22,32 @@ static void raise_descriptor_limit(void)
         limit.rlim_cur = limit.rlim_max;
         (void)setrlimit(RLIMIT_NOFILE, &limit); /* then what there is has to do */
     }
+}
+
+static enum exit_code run(const struct runner_options *options)
+{
+    const char *broker = options->submit.broker;
+
+    if (options->list) {
+        return local_list(&options->run, options->list);
+    }
+    if (options->ping_broker) {
+        return status_ping(broker, false);
+    }
+    if (options->purge_broker) {
+        return status_purge(broker, false);
+    }
+    if (options->health_check) {
+        return health_check(broker, false);
+    }
+    if (options->attach) {
+        return remote_attach(broker, options->attach, &options->run.outputs, options->run.quiet);
+    }
+    if (options->submit.agents > 0) {
+        return remote_run(&options->run, &options->submit, options->detach, false);
+    }
+    raise_descriptor_limit();
+    return local_run(&options->run);
 }
 
 int main(int argc, char *argv[])
@@ -37,8 +66,7 @@ int main(int argc, char *argv[])
     } else if (options.version) {
         (void)puts("loads-runner " LOADS_VERSION);
     } else {
-        raise_descriptor_limit();
-        code = options.list ? local_list(&options) : local_run(&options);
+        code = run(&options);
     }
     runner_options_clear(&options);
     if ((ferror(stdout) || fflush(stdout) != 0) && code == EXIT_PASSED) {

@@ -1,197 +1,37 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* One table says what loads-runner understands; --help, the configuration file, the environment and
- * the manual all follow it. */
+/* What loads-runner understands beside the options of a run; --help, the configuration file, the
+ * environment and the manual all follow these tables. */
 #include "options.h"
 
 #include <errno.h>
-#include <string.h>
-#include <systemd/sd-id128.h>
 
-#include "loop/url.h"
-
-#define DEFAULT_GRACE_USEC   UINT64_C(5000000)
-#define DEFAULT_TIMEOUT_USEC UINT64_C(30000000)
-#define DEFAULT_STACK_BYTES  (UINT64_C(256) << 10)
-#define DEFAULT_STALL_USEC   UINT64_C(30000000)
-#define MIN_STALL_USEC       UINT64_C(100000)
-#define MAX_WORKERS          1024
-
-#define TEST    "What to run"
-#define LOAD    "How much"
-#define BUILD   "The test's module"
-#define RESULTS "Results"
-#define OTHER   "Other"
+#define DISTRIBUTED "Runs on agents"
+#define OTHER       "Other"
 
 #define EVERYWHERE (CONF_FILE | CONF_ENVIRONMENT)
-
-static int parse_numbers_field(const char *text, void *field, struct error *error)
-{
-    return parse_numbers(text, field, error);
-}
-
-static int parse_duration_field(const char *text, void *field, struct error *error)
-{
-    return parse_duration(text, field, error);
-}
-
-/* A time that must be longer than none. */
-static int parse_some_duration(const char *text, void *field, struct error *error)
-{
-    uint64_t usec;
-    int r = parse_duration(text, &usec, error);
-
-    if (r == 0 && usec == 0) {
-        r = error_set(error, -EINVAL, "'%s' is no time at all", text);
-    }
-    if (r == 0) {
-        *(uint64_t *)field = usec;
-    }
-    return r;
-}
-
-static int parse_stall_timeout(const char *text, void *field, struct error *error)
-{
-    uint64_t usec;
-    int r = parse_duration(text, &usec, error);
-
-    if (r == 0 && usec > 0 && usec < MIN_STALL_USEC) {
-        r = error_set(error, -EINVAL, "'%s' is less than 100ms and not 0", text);
-    }
-    if (r == 0) {
-        *(uint64_t *)field = usec;
-    }
-    return r;
-}
-
-static int parse_workers(const char *text, void *field, struct error *error)
-{
-    return parse_unsigned(text, 1, MAX_WORKERS, field, error);
-}
-
-static int parse_stack_size(const char *text, void *field, struct error *error)
-{
-    uint64_t bytes;
-    int r = parse_size(text, &bytes, error);
-
-    if (r == 0 && (bytes < SPEC_MIN_STACK_BYTES || bytes > SPEC_MAX_STACK_BYTES)) {
-        r = error_set(error, -EINVAL, "'%s' is not between 16K and 1G", text);
-    }
-    if (r == 0) {
-        *(uint64_t *)field = bytes;
-    }
-    return r;
-}
-
-static int check_tag(const char *text, void *field _unused_, struct error *error)
-{
-    size_t length;
-    int r = parse_key_value(text, &length, error);
-    return r < 0 ? r : run_spec_check_text(text, SPEC_MAX_TAG_BYTES, error);
-}
-
-static int check_name(const char *text, void *field _unused_, struct error *error)
-{
-    return run_spec_check_text(text, SPEC_MAX_NAME_BYTES, error);
-}
-
-/* Of a directory or file: all but nothing. */
-static int check_path(const char *text, void *field _unused_, struct error *error)
-{
-    return *text ? 0 : error_set(error, -EINVAL, "is empty");
-}
-
-/* The workers would refuse it, too, but by then a run has started. */
-static int check_url(const char *text, void *field _unused_, struct error *error)
-{
-    _cleanup_(url_cache_freep) struct url_cache *cache = NULL;
-    const struct url *url;
-
-    if (!fqn_is_url(text)) {
-        return error_set(error, -EINVAL, "'%s' is not a URL such as http://localhost:8000", text);
-    }
-    int r = url_cache_new(&cache, 1);
-    if (r < 0) {
-        return error_set_errno(error, r, "cannot look at '%s'", text);
-    }
-    r = url_get(cache, NULL, text, &url, error);
-    if (r == 0) {
-        url_unref(url);
-    }
-    return r;
-}
 
 #define FIELD(field_) .offset = offsetof(struct runner_options, field_)
 
 /* An option is read as a row: */
 /* clang-format off */
 static const struct conf_option rows[] = {
-    {.name = "fqn", .aliases = "fqdn", .kind = CONF_STRING, FIELD(fqn), .metavar = "FQN",
-     .where = EVERYWHERE | CONF_POSITIONAL, .group = TEST,
-     .help = "The test, path.to.module.Suite.test, or a URL to get again and again."},
-    {.name = "server-url", .kind = CONF_STRING, FIELD(server_url), .metavar = "URL",
-     .parse = check_url, .where = EVERYWHERE, .group = TEST,
-     .help = "What relative URLs in the test are relative to."},
-    {.name = "ca-file", .kind = CONF_STRING, FIELD(ca_file), .metavar = "FILE",
-     .where = EVERYWHERE, .group = TEST,
-     .help = "Trust the certificates in this PEM file instead of the system's."},
-    {.name = "insecure", .kind = CONF_FLAG, FIELD(insecure), .where = EVERYWHERE, .group = TEST,
-     .help = "Take any certificate."},
+    {.name = "detach", .kind = CONF_FLAG, FIELD(detach), .where = EVERYWHERE, .group = DISTRIBUTED,
+     .help = "Start the run, print its id and leave it alone."},
+    {.name = "attach", .kind = CONF_STRING, FIELD(attach), .metavar = "RUN",
+     .where = CONF_OPTIONAL, .group = DISTRIBUTED,
+     .help = "Attach to a run instead of starting one: to the one that is on, or this one."},
+    {.name = "ping-broker", .kind = CONF_FLAG, FIELD(ping_broker), .group = DISTRIBUTED,
+     .help = "Show the broker, its agents and what is running, and exit."},
+    {.name = "purge-broker", .kind = CONF_FLAG, FIELD(purge_broker), .group = DISTRIBUTED,
+     .help = "Stop all runs that are on, and exit."},
+    {.name = "health-check", .aliases = "check-cluster", .kind = CONF_FLAG, FIELD(health_check),
+     .group = DISTRIBUTED, .help = "Run an empty test on every free agent, and exit."},
+
     {.name = "config", .kind = CONF_STRING, FIELD(config), .metavar = "FILE",
-     .where = CONF_NAMES_FILE | CONF_ENVIRONMENT, .group = TEST,
+     .where = CONF_NAMES_FILE | CONF_ENVIRONMENT, .group = OTHER,
      .help = "Read options from the section [loads] of an INI file."},
-    {.name = "list", .kind = CONF_STRING, FIELD(list), .metavar = "MODULE", .group = TEST,
+    {.name = "list", .kind = CONF_STRING, FIELD(list), .metavar = "MODULE", .group = OTHER,
      .help = "List the tests of a module and exit."},
-
-    {.name = "users", .letters = "u", .kind = CONF_VALUE, FIELD(users), .metavar = "N[:N...]",
-     .parse = parse_numbers_field, .where = EVERYWHERE, .group = LOAD,
-     .help = "Virtual users at a time; 10:20:30 runs cycles one after the other (default 1)."},
-    {.name = "hits", .letters = "c", .kind = CONF_VALUE, FIELD(hits), .metavar = "N[:N...]",
-     .parse = parse_numbers_field, .where = EVERYWHERE, .group = LOAD,
-     .help = "How often each user executes the test; several values make cycles (default 1)."},
-    {.name = "duration", .letters = "d", .kind = CONF_VALUE, FIELD(duration_usec),
-     .metavar = "TIME", .parse = parse_some_duration, .where = EVERYWHERE, .group = LOAD,
-     .help = "Execute it for so long in each cycle, instead of --hits: 90, 1m30s."},
-    {.name = "grace", .kind = CONF_VALUE, FIELD(grace_usec), .metavar = "TIME",
-     .parse = parse_duration_field, .where = EVERYWHERE, .group = LOAD,
-     .help = "How long executions that are on may go on at the end (default 5s)."},
-    {.name = "timeout", .kind = CONF_VALUE, FIELD(timeout_usec), .metavar = "TIME",
-     .parse = parse_some_duration, .where = EVERYWHERE, .group = LOAD,
-     .help = "For a request that says none of its own (default 30s)."},
-    {.name = "stall-timeout", .kind = CONF_VALUE, FIELD(stall_timeout_usec), .metavar = "TIME",
-     .parse = parse_stall_timeout, .where = EVERYWHERE, .group = LOAD,
-     .help = "End a worker that a test has kept busy for so long (default 30s, 0: never)."},
-    {.name = "workers", .kind = CONF_VALUE, FIELD(workers), .metavar = "N",
-     .parse = parse_workers, .where = EVERYWHERE, .group = LOAD,
-     .help = "Processes that share the users (default: one per core, never more than users)."},
-
-    {.name = "test-dir", .kind = CONF_STRING, FIELD(test_dir), .metavar = "DIR",
-     .parse = check_path, .where = EVERYWHERE, .group = BUILD,
-     .help = "Run the test in this directory, which is made if it isn't there."},
-    {.name = "include-file", .kind = CONF_LIST, FIELD(include_files), .metavar = "PATTERN",
-     .parse = check_path, .where = EVERYWHERE, .group = BUILD,
-     .help = "Files and directories the test needs, copied to --test-dir; may be repeated."},
-    {.name = "cflags", .kind = CONF_STRING, FIELD(cflags), .metavar = "FLAGS",
-     .where = EVERYWHERE, .group = BUILD,
-     .help = "More flags for the compiler, as a shell splits them."},
-    {.name = "libs", .kind = CONF_STRING, FIELD(libs), .metavar = "FLAGS", .where = EVERYWHERE,
-     .group = BUILD, .help = "More libraries for the compiler, such as -lm."},
-    {.name = "stack-size", .kind = CONF_VALUE, FIELD(stack_size_bytes), .metavar = "SIZE",
-     .parse = parse_stack_size, .where = EVERYWHERE, .group = BUILD,
-     .help = "Of each user's stack (default 256K)."},
-
-    {.name = "output", .kind = CONF_LIST, FIELD(outputs), .metavar = "NAME[=FILE]",
-     .where = EVERYWHERE, .group = RESULTS,
-     .help = "Report as stdout, json, file (every hit) or null; may be repeated."},
-    {.name = "quiet", .letters = "q", .kind = CONF_FLAG, FIELD(quiet), .where = EVERYWHERE,
-     .group = RESULTS, .help = "Show neither progress nor summary."},
-    {.name = "tag", .kind = CONF_LIST, FIELD(tags), .metavar = "KEY=VALUE", .parse = check_tag,
-     .where = EVERYWHERE, .group = RESULTS, .help = "Kept with the results; may be repeated."},
-    {.name = "project-name", .kind = CONF_STRING, FIELD(project_name), .metavar = "NAME",
-     .parse = check_name, .where = EVERYWHERE, .group = RESULTS, .help = "Kept with the results."},
-    {.name = "user-id", .kind = CONF_STRING, FIELD(user_id), .metavar = "NAME",
-     .parse = check_name, .where = EVERYWHERE, .group = RESULTS,
-     .help = "Who runs it; kept with the results."},
-
     {.name = "help", .letters = "h", .kind = CONF_FLAG, FIELD(help), .where = CONF_ALONE,
      .group = OTHER, .help = "Show this help and exit."},
     {.name = "version", .kind = CONF_FLAG, FIELD(version), .where = CONF_ALONE, .group = OTHER,
@@ -199,153 +39,81 @@ static const struct conf_option rows[] = {
 };
 /* clang-format on */
 
+static const struct conf_shared shared[] = {
+    {&run_option_rows, offsetof(struct runner_options, run)},
+    {&submit_option_rows, offsetof(struct runner_options, submit)},
+    {.rows = NULL},
+};
+
 const struct conf_table runner_table = {
     .program = "loads-runner",
     .usage = "[OPTION...] FQN|URL",
     .summary = "Runs a functional test as many virtual users at a time, as often or as long as "
-               "asked for, and reports what the service made of it.",
+               "asked for, and reports what the service made of it. With --agents it does so on "
+               "the agents of a broker.",
     .section = "loads",
     .options = rows,
     .count = ELEMENTSOF(rows),
+    .shared = shared,
 };
+
+/* What asks for something else than a new run. */
+static int check_verbs(const struct runner_options *options, bool *ret_any, struct error *error)
+{
+    const struct {
+        const char *name;
+        bool given;
+    } verbs[] = {
+        {"list", options->list},
+        {"attach", options->attach},
+        {"ping-broker", options->ping_broker},
+        {"purge-broker", options->purge_broker},
+        {"health-check", options->health_check},
+    };
+    const char *first = NULL;
+
+    for (size_t i = 0; i < ELEMENTSOF(verbs); i++) {
+        if (verbs[i].given && first) {
+            return error_set(error, -EINVAL, "--%s and --%s exclude each other", first,
+                             verbs[i].name);
+        }
+        first = verbs[i].given ? verbs[i].name : first;
+    }
+    *ret_any = first;
+    return 0;
+}
 
 static int check(const struct runner_options *options, struct error *error)
 {
-    if (!options->fqn) {
-        return error_set(error, -EINVAL,
-                         "nothing to run: name a test, such as example.TestWebSite.test_es, or a "
-                         "URL; try 'loads-runner --help'");
+    bool on_agents = options->submit.agents > 0;
+
+    if (!on_agents && options->detach) {
+        return error_set(error, -EINVAL, "--detach needs --agents: a run here can't be left alone");
     }
-    if (fqn_is_url(options->fqn)) {
-        int r = check_url(options->fqn, NULL, error);
+    if (!on_agents) {
+        int r = submit_options_check_local(&options->submit, error);
         if (r < 0) {
             return r;
         }
     }
-    if (options->hits.count > 0 && options->duration_usec > 0) {
-        return error_set(error, -EINVAL,
-                         "--hits and --duration exclude each other: say how often, or how long");
-    }
-    if (options->include_files.count > 0 && !options->test_dir) {
-        return error_set(error, -EINVAL, "--include-file needs --test-dir, where the files go");
-    }
-    return 0;
+    return run_options_check(&options->run, on_agents, runner_table.program, error);
 }
 
 int runner_options_parse(int argc, char *argv[], struct runner_options *ret, struct error *error)
 {
-    *ret = (struct runner_options){
-        .grace_usec = DEFAULT_GRACE_USEC,
-        .timeout_usec = DEFAULT_TIMEOUT_USEC,
-        .stack_size_bytes = DEFAULT_STACK_BYTES,
-        .stall_timeout_usec = DEFAULT_STALL_USEC,
-    };
+    bool no_run = false;
+
+    *ret = (struct runner_options){.list = NULL};
+    run_options_init(&ret->run);
     int r = conf_parse(&runner_table, argc, argv, ret, error);
-    if (r < 0 || ret->help || ret->version || ret->list) {
+    if (r < 0 || ret->help || ret->version) {
         return r;
     }
-    return check(ret, error);
+    r = check_verbs(ret, &no_run, error);
+    return r < 0 || no_run ? r : check(ret, error);
 }
 
 void runner_options_clear(struct runner_options *options)
 {
     conf_clear(&runner_table, options);
-}
-
-static int copy_string(char **ret, const char *text)
-{
-    *ret = text ? strdup(text) : NULL;
-    return text && !*ret ? -ENOMEM : 0;
-}
-
-static int copy_strings(const struct runner_options *options, struct run_spec *spec)
-{
-    if (copy_string(&spec->server_url, options->server_url) < 0 ||
-        copy_string(&spec->user_id, options->user_id) < 0 ||
-        copy_string(&spec->project_name, options->project_name) < 0) {
-        return -ENOMEM;
-    }
-    for (size_t i = 0; i < options->tags.count; i++) {
-        int r = strlist_add(&spec->tags, options->tags.items[i]);
-        if (r < 0) {
-            return r;
-        }
-    }
-    return 0;
-}
-
-static void close_filep(FILE **file)
-{
-    if (*file) {
-        (void)fclose(*file); /* only read from */
-    }
-}
-
-/* The absolute path of a file that has a certificate in it, or each connection would fail on it. */
-static int find_authorities(const char *name, char **ret, struct error *error)
-{
-    _cleanup_(close_filep) FILE *file = fopen(name, "re");
-    _cleanup_free_ char *path = file ? realpath(name, NULL) : NULL;
-    char line[128];
-    bool found = false;
-
-    if (!path) {
-        return error_set_errno(error, -errno, "cannot read --ca-file %s", name);
-    }
-    while (!found && fgets(line, sizeof line, file)) {
-        found = strncmp(line, "-----BEGIN ", 11) == 0 && strstr(line, "CERTIFICATE-----");
-    }
-    if (ferror(file)) {
-        return error_set_errno(error, -errno, "cannot read --ca-file %s", name);
-    }
-    if (!found) {
-        return error_set(error, -EINVAL, "--ca-file %s has no certificate in PEM form in it", name);
-    }
-    *ret = TAKE_PTR(path);
-    return 0;
-}
-
-int runner_options_spec(const struct runner_options *options, struct run_spec **ret,
-                        struct error *error)
-{
-    static const struct number_list one = {.values = {1}, .count = 1};
-    _cleanup_(run_spec_freep) struct run_spec *spec = NULL;
-    sd_id128_t id;
-
-    int r = run_spec_new(&spec);
-    if (r == 0) {
-        r = copy_strings(options, spec);
-    }
-    if (r < 0) {
-        return error_set_errno(error, r, "cannot describe the run");
-    }
-    r = sd_id128_randomize(&id);
-    if (r < 0) {
-        return error_set_errno(error, r, "cannot give the run an id");
-    }
-    (void)sd_id128_to_uuid_string(id, spec->run_id); /* can't fail with room for one */
-    spec->users = options->users.count > 0 ? options->users : one;
-    if (options->duration_usec == 0) {
-        spec->hits = options->hits.count > 0 ? options->hits : one;
-    }
-    spec->duration_usec = options->duration_usec;
-    spec->grace_usec = options->grace_usec;
-    spec->http_timeout_usec = options->timeout_usec;
-    spec->stack_size_bytes = options->stack_size_bytes;
-    spec->stall_timeout_usec = options->stall_timeout_usec;
-    spec->insecure = options->insecure;
-    r = options->ca_file ? find_authorities(options->ca_file, &spec->ca_file, error) : 0;
-    if (r < 0) {
-        return r;
-    }
-    if (fqn_is_url(options->fqn)) {
-        r = copy_string(&spec->url, options->fqn);
-    } else {
-        r = fqn_parse(options->fqn, &spec->fqn, error);
-    }
-    if (r < 0) {
-        return r == -ENOMEM ? error_set_errno(error, r, "cannot describe the run") : r;
-    }
-    *ret = TAKE_PTR(spec);
-    return 0;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* loads-worker: started by loads-runner and loads-agent, not by people. With --prepare or --list it
- * readies a module and reports on standard output; otherwise it runs its share of a run's users. */
+ * readies a module (with --archive alone, a test's files) and reports on standard output; otherwise
+ * it runs its share of a run's users. */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -13,6 +14,7 @@
 #include "base/parse.h"
 #include "module.h"
 #include "prepare.h"
+#include "run/archive.h"
 #include "run/channel.h"
 #include "wire/json.h"
 #include "worker.h"
@@ -84,6 +86,17 @@ static void note_test(const struct loads_test *test, void *context)
         tests, json_sprintf("%s.%s (%s:%d)", test->suite, test->name, test->file, test->line));
 }
 
+/* For a test that needs files and no module. */
+static int unpack(const struct options *options, char **path, struct error *error)
+{
+    *path = strdup("");
+    if (!*path) {
+        return error_set_errno(error, -ENOMEM, "cannot unpack %s", options->archive);
+    }
+    return archive_extract(options->archive, options->test_dir ? options->test_dir : ".",
+                           ARCHIVE_MAX_UNPACKED, error);
+}
+
 /* Loads the module and looks for the test; *path is malloc'ed. */
 static int prepare(const struct options *options, char **path, struct error *error)
 {
@@ -99,6 +112,9 @@ static int prepare(const struct options *options, char **path, struct error *err
     const struct loads_test *test;
     struct fqn fqn;
 
+    if (!options->prepare && !options->list) {
+        return unpack(options, path, error);
+    }
     int r = prepare_module(&prepare_options, path, error);
     if (r == 0) {
         r = module_load(*path, error);
@@ -184,7 +200,7 @@ int main(int argc, char *argv[])
     } else if (options.version) {
         (void)puts("loads-worker " LOADS_VERSION);
         status = EXIT_SUCCESS;
-    } else if (options.prepare || options.list) {
+    } else if (options.prepare || options.list || options.archive) {
         status = report_preparation(&options);
     } else if (options.run_dir) {
         status = run(&options);

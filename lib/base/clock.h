@@ -8,6 +8,8 @@
 #include <stdint.h>
 #include <time.h>
 
+#include "base/macros.h"
+
 #define USEC_PER_SEC  UINT64_C(1000000)
 #define USEC_PER_MSEC UINT64_C(1000)
 
@@ -35,5 +37,9 @@ const char *clock_format_local(uint64_t realtime_usec, char text[static CLOCK_TE
 /* "2026-06-15T10:15:06.375365Z": ISO 8601 in UTC, as files and messages carry it. Returns `text`.
  */
 const char *clock_format_iso(uint64_t realtime_usec, char text[static CLOCK_TEXT_BYTES]);
+
+/* Reads such a date; the fraction may be missing or have any number of digits, of which six count.
+ * -EINVAL: it isn't one, or is before 1970. */
+int clock_parse_iso(const char *text, uint64_t *ret_usec) _must_check_;
 
 #endif

@@ -6,6 +6,7 @@
 #ifndef LOADS_BASE_CONF_H
 #define LOADS_BASE_CONF_H
 
+#include <stdbool.h>
 #include <stdio.h>
 
 #include "base/error.h"
@@ -28,6 +29,7 @@ enum conf_where {
     CONF_POSITIONAL = 1 << 2,  /* also takes an argument that is no option; a list takes the rest */
     CONF_ALONE = 1 << 3,       /* flag after which nothing else is looked at: --help */
     CONF_NAMES_FILE = 1 << 4,  /* string: the file to read */
+    CONF_OPTIONAL = 1 << 5,    /* string: "" without an argument, at the end or before an option */
 };
 
 struct conf_option {
@@ -46,17 +48,33 @@ struct conf_option {
     int (*parse)(const char *text, void *field, struct error *error);
 };
 
+/* Rows that several tables have, and where the struct that their offsets are in is within a
+ * table's. */
+struct conf_rows {
+    const struct conf_option *options;
+    size_t count;
+};
+
+struct conf_shared {
+    const struct conf_rows *rows;
+    size_t offset;
+};
+
 struct conf_table {
     const char *program; /* "loads-runner" */
     const char *usage;   /* "[OPTION...] FQN" */
     const char *summary; /* a paragraph for --help */
     const char *section; /* of the file; no other may be there */
+    const char *file;    /* read when none is named, if it is there; or NULL */
+    bool directory;      /* the files in FILE.d whose names end in .conf are read, too */
     const struct conf_option *options;
-    size_t count; /* CONF_MAX_OPTIONS at most */
+    size_t count;                     /* CONF_MAX_OPTIONS at most, shared ones included */
+    const struct conf_shared *shared; /* stand before the table's own; the last one has no rows;
+                                         NULL: none */
 };
 
 /* Fills `options` (a struct with the table's fields, which hold the defaults; strings and lists
- * must be NULL or malloc'ed) from the file, the environment, the command line. A later source
+ * must be NULL or malloc'ed) from the file(s), the environment, the command line. A later source
  * replaces scalars and whole lists; within the command line the last scalar wins, in a file one may
  * not stand twice. An empty variable counts as none. -EINVAL: a text names option, variable or file
  * and line, and what is wrong; also other -errno of a file that can't be read. Give `options` to
@@ -73,6 +91,10 @@ void conf_clear(const struct conf_table *table, void *options);
 
 /* --help, within 80 columns. */
 void conf_print_help(const struct conf_table *table, FILE *file);
+
+/* The row behind `option` (NULL: the first one), or NULL behind the last one. */
+const struct conf_option *conf_next(const struct conf_table *table,
+                                    const struct conf_option *option);
 
 /* Calls `visit` for each row until it returns other than 0; returns that, or 0. */
 int conf_each(const struct conf_table *table,

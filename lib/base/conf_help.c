@@ -60,7 +60,8 @@ static void spell(const struct conf_option *option, char *text, size_t size)
         used += (size_t)snprintf(text + used, size - used, "--%s", option->name);
     }
     if (option->metavar && used < size) {
-        (void)snprintf(text + used, size - used, "=%s", option->metavar);
+        bool optional = option->where & CONF_OPTIONAL;
+        (void)snprintf(text + used, size - used, optional ? "[=%s]" : "=%s", option->metavar);
     }
 }
 
@@ -84,8 +85,8 @@ void conf_print_help(const struct conf_table *table, FILE *file)
 
     fprintf(file, "Usage: %s %s\n\n", table->program, table->usage);
     print_wrapped(file, table->summary, 0, 0);
-    for (size_t i = 0; i < table->count; i++) {
-        const struct conf_option *option = &table->options[i];
+    for (const struct conf_option *option = conf_next(table, NULL); option;
+         option = conf_next(table, option)) {
         if (!option->help) {
             continue;
         }

@@ -12,17 +12,45 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-#define CHILD_CHANNEL_FD 3
+#define CHILD_CHANNEL_FD  3
+#define OUTPUT_TURN_BYTES ((size_t)65536) /* as much as a pipe holds */
 
 struct child {
     struct ev_loop *loop;
     ev_io watcher;
     pid_t pid;
     int pidfd;
+    int output_fd; /* -1: none */
+    ev_io output_watcher;
     bool running;
+    void (*output)(struct child *child, const char *text, size_t size, void *context);
     void (*gone)(struct child *child, int status, void *context);
     void *context;
 };
+
+/* Gives out what there is, a bounded piece of it: others are on the loop, too. */
+static void take_output(struct child *child)
+{
+    char text[4096];
+
+    for (size_t taken = 0; child->output_fd >= 0 && taken < OUTPUT_TURN_BYTES;) {
+        ssize_t n = read(child->output_fd, text, sizeof text);
+        if (n > 0) {
+            child->output(child, text, (size_t)n, child->context);
+            taken += (size_t)n;
+        } else if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
+            ev_io_stop(child->loop, &child->output_watcher);
+            child->output_fd = close_fd(child->output_fd);
+        } else if (errno == EAGAIN) {
+            return;
+        }
+    }
+}
+
+static void on_output(struct ev_loop *loop _unused_, ev_io *watcher, int events _unused_)
+{
+    take_output(watcher->data);
+}
 
 static void on_gone(struct ev_loop *loop, ev_io *watcher, int events _unused_)
 {
@@ -42,10 +70,34 @@ static void on_gone(struct ev_loop *loop, ev_io *watcher, int events _unused_)
     }
     ev_io_stop(loop, watcher);
     child->running = false;
+    take_output(child); /* a pipe's fill: who left the group may write for ever */
     child->gone(child, status, child->context);
 }
 
-static int spawn(struct child *child, const struct child_options *options)
+/* A pipe for the child's standard error. We don't block on our end; the child does, as programs
+ * expect. */
+static int open_output(struct child *child, const struct child_options *options, int *ret_theirs)
+{
+    int ends[2];
+
+    if (!options->output) {
+        return 0;
+    }
+    if (pipe2(ends, O_CLOEXEC) < 0) {
+        return -errno;
+    }
+    child->output_fd = ends[0];
+    *ret_theirs = ends[1];
+    if (fcntl(child->output_fd, F_SETFL, O_NONBLOCK) < 0) {
+        return -errno;
+    }
+    ev_io_init(&child->output_watcher, on_output, child->output_fd, EV_READ);
+    child->output_watcher.data = child;
+    ev_io_start(child->loop, &child->output_watcher);
+    return 0;
+}
+
+static int spawn(struct child *child, const struct child_options *options, int error_fd)
 {
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
@@ -62,9 +114,11 @@ static int spawn(struct child *child, const struct child_options *options)
     }
     sigemptyset(&none);
     sigfillset(&defaults);
-    int out = options->stdout_fd >= 0 ? options->stdout_fd : STDERR_FILENO;
+    int out = options->stdout_fd >= 0 ? options->stdout_fd : error_fd;
     if ((r = posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)) == 0 &&
         (r = posix_spawn_file_actions_adddup2(&actions, out, 1)) == 0 &&
+        (error_fd == STDERR_FILENO ||
+         (r = posix_spawn_file_actions_adddup2(&actions, error_fd, STDERR_FILENO)) == 0) &&
         (options->channel_fd < 0 || (r = posix_spawn_file_actions_adddup2(
                                          &actions, options->channel_fd, CHILD_CHANNEL_FD)) == 0) &&
         (!options->directory ||
@@ -86,16 +140,21 @@ int child_spawn(struct child **ret, struct ev_loop *loop, const struct child_opt
                 struct error *error)
 {
     _cleanup_(child_freep) struct child *child = calloc(1, sizeof *child);
+    _cleanup_fd_ int theirs = -1;
 
     assert(!ev_is_default_loop(loop));
     if (!child) {
         return error_set_errno(error, -ENOMEM, "cannot start %s", options->argv[0]);
     }
     child->loop = loop;
-    child->pidfd = -1;
+    child->pidfd = child->output_fd = -1;
+    child->output = options->output;
     child->gone = options->gone;
     child->context = options->context;
-    int r = spawn(child, options);
+    int r = open_output(child, options, &theirs);
+    if (r == 0) {
+        r = spawn(child, options, theirs >= 0 ? theirs : STDERR_FILENO);
+    }
     if (r < 0) {
         return error_set_errno(error, r, "cannot start %s", options->argv[0]);
     }
@@ -131,6 +190,12 @@ struct child *child_free(struct child *child)
             child_signal(child, SIGKILL);
             while (waitpid(child->pid, NULL, 0) < 0 && errno == EINTR) {
             }
+        }
+        if (child->output_fd >= 0) {
+            if (ev_is_active(&child->output_watcher)) {
+                ev_io_stop(child->loop, &child->output_watcher);
+            }
+            close_fd(child->output_fd);
         }
         if (child->pidfd >= 0) {
             ev_io_stop(child->loop, &child->watcher);

@@ -18,14 +18,17 @@ struct child_options {
     const char *const *argv; /* ends with NULL; argv[0]: a path, or a name to look for in $PATH */
     const char *directory;   /* NULL: where we are */
     int channel_fd;          /* becomes descriptor 3 of the child; -1: none */
-    int stdout_fd;           /* becomes descriptor 1 of the child; -1: our stderr */
+    int stdout_fd;           /* becomes descriptor 1 of the child; -1: its stderr */
+    /* What the child writes to its standard error, in pieces as they come, the last one before
+     * gone(). The child must not be freed in it. NULL: its standard error is ours. */
+    void (*output)(struct child *child, const char *text, size_t size, void *context);
     /* The child is gone and reaped, and what it left running in its group is killed: `status` as of
      * waitpid(). Called once, on the loop; the child may be freed in it. */
     void (*gone)(struct child *child, int status, void *context);
     void *context;
 };
 
-/* Standard input is /dev/null, standard error ours. Not on libev's default loop, which reaps every
+/* Standard input is /dev/null. Not on libev's default loop, which reaps every
  * child of the process itself. -errno with a text that names the program. */
 int child_spawn(struct child **ret, struct ev_loop *loop, const struct child_options *options,
                 struct error *error) _must_check_;

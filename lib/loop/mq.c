@@ -428,6 +428,23 @@ static int fail(const char *verb, const char *address, struct error *error)
                : error_set_errno(error, -number, "cannot %s %s", verb, address);
 }
 
+/* An IPv4 address that libzmq shows as one of IPv6 that it is mapped to, as people write it. */
+static void show_plainly(char *endpoint)
+{
+    static const char mapped[] = "tcp://[::ffff:";
+    char *at = endpoint + strlen("tcp://"), *host = endpoint + strlen(mapped);
+
+    if (strncmp(endpoint, mapped, strlen(mapped)) != 0) {
+        return;
+    }
+    for (; *host; host++) {
+        if (*host != ']') {
+            *at++ = *host;
+        }
+    }
+    *at = '\0';
+}
+
 static int remember_endpoint(struct mq_socket *socket, const char *address, struct error *error)
 {
     char endpoint[ENDPOINT_BYTES];
@@ -436,6 +453,7 @@ static int remember_endpoint(struct mq_socket *socket, const char *address, stru
     if (zmq_getsockopt(socket->socket, ZMQ_LAST_ENDPOINT, endpoint, &size) < 0) {
         return fail("listen on", address, error);
     }
+    show_plainly(endpoint);
     int r = strlist_add(&socket->endpoints, endpoint);
     return r < 0 ? error_set_errno(error, r, "cannot listen on %s", address) : 0;
 }
@@ -455,7 +473,7 @@ int mq_socket_bind(struct mq_socket *socket, const char *address, struct error *
 
 int mq_socket_bind_fd(struct mq_socket *socket, int *fd, struct error *error)
 {
-    struct sockaddr_storage name;
+    struct sockaddr_storage name = {.ss_family = AF_UNSPEC};
     socklen_t size = sizeof name;
 
     /* libzmq believes what it is told, and aborts if it isn't so. */

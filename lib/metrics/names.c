@@ -198,6 +198,11 @@ uint64_t names_overflows(const struct names *names, enum name_kind kind)
     return __atomic_load_n(&names->shared->overflows[kind], __ATOMIC_RELAXED);
 }
 
+void names_add_overflows(struct names *names, enum name_kind kind, uint64_t count)
+{
+    __atomic_fetch_add(&names->shared->overflows[kind], count, __ATOMIC_RELAXED);
+}
+
 /* How much of the text space is used: all of it if the entries make no sense. */
 static uint32_t text_end(const struct names *names)
 {

@@ -58,6 +58,9 @@ const char *names_text(const struct names *names, enum name_kind kind, unsigned 
 /* How many times something was put into "(other)" of a kind for want of room. */
 uint64_t names_overflows(const struct names *names, enum name_kind kind);
 
+/* Counts what had no room in another table, of which this one has the names. */
+void names_add_overflows(struct names *names, enum name_kind kind, uint64_t count);
+
 /* The parts of a series' text, not NULL. */
 struct series_key {
     const char *test;

@@ -78,6 +78,77 @@ int totals_add(struct totals *totals, const struct interval *interval)
     return 0;
 }
 
+static bool is_counted(const struct interval_series *series)
+{
+    return series->latency.count > 0 || series->errors > 0;
+}
+
+static int copy_series(const struct totals *totals, struct interval *interval)
+{
+    for (unsigned id = 0; id < ELEMENTSOF(totals->series); id++) {
+        const struct interval_series *from = &totals->series[id];
+        if (!is_counted(from)) {
+            continue;
+        }
+        struct interval_series *into = &interval->series[interval->n_series++];
+        *into = *from;
+        into->latency = (struct histogram){.count = 0};
+        int r = histogram_merge(&into->latency, &from->latency);
+        if (r < 0) {
+            return r;
+        }
+    }
+    return 0;
+}
+
+static void copy_counts(const struct totals *totals, struct interval *interval)
+{
+    for (unsigned id = 0; id < ELEMENTSOF(totals->errors); id++) {
+        if (totals->errors[id] > 0) {
+            interval->errors[interval->n_errors++] =
+                (struct interval_count){id, (int64_t)totals->errors[id]};
+        }
+    }
+    for (unsigned id = 0; id < ELEMENTSOF(totals->counters); id++) {
+        if (totals->counters[id] != 0) {
+            interval->counters[interval->n_counters++] =
+                (struct interval_count){id, totals->counters[id]};
+        }
+    }
+    for (unsigned id = 0; id < ELEMENTSOF(totals->outcomes); id++) {
+        struct interval_test test = {.id = id};
+        uint64_t any = 0;
+        for (unsigned outcome = 0; outcome < OUTCOMES; outcome++) {
+            test.outcomes[outcome] = totals->outcomes[id][outcome];
+            any |= test.outcomes[outcome];
+        }
+        if (any > 0) {
+            interval->tests[interval->n_tests++] = test;
+        }
+    }
+}
+
+int totals_interval(const struct totals *totals, struct interval **ret)
+{
+    _cleanup_(interval_freep) struct interval *interval = calloc(1, sizeof *interval);
+
+    if (!interval) {
+        return -ENOMEM;
+    }
+    interval->seconds = 1;
+    interval->series = calloc(ELEMENTSOF(totals->series), sizeof *interval->series);
+    interval->errors = calloc(ELEMENTSOF(totals->errors), sizeof *interval->errors);
+    interval->counters = calloc(ELEMENTSOF(totals->counters), sizeof *interval->counters);
+    interval->tests = calloc(ELEMENTSOF(totals->outcomes), sizeof *interval->tests);
+    if (!interval->series || !interval->errors || !interval->counters || !interval->tests ||
+        copy_series(totals, interval) < 0) {
+        return -ENOMEM;
+    }
+    copy_counts(totals, interval);
+    *ret = TAKE_PTR(interval);
+    return 0;
+}
+
 uint64_t totals_outcome(const struct totals *totals, enum outcome outcome)
 {
     uint64_t sum = 0;

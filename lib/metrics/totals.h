@@ -22,6 +22,9 @@ DEFINE_CLEANUP(struct totals, totals_free)
 /* Adds an interval. -ENOMEM: nothing changed. */
 int totals_add(struct totals *totals, const struct interval *interval) _must_check_;
 
+/* All of it as one interval, of second 0. -ENOMEM. */
+int totals_interval(const struct totals *totals, struct interval **ret) _must_check_;
+
 /* Sum of an outcome over all tests. */
 uint64_t totals_outcome(const struct totals *totals, enum outcome outcome);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* The child writes one JSON object to its standard output: {"module_path": …, "tests": […]} or
  * {"error": …}. What it says is checked like anything from outside: the module's constructors have
- * run in that process. The compiler's words go to our standard error as they are. */
+ * run in that process. The compiler's words go to our standard error as they are, or
+ * to whoever asked for them. */
 #include "run/preparation.h"
 
 #include <errno.h>
@@ -67,6 +68,7 @@ static int read_tests(const json_t *json, struct strlist *tests)
 /* Makes sense of the report and hands it on. */
 static void conclude(struct preparation *p, int status)
 {
+    const char *name = p->options.name ? p->options.name : "the run's files";
     json_auto_t *json = NULL;
     struct strlist tests = {0};
     struct error error = {0};
@@ -77,26 +79,32 @@ static void conclude(struct preparation *p, int status)
     const char *path = r == 0 ? json_string_value(json_object_get(json, "module_path")) : NULL;
     if (p->size == MAX_REPORT_BYTES) {
         r = error_set(&error, -E2BIG, "preparing %s did not succeed: it reports more than %zu KiB",
-                      p->options.name, MAX_REPORT_BYTES / 1024);
+                      name, MAX_REPORT_BYTES / 1024);
     } else if (words) {
         r = error_set(&error, -EINVAL, "%s", words);
     } else if (r == -ENOMEM) {
-        error_set_errno(&error, r, "cannot prepare %s", p->options.name);
+        error_set_errno(&error, r, "cannot prepare %s", name);
     } else if (status != 0 || !path) {
         child_describe_status(status, how, sizeof how);
         r = error_set(
             &error, -ECHILD,
             "preparing %s did not succeed: loads-worker %s before it could answer; see to "
             "what the module does when it is loaded (its constructors)",
-            p->options.name, how);
+            name, how);
     } else {
         r = read_tests(json, &tests);
         if (r < 0) {
-            error_set_errno(&error, r, "preparing %s did not succeed", p->options.name);
+            error_set_errno(&error, r, "preparing %s did not succeed", name);
         }
     }
     p->options.done(r, path, &tests, &error, p->options.context);
     strlist_clear(&tests);
+}
+
+static void on_output(struct child *child _unused_, const char *text, size_t size, void *context)
+{
+    struct preparation *p = context;
+    p->options.output(text, size, p->options.context);
 }
 
 static void on_gone(struct child *child _unused_, int status, void *context)
@@ -110,14 +118,14 @@ static void on_gone(struct child *child _unused_, int status, void *context)
 static int start_child(struct preparation *p, int out, struct error *error)
 {
     const struct preparation_options *options = &p->options;
-    const char *argv[MAX_ARGUMENTS] = {options->worker_program,
-                                       options->only_list ? "--list" : "--prepare", options->name};
-    const char *const pairs[][2] = {{"--archive", options->archive},
+    const char *argv[MAX_ARGUMENTS] = {options->worker_program};
+    const char *const pairs[][2] = {{options->only_list ? "--list" : "--prepare", options->name},
+                                    {"--archive", options->archive},
                                     {"--test-dir", options->test_dir},
                                     {"--cflags", options->cflags},
                                     {"--libs", options->libs},
                                     {"--temporary-dir", options->temporary_dir}};
-    size_t n = 3;
+    size_t n = 1;
 
     for (size_t i = 0; i < ELEMENTSOF(pairs); i++) {
         if (pairs[i][1]) {
@@ -125,8 +133,12 @@ static int start_child(struct preparation *p, int out, struct error *error)
             argv[n++] = pairs[i][1];
         }
     }
-    struct child_options child = {
-        .argv = argv, .channel_fd = -1, .stdout_fd = out, .gone = on_gone, .context = p};
+    struct child_options child = {.argv = argv,
+                                  .channel_fd = -1,
+                                  .stdout_fd = out,
+                                  .output = options->output ? on_output : NULL,
+                                  .gone = on_gone,
+                                  .context = p};
     return child_spawn(&p->child, p->loop, &child, error);
 }
 

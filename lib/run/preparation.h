@@ -15,13 +15,17 @@ struct preparation;
 
 struct preparation_options {
     const char *worker_program;
-    const char *name; /* the test's FQN; or, with only_list, a module's name */
+    const char *name; /* the test's FQN; or, with only_list, a module's name. NULL: there is nothing
+                         to do but to unpack the archive, and no module (module_path is "") */
     bool only_list;
     const char *test_dir; /* where the name's path begins; NULL: the current directory */
     const char *archive;  /* of the test's files, which are unpacked into test_dir; NULL: none */
     const char *cflags, *libs;
     const char *temporary_dir; /* when there is no cache to write to */
 
+    /* What the compiler and the module's constructors write, as it comes. NULL: to our standard
+     * error. */
+    void (*output)(const char *text, size_t size, void *context);
     /* 0, or -errno with a text. `module_path` and `tests` ("Suite.test (file:line)" each) are
      * borrowed during the call; the preparation may be freed in it. */
     void (*done)(int result, const char *module_path, const struct strlist *tests,

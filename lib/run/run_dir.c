@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* Where the files of a run live. Only plain files are ever made in it, so removing needs no walk.
+/* Where the files of a run live.
  *
  * Who is killed can't remove its directory, and it may lie in memory. So a run holds a lock on a
  * file in it, which the kernel drops with the process, and the next run removes what is no longer
@@ -20,25 +20,36 @@
 #define PREFIX "loads-run-"
 #define CLAIM  "claim"
 
+#define MAX_DEPTH 256 /* of folders that are removed: one descriptor each */
+
+int run_dir_make_in(const char *parent, char **ret, struct error *error)
+{
+    _cleanup_free_ char *path = NULL;
+
+    if (asprintf(&path, "%s/" PREFIX "XXXXXX", parent) < 0) {
+        path = NULL;
+        return error_set_errno(error, -ENOMEM, "cannot make a directory for the run");
+    }
+    if (!mkdtemp(path)) {
+        return error_set_errno(error, -errno, "cannot make a directory for the run in %s", parent);
+    }
+    *ret = TAKE_PTR(path);
+    return 0;
+}
+
 int run_dir_make(char **ret, struct error *error)
 {
     const char *parents[] = {getenv("XDG_RUNTIME_DIR"), "/dev/shm", getenv("TMPDIR"), "/tmp"};
     int r = -ENOENT;
 
     for (size_t i = 0; i < ELEMENTSOF(parents); i++) {
-        _cleanup_free_ char *path = NULL;
         if (!parents[i] || parents[i][0] != '/') {
             continue;
         }
-        if (asprintf(&path, "%s/" PREFIX "XXXXXX", parents[i]) < 0) {
-            path = NULL;
-            return error_set_errno(error, -ENOMEM, "cannot make a directory for the run");
+        r = run_dir_make_in(parents[i], ret, error);
+        if (r == 0 || r == -ENOMEM) {
+            return r;
         }
-        if (mkdtemp(path)) {
-            *ret = TAKE_PTR(path);
-            return 0;
-        }
-        r = -errno;
     }
     return error_set_errno(error, r,
                            "cannot make a directory for the run: set TMPDIR to a place "
@@ -85,7 +96,7 @@ void run_dir_sweep(const char *path)
     for (struct dirent *entry; (entry = readdir(directory));) {
         if (strncmp(entry->d_name, PREFIX, strlen(PREFIX)) == 0 &&
             is_left(dirfd(directory), entry->d_name)) {
-            run_dir_remove(run_dir_file(parent, "%s", entry->d_name));
+            run_dir_remove_all(run_dir_file(parent, "%s", entry->d_name));
         }
     }
     (void)closedir(directory); /* read-only */
@@ -103,6 +114,45 @@ char *run_dir_remove(char *path)
         }
         (void)closedir(directory); /* read-only */
         (void)rmdir(path);         /* what a test left in it stays */
+    }
+    free(path);
+    return NULL;
+}
+
+/* Empties the directory that a descriptor is of, and closes it. What doesn't go stays: rmdir() will
+ * tell. */
+static void empty(int fd, unsigned depth)
+{
+    DIR *directory = fdopendir(fd);
+
+    if (!directory) {
+        close_fd(fd);
+        return;
+    }
+    for (struct dirent *entry; (entry = readdir(directory));) {
+        const char *name = entry->d_name;
+        if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0 ||
+            unlinkat(dirfd(directory), name, 0) == 0) {
+            continue;
+        }
+        int inner = depth < MAX_DEPTH ? openat(dirfd(directory), name,
+                                               O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+                                      : -1;
+        if (inner >= 0) {
+            empty(inner, depth + 1);
+        }
+        (void)unlinkat(dirfd(directory), name, AT_REMOVEDIR);
+    }
+    (void)closedir(directory); /* read-only */
+}
+
+char *run_dir_remove_all(char *path)
+{
+    int fd = path ? open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) : -1;
+
+    if (fd >= 0) {
+        empty(fd, 0);
+        (void)rmdir(path); /* it may be another user's by now */
     }
     free(path);
     return NULL;

@@ -10,6 +10,9 @@
  * The path is the caller's to free. -errno with a text. */
 int run_dir_make(char **ret, struct error *error) _must_check_;
 
+/* The same in one place, an absolute path. */
+int run_dir_make_in(const char *parent, char **ret, struct error *error) _must_check_;
+
 /* Marks a directory that run_dir_make() made as that of a process that lives, for as long as the
  * descriptor is open that is returned. -errno with a text. */
 int run_dir_claim(const char *path, struct error *error) _must_check_;
@@ -20,6 +23,9 @@ void run_dir_sweep(const char *path);
 
 /* Takes the directory and all files in it away. NULL is fine. Always returns NULL. */
 char *run_dir_remove(char *path);
+
+/* The same with everything in it, whoever made that. Links are not followed. */
+char *run_dir_remove_all(char *path);
 
 static inline void run_dir_removep(char **path)
 {

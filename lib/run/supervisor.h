@@ -7,6 +7,7 @@
 #include <ev.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/error.h"
 #include "metrics/detail.h"
@@ -25,6 +26,9 @@ struct supervisor_options {
     const char *worker_program;
     const char *run_dir; /* exists; files of this run are made in it */
     unsigned workers;    /* per cycle at most; never more than users */
+    /* Others run the same at the same time: this one's users are numbered from agent_index × users
+     * of the cycle. 0 and 0: we are alone. */
+    unsigned agents, agent_index;
     /* A worker that hasn't ended this long after its time gets TERM, then KILL. 0: 3 s, 5 s. */
     uint64_t late_usec, kill_after_usec;
     struct supervisor_callbacks {
@@ -32,8 +36,13 @@ struct supervisor_options {
          * that died. Borrowed during the call, as all below. */
         void (*interval)(const struct interval *interval, void *context);
         void (*detail)(const struct detail *detail, void *context);
+        /* All workers of a cycle wait for supervisor_go(). NULL: it begins by itself. */
+        void (*ready)(unsigned cycle, void *context);
         void (*cycle)(unsigned index, const struct cycle *cycle, void *context); /* begins */
         void (*problem)(const char *text, void *context); /* a worker crashed, for people */
+        /* What a worker (numbered over the run) writes to its standard output and error. NULL: it
+         * goes to our standard error. */
+        void (*output)(unsigned worker, const char *text, size_t size, void *context);
         /* The end, once: 0, or -errno with a text when the run could not be made or was given up.
          * The supervisor may be freed in it. */
         void (*finished)(int result, const struct error *error, void *context);
@@ -55,6 +64,11 @@ DEFINE_CLEANUP(struct supervisor, supervisor_free)
 /* Starts the first cycle. Failures come through finished(). */
 void supervisor_start(struct supervisor *supervisor);
 
+/* Begins the cycle that ready() told of at `start_usec` (CLOCK_MONOTONIC), which may lie ahead or
+ * back; may be said again as long as that lies ahead. The run's second 0 begins with the first
+ * cycle; a cycle's duration is counted from here. Means nothing at any other time. */
+void supervisor_go(struct supervisor *supervisor, uint64_t start_usec);
+
 /* No iteration starts any more; those that are on have `grace_usec` to end and are cut then. May be
  * called again with less. */
 void supervisor_stop(struct supervisor *supervisor, uint64_t grace_usec);
@@ -72,5 +86,16 @@ struct supervisor_live {
 };
 
 void supervisor_live(const struct supervisor *supervisor, struct supervisor_live *ret);
+
+/* Calls `visit` for each worker that is there. */
+struct supervisor_worker {
+    pid_t pid;
+    unsigned users;
+    bool ready;
+};
+
+void supervisor_each_worker(const struct supervisor *supervisor,
+                            void (*visit)(const struct supervisor_worker *worker, void *context),
+                            void *context);
 
 #endif

@@ -32,7 +32,7 @@ struct worker_process {
     ev_io watcher;
     ev_timer deafness;
     struct area *area;
-    unsigned first_user;
+    unsigned serial, first_user;
     struct casualty_times *times; /* of each user; NULL without detail */
     bool ready;
     bool going;   /* it was told to: from then on its loop turns once a second at least */
@@ -179,6 +179,12 @@ static void on_deaf(struct ev_loop *loop _unused_, ev_timer *timer, int events _
     worker_signal(worker, SIGKILL);
 }
 
+static void on_output(struct child *child _unused_, const char *text, size_t size, void *context)
+{
+    struct worker_process *worker = context;
+    worker->callbacks.output(worker, text, size, worker->callbacks.context);
+}
+
 static void on_gone(struct child *child _unused_, int status, void *context)
 {
     struct worker_process *worker = context;
@@ -233,6 +239,7 @@ static int start_child(struct worker_process *worker, const struct worker_launch
                                     .directory = launch->directory,
                                     .channel_fd = fd,
                                     .stdout_fd = -1,
+                                    .output = worker->callbacks.output ? on_output : NULL,
                                     .gone = on_gone,
                                     .context = worker};
     return child_spawn(&worker->child, worker->loop, &options, error);
@@ -251,6 +258,7 @@ int worker_launch(struct worker_process **ret, struct ev_loop *loop,
     }
     worker->loop = loop;
     worker->channel = -1;
+    worker->serial = launch->serial;
     worker->first_user = launch->first_user;
     worker->callbacks = *callbacks;
     int r = make_area(worker, launch, error);
@@ -351,6 +359,11 @@ bool worker_was_stalled(const struct worker_process *worker)
 bool worker_is_ready(const struct worker_process *worker)
 {
     return worker->ready;
+}
+
+unsigned worker_serial(const struct worker_process *worker)
+{
+    return worker->serial;
 }
 
 unsigned worker_first_user(const struct worker_process *worker)

@@ -34,6 +34,8 @@ struct worker_callbacks {
     void (*gone)(struct worker_process *worker, int status, void *context);
     void (*interval)(struct worker_process *worker, const struct interval *interval, void *context);
     void (*detail)(struct worker_process *worker, const struct detail *detail, void *context);
+    /* What it writes to standard output and standard error. NULL: it goes to our standard error. */
+    void (*output)(struct worker_process *worker, const char *text, size_t size, void *context);
     void *context;
 };
 
@@ -73,6 +75,7 @@ bool worker_was_deaf(const struct worker_process *worker);
 bool worker_was_stalled(const struct worker_process *worker);
 
 bool worker_is_ready(const struct worker_process *worker);
+unsigned worker_serial(const struct worker_process *worker);
 unsigned worker_first_user(const struct worker_process *worker);
 unsigned worker_n_users(const struct worker_process *worker);
 const uint64_t *worker_words(const struct worker_process *worker);

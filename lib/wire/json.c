@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* jansson's errors as ours: there was no memory, or the bytes were bad. Its parser can't be asked
  * which. Without memory it reports tokens that are fine as invalid, and may even go on with a
- * string that lacks its end. So it gets an allocator that remembers having failed. */
+ * string that lacks its end; its writer leaves keys out. So both get an allocator that remembers
+ * having failed. */
 #include "wire/json.h"
 
 #include <errno.h>
 #include <stdbool.h>
 
-static bool out_of_memory; /* since the parser was started */
+static bool out_of_memory; /* since parser or writer was started */
 
 static void *allocate(size_t size)
 {
@@ -64,8 +65,11 @@ int wire_json_load(const char *bytes, size_t size, size_t max_bytes, json_t **re
 
 int wire_json_dump(const json_t *json, char **ret)
 {
+    json_set_alloc_funcs(allocate, free);
+    out_of_memory = false;
     char *text = json_dumps(json, JSON_COMPACT);
-    if (!text) {
+    if (out_of_memory || !text) { /* keys may be missing in it */
+        free(text);
         return -ENOMEM;
     }
     *ret = text;

@@ -19,8 +19,10 @@ enum kind {
     KIND_RUN_ID,
     KIND_FQN,
     KIND_URL,
-    KIND_PATH,
+    KIND_PATH, /* absolute */
+    KIND_FILE, /* absolute, or below the test's directory */
     KIND_NAME,
+    KIND_WORDS,
     KIND_TAGS,
     KIND_NUMBERS,
     KIND_NUMBER,
@@ -49,8 +51,11 @@ static const struct key {
      SPEC_MAX_STACK_BYTES},
     {"stall_timeout_usec", KIND_NUMBER, false, AT(stall_timeout_usec), 100000,
      PARSE_MAX_DURATION_USEC},
+    {"workers", KIND_NUMBER, false, AT(workers), 1, SPEC_MAX_WORKERS},
+    {"cflags", KIND_WORDS, false, AT(cflags), 0, 0},
+    {"libs", KIND_WORDS, false, AT(libs), 0, 0},
     {"server_url", KIND_URL, false, AT(server_url), 0, 0},
-    {"ca_file", KIND_PATH, false, AT(ca_file), 0, 0},
+    {"ca_file", KIND_FILE, false, AT(ca_file), 0, 0},
     {"insecure", KIND_FLAG, true, AT(insecure), 0, 0},
     {"user_id", KIND_NAME, false, AT(user_id), 0, 0},
     {"project_name", KIND_NAME, false, AT(project_name), 0, 0},
@@ -79,6 +84,8 @@ struct run_spec *run_spec_free(struct run_spec *spec)
         free(spec->module_path);
         free(spec->test_dir);
         free(spec->ca_file);
+        free(spec->cflags);
+        free(spec->libs);
         free(spec->server_url);
         free(spec->user_id);
         free(spec->project_name);
@@ -139,6 +146,20 @@ static int check_path(const char *key, const char *path, struct error *error)
     return r;
 }
 
+/* Nothing that begins elsewhere, so that what travels with a run can't name what doesn't. */
+static int check_file(const char *key, const char *path, struct error *error)
+{
+    int r = check_text(key, path, PATH_MAX - 1, error);
+    for (const char *part = path; r == 0 && path[0] != '/' && *part;) {
+        size_t length = strcspn(part, "/");
+        if (length == 2 && memcmp(part, "..", 2) == 0) {
+            r = error_set(error, -EINVAL, "%s: '%s' leads out of the test's directory", key, path);
+        }
+        part += length + strspn(part + length, "/");
+    }
+    return r;
+}
+
 static int check_tags(const char *key, const struct strlist *tags, struct error *error)
 {
     if (tags->count > SPEC_MAX_TAGS) {
@@ -183,13 +204,20 @@ static int check_number(const struct key *key, uint64_t value, struct error *err
     return 0;
 }
 
+/* Whether the field is a char *. */
+static bool is_string(enum kind kind)
+{
+    return kind == KIND_URL || kind == KIND_PATH || kind == KIND_FILE || kind == KIND_NAME ||
+           kind == KIND_WORDS;
+}
+
 static int check_field(const struct run_spec *spec, const struct key *key, struct error *error)
 {
     const void *field = (const char *)spec + key->offset;
     const char *text = NULL;
     struct fqn fqn;
 
-    if (key->kind == KIND_URL || key->kind == KIND_PATH || key->kind == KIND_NAME) {
+    if (is_string(key->kind)) {
         text = *(char *const *)field;
         if (!text) {
             return 0;
@@ -209,8 +237,12 @@ static int check_field(const struct run_spec *spec, const struct key *key, struc
         return check_text(key->name, text, SPEC_MAX_URL_BYTES, error);
     case KIND_PATH:
         return check_path(key->name, text, error);
+    case KIND_FILE:
+        return check_file(key->name, text, error);
     case KIND_NAME:
         return check_text(key->name, text, SPEC_MAX_NAME_BYTES, error);
+    case KIND_WORDS:
+        return check_text(key->name, text, SPEC_MAX_WORDS_BYTES, error);
     case KIND_TAGS:
         return check_tags(key->name, field, error);
     case KIND_NUMBERS:
@@ -282,7 +314,9 @@ static json_t *encode_field(const struct run_spec *spec, const struct key *key)
         return json_string(spec->fqn.text);
     case KIND_URL:
     case KIND_PATH:
+    case KIND_FILE:
     case KIND_NAME:
+    case KIND_WORDS:
         return json_string(*(char *const *)field);
     case KIND_TAGS:
         return encode_tags(field);
@@ -305,7 +339,9 @@ static bool is_given(const struct run_spec *spec, const struct key *key)
         return spec->fqn.text[0];
     case KIND_URL:
     case KIND_PATH:
+    case KIND_FILE:
     case KIND_NAME:
+    case KIND_WORDS:
         return *(char *const *)field;
     case KIND_TAGS:
         return ((const struct strlist *)field)->count > 0;
@@ -423,7 +459,9 @@ static int decode_field(const struct key *key, const json_t *json, struct run_sp
     case KIND_FQN:
     case KIND_URL:
     case KIND_PATH:
+    case KIND_FILE:
     case KIND_NAME:
+    case KIND_WORDS:
         return decode_text(key, json, spec, error);
     case KIND_TAGS:
         return decode_tags(key, json, field, error);

@@ -17,6 +17,8 @@
 #define SPEC_MAX_NAME_BYTES  255 /* user_id, project_name */
 #define SPEC_MAX_TAGS        100
 #define SPEC_MAX_TAG_BYTES   1024
+#define SPEC_MAX_WORDS_BYTES 4096 /* cflags, libs */
+#define SPEC_MAX_WORKERS     1024
 #define SPEC_MIN_STACK_BYTES (UINT64_C(16) << 10)
 #define SPEC_MAX_STACK_BYTES (UINT64_C(1) << 30)
 #define SPEC_RUN_ID_BYTES    36 /* a UUID's text in small letters */
@@ -41,10 +43,12 @@ struct run_spec {
     uint64_t stack_size_bytes;
     uint64_t
         stall_timeout_usec; /* a worker whose loop stands still for so long has crashed; 0: none */
+    uint64_t workers;       /* per supervisor; 0: as it likes */
+    char *cflags, *libs;    /* for who compiles the module */
 
     char *server_url;
-    char *ca_file; /* absolute: PEM file of the certificates that are trusted, instead of the
-                      system's */
+    char *ca_file; /* PEM file of the certificates that are trusted, instead of the system's:
+                      absolute, or relative to test_dir */
     bool insecure; /* any certificate will do */
     char *user_id;
     char *project_name;

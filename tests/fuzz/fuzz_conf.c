@@ -27,23 +27,25 @@ static void check_numbers(const struct number_list *list)
 
 static void check_options(const struct runner_options *options)
 {
-    check_list(&options->include_files);
-    check_list(&options->outputs);
-    check_list(&options->tags);
-    check_numbers(&options->users);
-    check_numbers(&options->hits);
-    assert(options->duration_usec <= PARSE_MAX_DURATION_USEC);
-    assert(options->grace_usec <= PARSE_MAX_DURATION_USEC);
-    assert(options->timeout_usec <= PARSE_MAX_DURATION_USEC);
-    assert(options->stall_timeout_usec <= PARSE_MAX_DURATION_USEC);
-    assert(options->workers <= 1024);
-    assert(options->stack_size_bytes <= SPEC_MAX_STACK_BYTES);
-    assert(!options->config && !options->list && !options->help && !options->version);
+    check_list(&options->run.include_files);
+    check_list(&options->run.outputs);
+    check_list(&options->run.tags);
+    check_numbers(&options->run.users);
+    check_numbers(&options->run.hits);
+    assert(options->run.duration_usec <= PARSE_MAX_DURATION_USEC);
+    assert(options->run.grace_usec <= PARSE_MAX_DURATION_USEC);
+    assert(options->run.timeout_usec <= PARSE_MAX_DURATION_USEC);
+    assert(options->run.stall_timeout_usec <= PARSE_MAX_DURATION_USEC);
+    assert(options->run.workers <= SPEC_MAX_WORKERS);
+    assert(options->run.stack_size_bytes <= SPEC_MAX_STACK_BYTES);
+    assert(options->submit.agents <= SUBMIT_MAX_AGENTS && options->submit.observers.count == 0);
+    assert(!options->config && !options->list && !options->attach && !options->help &&
+           !options->version);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct runner_options options = {.grace_usec = 1};
+    struct runner_options options = {.run = {.grace_usec = 1}};
     struct error error;
     FILE *file = size > 0 ? fmemopen((void *)data, size, "r") : NULL;
 
@@ -62,6 +64,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     (void)fclose(file); /* only read from */
     runner_options_clear(&options);
-    assert(!options.fqn && !options.tags.items);
+    assert(!options.run.fqn && !options.run.tags.items);
     return 0;
 }

@@ -15,23 +15,25 @@ struct rows {
     size_t count;
 };
 
-static int copy_row(const struct conf_option *option, void *context)
+static void copy_rows(struct rows *rows, const struct conf_option *options, size_t count,
+                      size_t offset)
 {
-    struct rows *rows = context;
-
-    if (!(option->where & CONF_NAMES_FILE) && strcmp(option->name, "ca-file") != 0) {
-        rows->rows[rows->count] = *option;
-        rows->rows[rows->count++].where &= ~(unsigned)CONF_ENVIRONMENT;
+    for (size_t i = 0; i < count; i++) {
+        struct conf_option row = options[i];
+        if (!(row.where & CONF_NAMES_FILE) && strcmp(row.name, "ca-file") != 0) {
+            row.where &= ~(unsigned)CONF_ENVIRONMENT;
+            row.offset += offset;
+            rows->rows[rows->count++] = row;
+        }
     }
-    return 0;
 }
 
-static void check_run(const struct runner_options *options)
+static void check_run(const struct run_options *options)
 {
     _cleanup_(run_spec_freep) struct run_spec *spec = NULL, *again = NULL;
     _cleanup_free_ char *text = NULL, *text_again = NULL;
     struct error error;
-    int r = runner_options_spec(options, &spec, &error);
+    int r = run_options_spec(options, &spec, &error);
 
     if (r == 0) {
         r = run_spec_encode(spec, &text, &error);
@@ -49,14 +51,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct rows rows = {.count = 0};
     struct conf_table table = runner_table;
-    struct runner_options options = {
-        .grace_usec = 1, .timeout_usec = 1000000, .stack_size_bytes = SPEC_MIN_STACK_BYTES};
+    struct runner_options options = {.run = {.grace_usec = 1,
+                                             .timeout_usec = 1000000,
+                                             .stack_size_bytes = SPEC_MIN_STACK_BYTES}};
     struct input input = {data, size};
     struct error error;
     char *argv[MAX_ARGUMENTS + 2] = {(char *)"loads-runner"};
     int argc = 1;
 
-    (void)conf_each(&runner_table, copy_row, &rows); /* returns what copy_row() does */
+    for (const struct conf_shared *shared = runner_table.shared; shared->rows; shared++) {
+        copy_rows(&rows, shared->rows->options, shared->rows->count, shared->offset);
+    }
+    copy_rows(&rows, runner_table.options, runner_table.count, 0);
+    table.shared = NULL;
     table.options = rows.rows;
     table.count = rows.count;
     while (input.left > 0 && argc <= MAX_ARGUMENTS) {
@@ -66,8 +73,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (r < 0) {
         assert(r == -EINVAL);
         check_error(r, &error);
-    } else if (options.fqn && !options.help && !options.version) {
-        check_run(&options);
+    } else if (options.run.fqn && !options.help && !options.version) {
+        check_run(&options.run);
     }
     conf_clear(&table, &options);
     while (argc > 1) {

@@ -15,11 +15,13 @@ import selectors
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 import urllib.request
 
 import pytest
 
+from fake_broker import FakeBroker
 from postgres import database, postgres, start_postgres  # noqa: F401  (fixtures)
 from reports import loads, start_loads  # noqa: F401  (fixtures)
 from runner import MODULE, Gate, Runner
@@ -75,6 +77,7 @@ class Server:
                 arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=stderr, **options
             )
         self.unread = b""
+        self.expected_code = 0
 
     @property
     def pid(self):
@@ -113,7 +116,8 @@ class Server:
 
 @pytest.fixture
 def start(tmp_path):
-    """start(arguments, **Popen options): a Server, which at the end of the test must exit with 0."""
+    """start(arguments, **Popen options): a Server, which at the end of the test must exit with 0, or
+    its expected_code."""
     servers = []
 
     def start_server(arguments, **options):
@@ -121,9 +125,9 @@ def start(tmp_path):
         return servers[-1]
 
     yield start_server
-    codes = [(server.stop(), server.stderr()) for server in servers]
-    for code, stderr in codes:
-        assert code == 0, stderr
+    ended = [(server.stop(), server) for server in servers]
+    for code, server in ended:
+        assert code == server.expected_code, server.stderr()
 
 
 @pytest.fixture(scope="session")
@@ -137,6 +141,32 @@ def runner(program, tmp_path, module_cache):
     """A Runner in an empty folder but for example.c, which is runner.MODULE."""
     made = Runner(program("loads-runner"), tmp_path, module_cache)
     made.write("example.c", MODULE)
+    yield made
+    made.end()
+
+
+@pytest.fixture
+def ctl(program, tmp_path, module_cache):
+    """The same for loadsctl."""
+    folder = tmp_path / "ctl"
+    folder.mkdir()
+    made = Runner(program("loadsctl"), folder, module_cache)
+    made.write("example.c", MODULE)
+    yield made
+    made.end()
+
+
+@pytest.fixture
+def socket_folder():
+    """A folder with a name that is short enough for sockets."""
+    with tempfile.TemporaryDirectory(prefix="loads-test-") as folder:
+        yield folder
+
+
+@pytest.fixture
+def fake(socket_folder):
+    """A FakeBroker that has one free agent and one run that is on."""
+    made = FakeBroker(socket_folder)
     yield made
     made.end()
 

@@ -23,18 +23,23 @@ LAYERS = {
     "lib/loop": ["lib/base"],
     "lib/run": ["lib/base", "lib/metrics", "lib/wire", "lib/loop"],
     "lib/include/loads": [],
+    "daemons/agent": LIBRARIES,
     "daemons/echo-server": LIBRARIES,
     "daemons/worker": LIBRARIES + ["lib/include/loads"],
     "client/outputs": LIBRARIES,
-    "client/runner": LIBRARIES + ["client/outputs"],
+    "client/shared": LIBRARIES + ["client/outputs"],
+    "client/remote": LIBRARIES + ["client/outputs", "client/shared"],
+    "client/runner": LIBRARIES + ["client/outputs", "client/shared", "client/remote"],
+    "client/loadsctl": LIBRARIES + ["client/outputs", "client/shared", "client/remote"],
     "docs/examples": ["lib/include/loads"],
     "tests/torture/modules": ["lib/include/loads"],
     "tests/torture": [],  # it is loaded into other programs
     "tests/bench": ["lib/include/loads"],  # what it compares with knows nothing of us
-    "tests/fuzz": LIBRARIES + ["daemons/worker", "client/runner"],
+    "tests/fuzz": LIBRARIES + ["daemons/worker", "client/remote", "client/runner", "client/shared"],
     "tests/target": ["lib/base"],
     "tests/unit": LIBRARIES
-    + ["lib/include/loads", "daemons/worker", "client/outputs", "client/runner", "tests/target"],
+    + ["lib/include/loads", "daemons/agent", "daemons/worker", "client/outputs",
+       "client/remote", "client/runner", "client/shared", "tests/target"],
     "tests/system": [],
     "tests/system/modules": ["lib/include/loads"],  # tests for loads-runner to run
 }
@@ -46,8 +51,7 @@ FOREIGN = {
     "cmocka.h": ["tests/unit/test.h"],
     "curl/curl.h": ["lib/loop", "tests/bench/bare_curl.c"],
     "elfutils/libdwfl.h": ["lib/run/symbolize.c"],
-    "ev.h": ["lib/loop", "lib/run", "daemons", "client/runner", "tests/bench", "tests/target",
-             "tests/unit"],
+    "ev.h": ["lib/loop", "lib/run", "daemons", "client", "tests/bench", "tests/target", "tests/unit"],
     "ini.h": ["lib/base/ini.c"],
     "jansson.h": ["lib/wire/json.h", "tests/target", "tests/unit"],
     "libpsl.h": [
@@ -60,8 +64,8 @@ FOREIGN = {
     "sanitizer/asan_interface.h": ["daemons/worker/annotate.h"],
     "sanitizer/common_interface_defs.h": ["daemons/worker/annotate.h"],
     "sanitizer/lsan_interface.h": ["daemons/worker/annotate.h"],
-    "systemd/sd-daemon.h": ["daemons/echo-server/main.c", "lib/loop/mq.c"],
-    "systemd/sd-id128.h": ["client/runner/options.c"],
+    "systemd/sd-daemon.h": ["lib/base/daemon.c", "daemons/echo-server/main.c", "lib/loop/mq.c"],
+    "systemd/sd-id128.h": ["client/remote", "client/shared", "daemons/agent/main.c"],
     "systemd/sd-journal.h": ["lib/base/log.c"],
     "valgrind/memcheck.h": ["daemons/worker/annotate.h"],
     "zmq.h": ["lib/loop/mq.c"],
@@ -78,6 +82,7 @@ CONFINED = {
     "alloca.h": ["tests"],
     "dlfcn.h": ["daemons/worker/module.c", "tests"],
     "getopt.h": ["daemons/echo-server/main.c", "tests/target/main.c"],
+    "grp.h": ["client/remote/address.c"],
     "link.h": ["daemons/worker/crash.c"],
     "netdb.h": ["lib/loop/resolve.c", "daemons/echo-server/server.c", "tests"],
     "pthread.h": ["lib/loop/resolve.c", "lib/metrics/names.c", "daemons/worker/user.c", "tests"],
@@ -86,7 +91,7 @@ CONFINED = {
     "sys/epoll.h": ["tests/bench/floor.c"],
     "sys/eventfd.h": ["lib/loop", "tests"],
     "sys/sendfile.h": ["lib/run/file_list.c"],
-    "sys/file.h": ["lib/run/run_dir.c"],
+    "sys/file.h": ["daemons/agent/instance.c", "lib/run/run_dir.c"],
     "sys/prctl.h": ["daemons/worker/main.c", "tests"],
     "sys/syscall.h": ["lib/loop/child.c"],
     "sys/uio.h": ["lib/base/log.c", "tests/unit/test_log.c"],
@@ -96,10 +101,10 @@ CONFINED = {
 
 # The rest of it that is in use: everywhere.
 EVERYWHERE = """
-arpa/inet.h assert.h ctype.h dirent.h errno.h fcntl.h fenv.h ftw.h glob.h inttypes.h limits.h locale.h math.h
-netinet/in.h netinet/tcp.h poll.h sched.h semaphore.h setjmp.h signal.h stdarg.h stdbool.h stddef.h
-stdint.h stdio.h stdlib.h string.h strings.h sys/ioctl.h sys/mman.h sys/random.h sys/resource.h
-sys/socket.h sys/stat.h sys/types.h sys/un.h sys/wait.h syslog.h time.h unistd.h
+arpa/inet.h assert.h ctype.h dirent.h errno.h fcntl.h fenv.h ftw.h glob.h grp.h inttypes.h limits.h
+locale.h math.h netinet/in.h netinet/tcp.h poll.h sched.h semaphore.h setjmp.h signal.h stdarg.h
+stdbool.h stddef.h stdint.h stdio.h stdlib.h string.h strings.h sys/ioctl.h sys/mman.h sys/random.h
+sys/resource.h sys/socket.h sys/stat.h sys/types.h sys/un.h sys/wait.h syslog.h time.h unistd.h
 """.split()
 
 TOP_LEVEL = """

@@ -8,8 +8,9 @@ import subprocess
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+ALIASES = {"--check-cluster"}  # other names of options, which --help leaves out
 PAGES = {"loads-runner": "docs/loads-runner.md"}
-MANUALS = ["loads-runner", "loads-echo-server"]
+MANUALS = {"loads-runner": 1, "loads-echo-server": 1, "loads-agent": 8}
 HEADER = "lib/include/loads/loads.h"
 LONG = r"--[a-z][a-z-]+"
 
@@ -46,11 +47,11 @@ def test_every_documented_option_is_there(program, name):
     page = (ROOT / PAGES[name]).read_text()
     options, text = offered(program, name)
     positional = {"--fqn", "--fqdn"} if " FQN " in text else set()
-    assert set(re.findall(rf"(?<![\w-]){LONG}", page)) - set(options) - positional == set()
+    assert set(re.findall(rf"(?<![\w-]){LONG}", page)) - set(options) - positional - ALIASES == set()
 
 
 def exit_codes():
-    codes = re.findall(r"EXIT_\w+ = (\d+)", (ROOT / "client/runner/local_run.h").read_text())
+    codes = re.findall(r"EXIT_\w+ = (\d+)", (ROOT / "client/shared/exit_code.h").read_text())
     assert len(codes) >= 5
     return codes
 
@@ -59,6 +60,41 @@ def test_exit_codes_are_documented():
     page = (ROOT / PAGES["loads-runner"]).read_text()
     for code in exit_codes():
         assert re.search(rf"^\| {code} \|", page, re.MULTILINE), f"exit code {code}"
+
+
+# ---- loadsctl ----
+
+
+def verbs_of(program):
+    ran = subprocess.run([program("loadsctl"), "--help"], capture_output=True, text=True, check=True)
+    return re.findall(r"^  ([a-z-]+)  +\S", ran.stdout, re.MULTILINE)
+
+
+def test_man_page_of_loadsctl_has_its_verbs(program):
+    listed = re.findall(r"^\.It Cm ([a-z-]+)", manual("loadsctl.1"), re.MULTILINE)
+    assert len(listed) > 10 and listed == verbs_of(program)
+
+
+def test_man_page_of_loadsctl_has_the_options(program):
+    """Those of all verbs, but for what submit has from loads-runner; each once, and nothing else."""
+    page = manual("loadsctl.1")
+    of_runs = set(offered(program, "loads-runner")[0]) - {"--config", "--attach", "--detach", "--broker",
+                                                         "--help", "--version", "--output", "--quiet"}
+    options = {"--version": []}
+    for verb in verbs_of(program):
+        ran = subprocess.run([program("loadsctl"), verb, "--help"], capture_output=True, text=True, check=True)
+        for letters, option in re.findall(rf"^  ((?:-\w, )*)(?:    )?({LONG})", ran.stdout, re.MULTILINE):
+            if option not in of_runs:
+                options[option] = re.findall(r"-\w", letters)
+    entries = [re.findall(r"Fl (-?[a-zA-Z][\w-]*)", line) for line in page.splitlines()
+               if line.startswith(".It Fl ")]
+    listed = {f"-{entry[-1]}": [f"-{letter}" for letter in entry[:-1]] for entry in entries}
+    assert len(entries) == len(listed) and listed == options
+
+
+def test_man_page_of_loadsctl_has_the_exit_codes():
+    listed = re.findall(r"^\.It (\d+)$", section(manual("loadsctl.1"), "EXIT STATUS"), re.MULTILINE)
+    assert listed == exit_codes()
 
 
 # ---- man pages ----
@@ -71,30 +107,38 @@ def section(page, title):
 @pytest.mark.parametrize("name", MANUALS)
 def test_man_page_has_the_options_of_the_program(program, name):
     """Each has one entry, with its letters; what else the page names as an option exists, too."""
-    page = manual(f"{name}.1")
+    page = manual(f"{name}.{MANUALS[name]}")
     options, text = offered(program, name)
     entries = [re.findall(r"Fl (-?[a-zA-Z][\w-]*)", line) for line in page.splitlines()
                if line.startswith(".It Fl ")]
     for option, letters in options.items():
         found = [entry for entry in entries if option[1:] in entry]
-        assert len(found) == 1, f"{name}.1 has {len(found)} entries for {option}"
+        assert len(found) == 1, f"{name}: {len(found)} entries for {option}"
         assert [f"-{flag}" for flag in found[0] if f"-{flag}" != option] == letters
     named = {f"-{flag}" for flag in re.findall(r"\bFl (-?[a-zA-Z][\w-]*)", page)}
-    others = tuple(other for other in MANUALS if other != name)
+    others = tuple(other for other in [*MANUALS, "loadsctl"] if other != name)
     own = [line for line in page.splitlines() if not line.startswith(others)]
     named |= set(re.findall(rf"(?<![\w-]){LONG}", "\n".join(own)))
     known = set(options) | {letter for letters in options.values() for letter in letters}
     known |= {"--fqn", "--fqdn"} if " FQN " in text else set()
+    known |= ALIASES & named
     assert named == known
 
 
-@pytest.mark.parametrize("name", MANUALS)
+@pytest.mark.parametrize("name", [*MANUALS, "loadsctl"])
 def test_man_page_is_whole(name):
-    page = manual(f"{name}.1")
+    page = manual(f"{name}.{MANUALS.get(name, 1)}")
     for title in ("NAME", "SYNOPSIS", "DESCRIPTION", "ENVIRONMENT", "FILES", "EXIT STATUS",
                   "EXAMPLES", "SEE ALSO"):
         assert section(page, title).strip(), title
     assert f".Nm {name}\n" in section(page, "NAME")
+
+
+@pytest.mark.parametrize("name", ["loads-agent"])
+def test_man_page_has_the_keys_of_the_file(program, name):
+    options, _ = offered(program, name)
+    keys = re.findall(r"^\.It Cm ([a-z-]+)$", manual(f"{name}.conf.5"), re.MULTILINE)
+    assert {f"--{key}" for key in keys} == set(options) - {"--help", "--version", "--config", "--check"}
 
 
 def test_man_page_has_the_defaults():
@@ -210,3 +254,14 @@ def test_example_of_a_configuration_file_is_accepted(program, tmp_path, page):
     )
     assert ran.returncode == 2
     assert str(path) not in ran.stderr, ran.stderr
+
+
+@pytest.mark.parametrize("name", ["loads-agent"])
+def test_example_of_a_daemons_configuration_is_accepted(program, name, tmp_path):
+    """Up to a line behind it that isn't."""
+    example = re.search(r"^(\[\w+\]\n.*?)^\.Ed$", manual(f"{name}.conf.5"), re.MULTILINE | re.DOTALL)[1]
+    path = tmp_path / "x.conf"
+    path.write_text(example + "nonsense = 1\n")
+    ran = subprocess.run([program(name), "--config", path], capture_output=True, text=True)
+    assert ran.returncode == 2
+    assert f"{path}:{example.count(chr(10)) + 1}: unknown key 'nonsense'" in ran.stderr

@@ -9,6 +9,7 @@ import subprocess
 
 import pytest
 
+from conftest import ROOT
 from runner import Gate
 
 FQN = "example.TestWebSite.test_es"
@@ -75,9 +76,9 @@ def offered(runner):
 
 
 def test_every_option_has_a_test_here(runner):
-    """The name of each option stands in this file."""
-    with open(__file__, encoding="utf-8") as file:
-        text = file.read()
+    """The name of each option stands in this file, or, for runs on agents, in those for them."""
+    text = "".join((ROOT / "tests/system" / f"test_{name}.py").read_text()
+                   for name in ("runner_options", "submit", "console", "loadsctl"))
     found = offered(runner)
     assert len(found) > 20
     assert sorted(option for option in found if f'"{option}' not in text) == []

@@ -362,6 +362,9 @@ static int prepare(int argc, char *argv[])
     if (report && strcmp(report, "hang") == 0) {
         hang();
     }
+    if (getenv("FAKE_WORDS")) {
+        (void)fputs(getenv("FAKE_WORDS"), stderr);
+    }
     while (report && strcmp(report, "endless") == 0) {
         (void)puts("[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[");
     }
@@ -381,7 +384,8 @@ int main(int argc, char *argv[])
 {
     struct worker worker = {0};
 
-    if (argc > 1 && (strcmp(argv[1], "--prepare") == 0 || strcmp(argv[1], "--list") == 0)) {
+    if (argc > 1 && (strcmp(argv[1], "--prepare") == 0 || strcmp(argv[1], "--list") == 0 ||
+                     strcmp(argv[1], "--archive") == 0)) {
         return prepare(argc, argv);
     }
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that fails leaves nobody behind */
@@ -412,6 +416,11 @@ int main(int argc, char *argv[])
     }
     if (is_to(&worker, "turn-early")) {
         *worker.area->turned_usec = 1;
+    }
+    if (is_to(&worker, "talk")) {
+        (void)printf("%u speaks\n", worker.serial);
+        (void)fflush(stdout); /* whoever listens will tell */
+        (void)fprintf(stderr, "%u complains\n", worker.serial);
     }
     say(MESSAGE_READY);
     run(&worker);

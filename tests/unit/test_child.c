@@ -20,7 +20,9 @@ struct fixture {
     bool gone, free_when_gone;
     unsigned n_gone;
     int status;
-    int pipe[2]; /* the child's standard output */
+    int pipe[2];         /* the child's standard output */
+    char errors[300000]; /* what came of its standard error */
+    size_t size;
 };
 
 static int set_up(void **state)
@@ -278,10 +280,71 @@ static void test_signals(void **state)
     assert_int_equal(strtoull(ignored + strlen("SigIgn:\t"), NULL, 16) & 0x7fffffff, 0);
 }
 
+static void on_output(struct child *child, const char *text, size_t size, void *context)
+{
+    struct fixture *f = context;
+
+    assert_ptr_equal(child, f->child);
+    assert_false(f->gone);
+    assert_true(f->size + size < sizeof f->errors);
+    memcpy(f->errors + f->size, text, size);
+    f->size += size;
+}
+
+static void start_listening(struct fixture *f, const char *script)
+{
+    const char *argv[] = {"/bin/sh", "-c", script, NULL};
+    struct child_options options = {.argv = argv,
+                                    .channel_fd = -1,
+                                    .stdout_fd = -1,
+                                    .output = on_output,
+                                    .gone = on_gone,
+                                    .context = f};
+    struct error error;
+    assert_int_equal(child_spawn(&f->child, f->loop, &options, &error), 0);
+}
+
+/* What it says is heard to the end, in order, before its end is told. */
+static void test_output(void **state)
+{
+    struct fixture *f = *state;
+
+    start_listening(f, "echo out; echo error >&2; echo last");
+    run_until(f->loop, &f->gone);
+    assert_string_equal(f->errors, "out\nerror\nlast\n");
+    f->child = child_free(f->child);
+    assert_int_equal(count_descriptors(), f->n_descriptors);
+}
+
+/* More than fits into a pipe. */
+static void test_much_output(void **state)
+{
+    struct fixture *f = *state;
+
+    start_listening(f, "head -c 250000 /dev/zero >&2");
+    run_until(f->loop, &f->gone);
+    assert_int_equal(f->size, 250000);
+}
+
+/* It closes what we listen to, or is freed with words on the way. */
+static void test_output_closed(void **state)
+{
+    struct fixture *f = *state;
+
+    start_listening(f, "exec 1>&- 2>&-; exit 4");
+    run_until(f->loop, &f->gone);
+    assert_int_equal(WEXITSTATUS(f->status), 4);
+    assert_int_equal(f->size, 0);
+    child_free(f->child);
+    start_listening(f, "echo hello; exec sleep 1000");
+    f->child = child_free(f->child);
+    assert_int_equal(count_descriptors(), f->n_descriptors);
+}
+
 static void test_many_at_once(void **state)
 {
     struct fixture *f = *state;
-    struct fixture many[20];
+    static struct fixture many[20];
 
     for (size_t i = 0; i < ELEMENTSOF(many); i++) {
         many[i] = *f;
@@ -315,6 +378,9 @@ int main(void)
         TEST(test_program_in_path),
         TEST(test_descriptors),
         TEST(test_signals),
+        TEST(test_output),
+        TEST(test_much_output),
+        TEST(test_output_closed),
         TEST(test_many_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

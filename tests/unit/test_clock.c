@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "test.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -41,6 +42,44 @@ static void test_microseconds_keep_their_zeros(void **state _unused_)
     assert_string_equal(clock_format_iso(USEC_PER_SEC - 1, text), "1970-01-01T00:00:00.999999Z");
 }
 
+static void test_iso_is_read(void **state _unused_)
+{
+    static const struct {
+        const char *text;
+        uint64_t usec;
+    } dates[] = {
+        {"2026-06-15T10:15:06.375365Z", MOMENT},
+        {"1970-01-01T00:00:00Z", 0},
+        {"1970-01-01T00:00:01.5Z", 1500000},
+        {"1970-01-01T00:00:00.1234567Z", 123456},
+        {"2024-02-29T23:59:59.000001Z", UINT64_C(1709251199000001)},
+    };
+    static const char *const none[] = {
+        "",
+        "2026-06-15",
+        "2026-06-15 10:15:06Z",
+        "2026-06-15T10:15:06",
+        "2026-06-15T10:15:06.Z",
+        "2026-06-15T10:15:06+02:00",
+        "2026-06-15T10:15:06Z ",
+        "2026-06-31T10:15:06Z",
+        "2026-13-01T10:15:06Z",
+        "2026-06-15T24:15:06Z",
+        "2026-06-15T10:15:60Z",
+        "1969-12-31T23:59:59Z",
+        "+026-06-15T10:15:06Z",
+    };
+    uint64_t usec = 1;
+
+    for (size_t i = 0; i < ELEMENTSOF(dates); i++) {
+        assert_int_equal(clock_parse_iso(dates[i].text, &usec), 0);
+        assert_true(usec == dates[i].usec);
+    }
+    for (size_t i = 0; i < ELEMENTSOF(none); i++) {
+        assert_int_equal(clock_parse_iso(none[i], &usec), -EINVAL);
+    }
+}
+
 /* Years that no calendar has room for are cut, not written behind the buffer. */
 static void test_any_number_fits(void **state _unused_)
 {
@@ -64,6 +103,7 @@ int main(void)
         cmocka_unit_test(test_local_is_in_local_time),
         cmocka_unit_test(test_iso_is_utc_everywhere),
         cmocka_unit_test(test_microseconds_keep_their_zeros),
+        cmocka_unit_test(test_iso_is_read),
         cmocka_unit_test(test_any_number_fits),
         cmocka_unit_test(test_clocks),
     };

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/conf.h"
 #include "base/parse.h"
@@ -287,6 +288,84 @@ static void test_order_of_sources(void **state _unused_)
     (void)unlink(name);
 }
 
+/* A folder of its own with broker.conf and broker.conf.d; `text` of each, NULL: it isn't there. */
+struct folder {
+    char path[64];
+    char names[3][96];
+};
+
+static void make_folder(struct folder *folder, const char *main_text, const char *first,
+                        const char *second)
+{
+    const char *texts[] = {main_text, first, second};
+    char directory[96];
+
+    (void)snprintf(folder->path, sizeof folder->path, "/tmp/loads-test-XXXXXX");
+    assert_non_null(mkdtemp(folder->path));
+    (void)snprintf(directory, sizeof directory, "%s/broker.conf.d", folder->path);
+    assert_int_equal(mkdir(directory, 0700), 0);
+    (void)snprintf(folder->names[0], sizeof folder->names[0], "%s/broker.conf", folder->path);
+    (void)snprintf(folder->names[1], sizeof folder->names[1], "%s/1.conf", directory);
+    (void)snprintf(folder->names[2], sizeof folder->names[2], "%s/2.conf", directory);
+    for (size_t i = 0; i < ELEMENTSOF(texts); i++) {
+        FILE *file = texts[i] ? fopen(folder->names[i], "we") : NULL;
+        if (file) {
+            fputs(texts[i], file);
+            assert_int_equal(fclose(file), 0);
+        }
+    }
+}
+
+static void remove_folder(struct folder *folder)
+{
+    char directory[96];
+    for (size_t i = 0; i < ELEMENTSOF(folder->names); i++) {
+        (void)unlink(folder->names[i]);
+    }
+    (void)snprintf(directory, sizeof directory, "%s/broker.conf.d", folder->path);
+    assert_int_equal(rmdir(directory), 0);
+    assert_int_equal(rmdir(folder->path), 0);
+}
+
+static int parse_folder(const struct folder *folder, struct options *options, struct error *error)
+{
+    struct conf_table copy = table;
+    char program[] = "loads-runner", *const arguments[] = {program, NULL};
+
+    copy.file = folder->names[0];
+    copy.directory = true;
+    return conf_parse(&copy, 1, arguments, options, error);
+}
+
+static void test_default_file_and_directory(void **state _unused_)
+{
+    struct options options = {0};
+    struct error error;
+    struct folder folder;
+
+    make_folder(&folder, "[loads]\nfqn = a\nserver_url = x\noutput = json\n",
+                "[loads]\nserver_url = y\noutput = null\n stdout\n", "[loads]\nserver_url = z\n");
+    assert_int_equal(parse_folder(&folder, &options, &error), 0);
+    assert_string_equal(options.fqn, "a");
+    assert_string_equal(options.server_url, "z");
+    assert_int_equal(options.output.count, 2);
+    assert_string_equal(options.output.items[0], "null");
+    conf_clear(&table, &options);
+    remove_folder(&folder);
+
+    make_folder(&folder, NULL, "[loads]\nfqn = b\n", NULL); /* the file itself may be missing */
+    assert_int_equal(parse_folder(&folder, &options, &error), 0);
+    assert_string_equal(options.fqn, "b");
+    conf_clear(&table, &options);
+    remove_folder(&folder);
+
+    make_folder(&folder, NULL, NULL, "[loads]\nfqn = b\nfly = 1\n");
+    assert_int_equal(parse_folder(&folder, &options, &error), -EINVAL);
+    assert_non_null(strstr(error.text, "/broker.conf.d/2.conf:3: unknown key 'fly'"));
+    conf_clear(&table, &options);
+    remove_folder(&folder);
+}
+
 static void test_lists_are_bounded(void **state _unused_)
 {
     const char *arguments[CONF_MAX_ITEMS + 3] = {"loads-runner"};
@@ -344,6 +423,85 @@ static int count_until_tag(const struct conf_option *option, void *context)
     return strcmp(option->name, "tag") == 0 ? 5 : 0;
 }
 
+/* Two programs that have rows in common, and one that has nothing else. */
+static void test_shared_rows(void **state _unused_)
+{
+    struct common {
+        char *name;
+        struct strlist items;
+        bool flag;
+    };
+    struct all {
+        bool own;
+        struct common first;
+        char *text;
+        struct common second;
+    };
+    static const struct conf_option common[] = {
+        {"name", NULL, "n", "N", "A name.", "Common", CONF_STRING, CONF_FILE,
+         offsetof(struct common, name), NULL},
+        {"item", NULL, NULL, "I", "An item.", "Common", CONF_LIST, CONF_FILE,
+         offsetof(struct common, items), NULL},
+    };
+    static const struct conf_option flag[] = {
+        {"flag", NULL, "f", NULL, "A flag.", "Common", CONF_FLAG, 0, offsetof(struct common, flag),
+         NULL},
+    };
+    static const struct conf_option own[] = {
+        {"own", NULL, NULL, NULL, "A flag.", "Own", CONF_FLAG, 0, offsetof(struct all, own), NULL},
+        {"text", NULL, NULL, "T", "A text.", "Own", CONF_STRING, CONF_FILE,
+         offsetof(struct all, text), NULL},
+    };
+    const struct conf_rows first = {common, ELEMENTSOF(common)}, second = {flag, ELEMENTSOF(flag)};
+    const struct conf_shared shared[] = {
+        {&first, offsetof(struct all, first)},
+        {&second, offsetof(struct all, second)},
+        {.rows = NULL},
+    };
+    struct conf_table both = {.program = "p",
+                              .usage = "",
+                              .summary = "",
+                              .section = "s",
+                              .options = own,
+                              .count = ELEMENTSOF(own),
+                              .shared = shared};
+    char *const argv[] = {(char *)"p",        (char *)"--own",    (char *)"-n",
+                          (char *)"x",        (char *)"-f",       (char *)"--item=1",
+                          (char *)"--item=2", (char *)"--text=t", NULL};
+    const char *expected[] = {"name", "item", "flag", "own", "text"};
+    struct all all = {.text = NULL};
+    struct error error;
+    size_t n = 0;
+
+    for (const struct conf_option *row = conf_next(&both, NULL); row; row = conf_next(&both, row)) {
+        assert_string_equal(row->name, expected[n++]);
+    }
+    assert_int_equal(n, ELEMENTSOF(expected));
+    assert_int_equal(conf_parse(&both, 8, argv, &all, &error), 0);
+    assert_string_equal(all.first.name, "x");
+    assert_int_equal(all.first.items.count, 2);
+    assert_true(all.own && all.second.flag && !all.first.flag);
+    assert_string_equal(all.text, "t");
+
+    static const char text[] = "[s]\nitem = 3\nname = y\nitem = 4\n";
+    FILE *file = fmemopen((void *)text, sizeof text - 1, "r");
+    assert_non_null(file);
+    assert_int_equal(conf_read_file(&both, file, "file", &all, &error), -EINVAL);
+    (void)fclose(file);
+    assert_string_equal(error.text, "file:4: 'item' stands on line 2 already");
+    assert_string_equal(all.first.name, "y");
+    conf_clear(&both, &all);
+    assert_null(all.text);
+    assert_null(all.first.name);
+
+    both.count = 0;
+    n = 0;
+    for (const struct conf_option *row = conf_next(&both, NULL); row; row = conf_next(&both, row)) {
+        assert_string_equal(row->name, expected[n++]);
+    }
+    assert_int_equal(n, 3);
+}
+
 static void test_each_and_names(void **state _unused_)
 {
     char name[CONF_NAME_BYTES];
@@ -364,8 +522,10 @@ int main(void)
         cmocka_unit_test(test_file),
         cmocka_unit_test(test_file_errors),
         cmocka_unit_test_teardown(test_order_of_sources, clear_environment),
+        cmocka_unit_test_setup(test_default_file_and_directory, clear_environment),
         cmocka_unit_test(test_lists_are_bounded),
         cmocka_unit_test(test_help_text),
+        cmocka_unit_test(test_shared_rows),
         cmocka_unit_test(test_each_and_names),
     };
     (void)clear_environment(NULL);

@@ -236,6 +236,8 @@ static void test_several_addresses(void **state)
         wait_for(talk, i + 1);
         mq_socket_free(dealer);
     }
+    assert_memory_equal(mq_socket_endpoint(router, 0), "tcp://127.0.0.1:", 16);
+    assert_memory_equal(mq_socket_endpoint(router, 1), "tcp://[::1]:", 12);
     assert_string_equal(mq_socket_endpoint(router, 2), talk->address);
     assert_null(mq_socket_endpoint(router, 3));
     mq_socket_free(router);

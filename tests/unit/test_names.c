@@ -174,7 +174,10 @@ static void test_full_text_space_overflows(void **state _unused_)
         fit += names_id(names, NAME_SERIES, text, sizeof text) > 0;
     }
     assert_int_equal(fit, (NAMES_TEXT_BYTES - sizeof "(other)") / (NAME_MAX_BYTES + 1));
-    assert_true(names_overflows(names, NAME_SERIES) > 0);
+    uint64_t overflows = names_overflows(names, NAME_SERIES);
+    assert_true(overflows > 0);
+    names_add_overflows(names, NAME_SERIES, 5);
+    assert_true(names_overflows(names, NAME_SERIES) == overflows + 5);
     assert_true(id_of(names, NAME_TEST, "a short one") > 0); /* has room still */
     names_free(names);
     unshare_memory(memory, names_size_bytes());

@@ -18,6 +18,7 @@ struct fixture {
     int result;
     char path[100];
     char tests[1000]; /* with commas */
+    char words[100];
     struct error error;
 };
 
@@ -44,6 +45,7 @@ static int tear_down(void **state)
     ev_loop_destroy(f->loop);
     assert_int_equal(unsetenv("FAKE_REPORT"), 0);
     assert_int_equal(unsetenv("FAKE_STATUS"), 0);
+    assert_int_equal(unsetenv("FAKE_WORDS"), 0);
     return 0;
 }
 
@@ -122,6 +124,27 @@ static void test_all_arguments(void **state)
                                   "--temporary-dir,/dev/shm");
 }
 
+static void test_unpacking_alone(void **state)
+{
+    struct fixture *f = *state;
+    struct preparation_options how = options(f);
+
+    how.name = NULL;
+    how.archive = "/a/files";
+    how.test_dir = "/a";
+    prepare(f, &how);
+    assert_int_equal(f->result, 0);
+    assert_string_equal(f->tests, "--archive,/a/files,--test-dir,/a");
+    f->preparation = preparation_free(f->preparation);
+    f->n_done = 0;
+    f->done = false;
+    assert_int_equal(setenv("FAKE_STATUS", "3", 1), 0);
+    assert_int_equal(setenv("FAKE_REPORT", "", 1), 0);
+    prepare(f, &how);
+    assert_int_equal(f->result, -ECHILD);
+    assert_non_null(strstr(f->error.text, "the run's files"));
+}
+
 static void test_its_words(void **state)
 {
     struct fixture *f = *state;
@@ -129,6 +152,30 @@ static void test_its_words(void **state)
     prepare_with(f, "{\"error\": \"there is no module 'shop'\"}", "2");
     assert_int_equal(f->result, -EINVAL);
     assert_string_equal(f->error.text, "there is no module 'shop'");
+}
+
+static void on_output(const char *text, size_t size, void *context)
+{
+    struct fixture *f = context;
+
+    assert_false(f->done);
+    size_t length = strlen(f->words);
+    assert_true(length + size < sizeof f->words);
+    memcpy(f->words + length, text, size);
+}
+
+/* What the compiler says beside the report goes to who wants to hear it. */
+static void test_words_beside(void **state)
+{
+    struct fixture *f = *state;
+    struct preparation_options how = options(f);
+
+    how.output = on_output;
+    assert_int_equal(setenv("FAKE_WORDS", "shop.c:1: error\n", 1), 0);
+    prepare(f, &how);
+    assert_int_equal(f->result, 0);
+    assert_string_equal(f->words, "shop.c:1: error\n");
+    assert_string_equal(f->tests, "--prepare,shop.Shop.login");
 }
 
 static void test_died(void **state)
@@ -266,18 +313,11 @@ static void test_without_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_arguments),
-        TEST(test_all_arguments),
-        TEST(test_its_words),
-        TEST(test_died),
-        TEST(test_failed_after_report),
-        TEST(test_no_tests),
-        TEST(test_nonsense),
-        TEST(test_long_report),
-        TEST(test_endless_report),
-        TEST(test_freed_meanwhile),
-        TEST(test_no_program),
-        TEST(test_without_memory),
+        TEST(test_arguments),           TEST(test_all_arguments),  TEST(test_unpacking_alone),
+        TEST(test_its_words),           TEST(test_words_beside),   TEST(test_died),
+        TEST(test_failed_after_report), TEST(test_no_tests),       TEST(test_nonsense),
+        TEST(test_long_report),         TEST(test_endless_report), TEST(test_freed_meanwhile),
+        TEST(test_no_program),          TEST(test_without_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

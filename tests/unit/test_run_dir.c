@@ -69,6 +69,8 @@ static void test_left_behind(void **state _unused_)
     int claim = run_dir_claim(ours, NULL);
     assert_true(killed_claim >= 0 && alive_claim >= 0 && claim >= 0);
     assert_int_equal(run_dir_claim("/nonexistent/directory", NULL), -ENOENT);
+    _cleanup_free_ char *folder = run_dir_file(killed, "folder");
+    assert_int_equal(mkdir(folder, 0700), 0);
     run_dir_sweep(ours);
     assert_int_equal(access(killed, F_OK), 0);
     close_fd(killed_claim);
@@ -114,6 +116,47 @@ static void test_what_is_not_ours(void **state _unused_)
     assert_int_equal(rmdir(copy), 0);
 }
 
+/* All goes, folders too, but nothing that a link points to. */
+static void test_removed_with_all_in_it(void **state _unused_)
+{
+    char *path = NULL, *outside = NULL;
+
+    assert_int_equal(run_dir_make_in("/tmp", &path, NULL), 0);
+    assert_int_equal(run_dir_make_in("/tmp", &outside, NULL), 0);
+    assert_non_null(strstr(path, "/tmp/loads-run-"));
+    _cleanup_free_ char *copy = strdup(path);
+    _cleanup_free_ char *kept = run_dir_file(outside, "kept");
+    _cleanup_free_ char *link = run_dir_file(path, "link");
+    touch(kept);
+    assert_int_equal(symlink(outside, link), 0);
+    char *folder = run_dir_file(path, "f");
+    for (int i = 0; i < 20; i++) {
+        assert_int_equal(mkdir(folder, 0700), 0);
+        _cleanup_free_ char *file = run_dir_file(folder, "file");
+        touch(file);
+        char *inner = run_dir_file(folder, "f");
+        free(folder);
+        folder = inner;
+    }
+    free(folder);
+    assert_null(run_dir_remove_all(path));
+    assert_int_equal(access(copy, F_OK), -1);
+    assert_int_equal(access(kept, F_OK), 0);
+    assert_null(run_dir_remove_all(outside));
+    assert_int_equal(access(kept, F_OK), -1);
+}
+
+static void test_nowhere(void **state _unused_)
+{
+    char *path = NULL;
+    struct error error = {0};
+
+    assert_int_equal(run_dir_make_in("/nonexistent", &path, &error), -ENOENT);
+    assert_non_null(strstr(error.text, "/nonexistent"));
+    assert_null(run_dir_remove_all(NULL));
+    assert_null(run_dir_remove_all(strdup("/nonexistent/directory")));
+}
+
 /* What can't take it is passed over. */
 static void test_next_place(void **state _unused_)
 {
@@ -140,8 +183,14 @@ static void test_nothing_to_remove(void **state _unused_)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_made_and_removed), TEST(test_file),        TEST(test_what_is_not_ours),
-        TEST(test_next_place),       TEST(test_left_behind), TEST(test_nothing_to_remove),
+        TEST(test_made_and_removed),
+        TEST(test_file),
+        TEST(test_what_is_not_ours),
+        TEST(test_next_place),
+        TEST(test_left_behind),
+        TEST(test_nothing_to_remove),
+        TEST(test_removed_with_all_in_it),
+        TEST(test_nowhere),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

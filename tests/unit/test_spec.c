@@ -63,6 +63,10 @@ static void test_everything_there_and_back(void **state _unused_)
     spec->user_id = strdup("someone");
     spec->project_name = strdup("project");
     spec->detail = true;
+    spec->ca_file = strdup("keys/ca..pem");
+    spec->workers = SPEC_MAX_WORKERS;
+    spec->cflags = strdup("-DX='a b'");
+    spec->libs = strdup("-lm");
     assert_int_equal(strlist_add(&spec->tags, "a=b"), 0);
     assert_int_equal(strlist_add(&spec->tags, "c="), 0);
 
@@ -82,6 +86,10 @@ static void test_everything_there_and_back(void **state _unused_)
     assert_int_equal(back->tags.count, 2);
     assert_string_equal(back->tags.items[1], "c=");
     assert_true(back->detail);
+    assert_string_equal(back->ca_file, "keys/ca..pem");
+    assert_true(back->workers == SPEC_MAX_WORKERS);
+    assert_string_equal(back->cflags, "-DX='a b'");
+    assert_string_equal(back->libs, "-lm");
 }
 
 static void test_url(void **state _unused_)
@@ -147,6 +155,10 @@ static void test_wrong_specifications(void **state _unused_)
         {"\"hits\"", "\"test_dir\":\"x\",\"hits\"", -EINVAL,
          "test_dir: 'x' is not an absolute path"},
         {"\"hits\"", "\"user_id\":\"\",\"hits\"", -EINVAL, "user_id: is empty"},
+        {"\"hits\"", "\"ca_file\":\"a/../../x\",\"hits\"", -EINVAL,
+         "ca_file: 'a/../../x' leads out of the test's directory"},
+        {"\"hits\"", "\"cflags\":\"-DX\\n\",\"hits\"", -EINVAL, "cflags: has control"},
+        {"\"hits\"", "\"workers\":1025,\"hits\"", -EINVAL, "workers: 1025 is not from 1 to 1024"},
         {"\"hits\"", "\"tags\":\"a=b\",\"hits\"", -EBADMSG, "tags: a list of at most 100 strings"},
         {"\"hits\"", "\"tags\":[1],\"hits\"", -EBADMSG, "tags: strings are expected"},
         {"\"hits\"", "\"tags\":[\"a\"],\"hits\"", -EINVAL, "tags: 'a' is not key=value"},

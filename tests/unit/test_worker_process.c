@@ -133,7 +133,11 @@ static void on_detail(struct worker_process *worker _unused_, const struct detai
 static const struct worker_callbacks *callbacks(struct fixture *f)
 {
     static struct worker_callbacks callbacks;
-    callbacks = (struct worker_callbacks){on_ready, on_gone, on_interval, on_detail, f};
+    callbacks = (struct worker_callbacks){.ready = on_ready,
+                                          .gone = on_gone,
+                                          .interval = on_interval,
+                                          .detail = on_detail,
+                                          .context = f};
     return &callbacks;
 }
 

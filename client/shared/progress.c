@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* A bar and the few numbers one looks at while waiting. */
-#include "progress.h"
+#include "shared/progress.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -99,6 +99,16 @@ void progress_hide(struct progress *progress)
         (void)fputs("\r\033[K", stderr);
         (void)fflush(stderr); /* nobody looks: nothing is lost */
         progress->drawn = false;
+    }
+}
+
+void progress_pause(struct progress *progress, bool pause)
+{
+    if (progress && pause) {
+        progress_hide(progress);
+        ev_timer_stop(progress->loop, &progress->tick);
+    } else if (progress) {
+        ev_timer_again(progress->loop, &progress->tick);
     }
 }
 

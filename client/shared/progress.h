@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* How far a run is, on standard error: redrawn in place on a terminal, a plain line every 10 s off
  * one. */
-#ifndef LOADS_RUNNER_PROGRESS_H
-#define LOADS_RUNNER_PROGRESS_H
+#ifndef LOADS_SHARED_PROGRESS_H
+#define LOADS_SHARED_PROGRESS_H
 
 #include <ev.h>
 #include <stdbool.h>
@@ -27,6 +27,9 @@ int progress_new(struct progress **ret, struct ev_loop *loop,
 
 /* Takes the bar away, so that a message can be written; the next tick draws it again. */
 void progress_hide(struct progress *progress);
+
+/* Draws no more, or again: somebody is asked something on the terminal. */
+void progress_pause(struct progress *progress, bool pause);
 
 /* Draws a last time: the bar stays. */
 void progress_finish(struct progress *progress);

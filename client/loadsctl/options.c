@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* A table for each verb, made of rows that several have. */
+#include "options.h"
+
+#include "base/parse.h"
+
+#define RESULTS "Results"
+#define OTHER   "Other"
+
+#define EVERYWHERE (CONF_FILE | CONF_ENVIRONMENT)
+#define MAX_LIMIT  1000
+
+#define FIELD(field_) .offset = offsetof(struct ctl_options, field_)
+
+static int parse_limit(const char *text, void *field, struct error *error)
+{
+    return parse_unsigned(text, 1, MAX_LIMIT, field, error);
+}
+
+/* An option is read as a row: */
+/* clang-format off */
+static const struct conf_option common_rows[] = {
+    {.name = "json", .kind = CONF_FLAG, FIELD(json), .group = OTHER,
+     .help = "Answer in JSON, for programs."},
+    {.name = "help", .letters = "h", .kind = CONF_FLAG, FIELD(help), .where = CONF_ALONE,
+     .group = OTHER, .help = "Show this help and exit."},
+};
+
+static const struct conf_option optional_run_row[] = {
+    {.name = "run", .kind = CONF_STRING, FIELD(run), .metavar = "RUN", .where = CONF_POSITIONAL,
+     .group = "What",
+     .help = "The id of a run, or its beginning; without it, the one that is on."},
+};
+
+static const struct conf_option run_row[] = {
+    {.name = "run", .kind = CONF_STRING, FIELD(run), .metavar = "RUN", .where = CONF_POSITIONAL,
+     .group = "What", .help = "The id of a run, or its beginning."},
+};
+
+static const struct conf_option attach_rows[] = {
+    {.name = "output", .kind = CONF_LIST, FIELD(outputs), .metavar = "NAME[=FILE]",
+     .group = RESULTS, .help = "Report as stdout, json or null; may be repeated."},
+    {.name = "quiet", .letters = "q", .kind = CONF_FLAG, FIELD(quiet), .group = RESULTS,
+     .help = "Show neither progress nor summary."},
+};
+
+static const struct conf_option submit_rows[] = {
+    {.name = "attach", .kind = CONF_FLAG, FIELD(attach), .group = OTHER,
+     .help = "Show the run until it is over."},
+    {.name = "detach", .kind = CONF_FLAG, FIELD(detach), .where = EVERYWHERE, .group = OTHER,
+     .help = "Leave the run alone, which is the default."},
+    {.name = "config", .kind = CONF_STRING, FIELD(config), .metavar = "FILE",
+     .where = CONF_NAMES_FILE | CONF_ENVIRONMENT, .group = OTHER,
+     .help = "Read options from the section [loads] of an INI file."},
+};
+
+static const struct conf_option runs_rows[] = {
+    {.name = "limit", .letters = "n", .kind = CONF_VALUE, FIELD(limit), .metavar = "N",
+     .parse = parse_limit, .group = "What", .help = "How many, the newest first (default 20)."},
+    {.name = "active", .kind = CONF_FLAG, FIELD(active), .group = "What",
+     .help = "Only those that are on."},
+};
+
+static const struct conf_option logs_rows[] = {
+    {.name = "agent", .kind = CONF_STRING, FIELD(agent), .metavar = "AGENT", .group = "What",
+     .help = "Only what this agent wrote."},
+};
+
+static const struct conf_option agents_rows[] = {
+    {.name = "agent", .kind = CONF_STRING, FIELD(agent), .metavar = "AGENT",
+     .where = CONF_POSITIONAL, .group = "What", .help = "Show the workers of this agent."},
+};
+
+static const struct conf_option main_rows[] = {
+    {.name = "help", .letters = "h", .kind = CONF_FLAG, FIELD(help), .where = CONF_ALONE,
+     .group = OTHER, .help = "Show this help and exit."},
+    {.name = "version", .kind = CONF_FLAG, FIELD(version), .where = CONF_ALONE, .group = OTHER,
+     .help = "Show the version and exit."},
+};
+/* clang-format on */
+
+#define PART(rows_) static const struct conf_rows rows_##_part = {rows_, ELEMENTSOF(rows_)}
+PART(optional_run_row);
+PART(run_row);
+PART(attach_rows);
+PART(submit_rows);
+PART(runs_rows);
+PART(logs_rows);
+PART(agents_rows);
+
+#define BROKER                                                                                     \
+    {                                                                                              \
+        &broker_option_row, offsetof(struct ctl_options, broker)                                   \
+    }
+#define OWN(rows_)                                                                                 \
+    {                                                                                              \
+        &rows_##_part, 0                                                                           \
+    }
+#define PARTS(...)                                                                                 \
+    (const struct conf_shared[])                                                                   \
+    {                                                                                              \
+        __VA_ARGS__,                                                                               \
+        {                                                                                          \
+            .rows = NULL                                                                           \
+        }                                                                                          \
+    }
+
+/* What is common stands last, as in every --help. */
+#define TABLE(verb_, usage_, summary_, ...)                                                        \
+    {                                                                                              \
+        .program = "loadsctl " verb_, .usage = usage_, .summary = summary_, .section = "loads",    \
+        .options = common_rows, .count = ELEMENTSOF(common_rows), .shared = PARTS(__VA_ARGS__)     \
+    }
+
+const struct conf_table ctl_table = {.program = "loadsctl",
+                                     .usage = "[OPTION...] VERB [ARGUMENT...]",
+                                     .summary = "Starts runs on the agents of a broker and looks "
+                                                "after them.",
+                                     .section = "loads",
+                                     .options = main_rows,
+                                     .count = ELEMENTSOF(main_rows)};
+
+const struct conf_table submit_table =
+    TABLE("submit", "[OPTION...] FQN|URL",
+          "Starts a run on agents, on one unless --agents says how many, and prints its id. Takes "
+          "what loads-runner takes.",
+          {&run_option_rows, offsetof(struct ctl_options, new_run)},
+          {&submit_option_rows, offsetof(struct ctl_options, submit)}, OWN(submit_rows));
+
+const struct conf_table attach_table =
+    TABLE("attach", "[OPTION...] [RUN]",
+          "Shows a run until it is over, and its summary; of one that is over, the summary.",
+          OWN(optional_run_row), OWN(attach_rows), BROKER);
+
+const struct conf_table detach_table = TABLE(
+    "detach", "[OPTION...] [RUN]", "Asks the consoles that are attached to a run to let go of it.",
+    OWN(optional_run_row), BROKER);
+
+const struct conf_table stop_table =
+    TABLE("stop", "[OPTION...] RUN",
+          "Stops a run: no test starts any more, those that are on have their grace to end.",
+          OWN(run_row), BROKER);
+
+const struct conf_table purge_table =
+    TABLE("purge", "[OPTION...]", "Stops all runs that are on.", BROKER);
+
+const struct conf_table runs_table =
+    TABLE("runs", "[OPTION...]", "Lists runs, also those that are over.", OWN(runs_rows), BROKER);
+
+const struct conf_table show_table = TABLE(
+    "show", "[OPTION...] RUN", "Shows a run with its numbers up to now.", OWN(run_row), BROKER);
+
+const struct conf_table logs_table =
+    TABLE("logs", "[OPTION...] RUN", "Shows what compilers and tests wrote.", OWN(run_row),
+          OWN(logs_rows), BROKER);
+
+const struct conf_table agents_table =
+    TABLE("agents", "[OPTION...] [AGENT]", "Lists the agents, or the workers of one.",
+          OWN(agents_rows), BROKER);
+
+const struct conf_table ping_table =
+    TABLE("ping", "[OPTION...]", "Shows the broker, its agents and what is running.", BROKER);
+
+const struct conf_table health_check_table =
+    TABLE("health-check", "[OPTION...]", "Runs an empty test on every free agent.", BROKER);
+
+const struct conf_table delete_table =
+    TABLE("delete", "[OPTION...] RUN", "Deletes a run that is over, with its results.",
+          OWN(run_row), BROKER);

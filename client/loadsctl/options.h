@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* The options of loadsctl's verbs: one struct for all, a table for each. */
+#ifndef LOADS_LOADSCTL_OPTIONS_H
+#define LOADS_LOADSCTL_OPTIONS_H
+
+#include "remote/submit_options.h"
+#include "shared/exit_code.h"
+#include "shared/run_options.h"
+
+struct ctl_options {
+    char *broker;
+    bool json, help, version;
+    char *run, *agent; /* ids */
+    struct strlist outputs;
+    bool quiet;
+    uint64_t limit;
+    bool active;
+    char *action; /* of db */
+
+    /* Of submit: */
+    struct run_options new_run;
+    struct submit_options submit;
+    char *config;
+    bool attach, detach;
+};
+
+/* What loadsctl can do. */
+struct verb {
+    const char *name;
+    const char *summary; /* a line for --help */
+    const struct conf_table *table;
+    enum exit_code (*run)(const struct ctl_options *options);
+};
+
+/* Ended by one without a name. */
+extern const struct verb verbs[];
+
+extern const struct conf_table ctl_table; /* of what stands before the verb */
+extern const struct conf_table submit_table, attach_table, detach_table, stop_table, purge_table,
+    runs_table, show_table, logs_table, agents_table, ping_table, health_check_table, delete_table;
+
+#endif

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* The numbers of a run elsewhere, as local runs show theirs. */
+#ifndef LOADS_REMOTE_CONSOLE_REPORT_H
+#define LOADS_REMOTE_CONSOLE_REPORT_H
+
+#include "remote/publication.h"
+#include "remote/snapshot.h"
+#include "shared/exit_code.h"
+#include "shared/progress.h"
+#include "shared/reports.h"
+
+/* How far the run is, by a message, or by a snapshot. */
+void console_report_live(const struct publication *live, struct progress_numbers *ret);
+void console_report_numbers(const struct snapshot *snapshot, struct progress_numbers *ret);
+
+/* The summary so far, on standard output. */
+void console_report_so_far(const struct snapshot *snapshot);
+
+/* The same as an object, the caller's; NULL: no memory. */
+json_t *console_report_json(const struct snapshot *snapshot);
+
+/* The results of a run that is over, to all outputs; what kept it from starting, on standard error.
+ * Returns what to exit with. */
+enum exit_code console_report_end(const struct snapshot *snapshot, struct reports *reports);
+
+#endif

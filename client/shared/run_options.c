@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* The rows that loads-runner and loadsctl submit have in common: what to run, how much, how it is
+ * built, what becomes of the results. */
+#include "shared/run_options.h"
+
+#include <errno.h>
+#include <string.h>
+#include <systemd/sd-id128.h>
+
+#include "loop/url.h"
+
+#define DEFAULT_GRACE_USEC   UINT64_C(5000000)
+#define DEFAULT_TIMEOUT_USEC UINT64_C(30000000)
+#define DEFAULT_STACK_BYTES  (UINT64_C(256) << 10)
+#define DEFAULT_STALL_USEC   UINT64_C(30000000)
+#define MIN_STALL_USEC       UINT64_C(100000)
+
+#define TEST    "What to run"
+#define LOAD    "How much"
+#define BUILD   "The test's module"
+#define RESULTS "Results"
+
+#define EVERYWHERE (CONF_FILE | CONF_ENVIRONMENT)
+
+static int parse_numbers_field(const char *text, void *field, struct error *error)
+{
+    return parse_numbers(text, field, error);
+}
+
+static int parse_duration_field(const char *text, void *field, struct error *error)
+{
+    return parse_duration(text, field, error);
+}
+
+/* A time that must be longer than none. */
+static int parse_some_duration(const char *text, void *field, struct error *error)
+{
+    uint64_t usec;
+    int r = parse_duration(text, &usec, error);
+
+    if (r == 0 && usec == 0) {
+        r = error_set(error, -EINVAL, "'%s' is no time at all", text);
+    }
+    if (r == 0) {
+        *(uint64_t *)field = usec;
+    }
+    return r;
+}
+
+static int parse_stall_timeout(const char *text, void *field, struct error *error)
+{
+    uint64_t usec;
+    int r = parse_duration(text, &usec, error);
+
+    if (r == 0 && usec > 0 && usec < MIN_STALL_USEC) {
+        r = error_set(error, -EINVAL, "'%s' is less than 100ms and not 0", text);
+    }
+    if (r == 0) {
+        *(uint64_t *)field = usec;
+    }
+    return r;
+}
+
+static int parse_workers(const char *text, void *field, struct error *error)
+{
+    return parse_unsigned(text, 1, SPEC_MAX_WORKERS, field, error);
+}
+
+static int parse_stack_size(const char *text, void *field, struct error *error)
+{
+    uint64_t bytes;
+    int r = parse_size(text, &bytes, error);
+
+    if (r == 0 && (bytes < SPEC_MIN_STACK_BYTES || bytes > SPEC_MAX_STACK_BYTES)) {
+        r = error_set(error, -EINVAL, "'%s' is not between 16K and 1G", text);
+    }
+    if (r == 0) {
+        *(uint64_t *)field = bytes;
+    }
+    return r;
+}
+
+static int check_tag(const char *text, void *field _unused_, struct error *error)
+{
+    size_t length;
+    int r = parse_key_value(text, &length, error);
+    return r < 0 ? r : run_spec_check_text(text, SPEC_MAX_TAG_BYTES, error);
+}
+
+/* What the run's specification can carry. */
+static int check_words(const char *text, void *field _unused_, struct error *error)
+{
+    return *text ? run_spec_check_text(text, SPEC_MAX_WORDS_BYTES, error) : 0;
+}
+
+static int check_name(const char *text, void *field _unused_, struct error *error)
+{
+    return run_spec_check_text(text, SPEC_MAX_NAME_BYTES, error);
+}
+
+/* Of a directory or file: all but nothing. */
+static int check_path(const char *text, void *field _unused_, struct error *error)
+{
+    return *text ? 0 : error_set(error, -EINVAL, "is empty");
+}
+
+/* The workers would refuse it, too, but by then a run has started. */
+static int check_url(const char *text, void *field _unused_, struct error *error)
+{
+    _cleanup_(url_cache_freep) struct url_cache *cache = NULL;
+    const struct url *url;
+
+    if (!fqn_is_url(text)) {
+        return error_set(error, -EINVAL, "'%s' is not a URL such as http://localhost:8000", text);
+    }
+    int r = url_cache_new(&cache, 1);
+    if (r < 0) {
+        return error_set_errno(error, r, "cannot look at '%s'", text);
+    }
+    r = url_get(cache, NULL, text, &url, error);
+    if (r == 0) {
+        url_unref(url);
+    }
+    return r;
+}
+
+#define FIELD(field_) .offset = offsetof(struct run_options, field_)
+
+/* An option is read as a row: */
+/* clang-format off */
+static const struct conf_option rows[] = {
+    {.name = "fqn", .aliases = "fqdn", .kind = CONF_STRING, FIELD(fqn), .metavar = "FQN",
+     .where = EVERYWHERE | CONF_POSITIONAL, .group = TEST,
+     .help = "The test, path.to.module.Suite.test, or a URL to get again and again."},
+    {.name = "server-url", .kind = CONF_STRING, FIELD(server_url), .metavar = "URL",
+     .parse = check_url, .where = EVERYWHERE, .group = TEST,
+     .help = "What relative URLs in the test are relative to."},
+    {.name = "ca-file", .kind = CONF_STRING, FIELD(ca_file), .metavar = "FILE",
+     .where = EVERYWHERE, .group = TEST,
+     .help = "Trust the certificates in this PEM file instead of the system's."},
+    {.name = "insecure", .kind = CONF_FLAG, FIELD(insecure), .where = EVERYWHERE, .group = TEST,
+     .help = "Take any certificate."},
+
+    {.name = "users", .letters = "u", .kind = CONF_VALUE, FIELD(users), .metavar = "N[:N...]",
+     .parse = parse_numbers_field, .where = EVERYWHERE, .group = LOAD,
+     .help = "Virtual users at a time; 10:20:30 runs cycles one after the other (default 1)."},
+    {.name = "hits", .letters = "c", .kind = CONF_VALUE, FIELD(hits), .metavar = "N[:N...]",
+     .parse = parse_numbers_field, .where = EVERYWHERE, .group = LOAD,
+     .help = "How often each user executes the test; several values make cycles (default 1)."},
+    {.name = "duration", .letters = "d", .kind = CONF_VALUE, FIELD(duration_usec),
+     .metavar = "TIME", .parse = parse_some_duration, .where = EVERYWHERE, .group = LOAD,
+     .help = "Execute it for so long in each cycle, instead of --hits: 90, 1m30s."},
+    {.name = "grace", .kind = CONF_VALUE, FIELD(grace_usec), .metavar = "TIME",
+     .parse = parse_duration_field, .where = EVERYWHERE, .group = LOAD,
+     .help = "How long executions that are on may go on at the end (default 5s)."},
+    {.name = "timeout", .kind = CONF_VALUE, FIELD(timeout_usec), .metavar = "TIME",
+     .parse = parse_some_duration, .where = EVERYWHERE, .group = LOAD,
+     .help = "For a request that says none of its own (default 30s)."},
+    {.name = "stall-timeout", .kind = CONF_VALUE, FIELD(stall_timeout_usec), .metavar = "TIME",
+     .parse = parse_stall_timeout, .where = EVERYWHERE, .group = LOAD,
+     .help = "End a worker that a test has kept busy for so long (default 30s, 0: never)."},
+    {.name = "workers", .kind = CONF_VALUE, FIELD(workers), .metavar = "N",
+     .parse = parse_workers, .where = EVERYWHERE, .group = LOAD,
+     .help = "Processes that share the users (default: one per core, never more than users)."},
+
+    {.name = "test-dir", .kind = CONF_STRING, FIELD(test_dir), .metavar = "DIR",
+     .parse = check_path, .where = EVERYWHERE, .group = BUILD,
+     .help = "Run the test in this directory, which is made if it isn't there."},
+    {.name = "include-file", .kind = CONF_LIST, FIELD(include_files), .metavar = "PATTERN",
+     .parse = check_path, .where = EVERYWHERE, .group = BUILD,
+     .help = "Files and directories the test needs, copied to --test-dir; may be repeated."},
+    {.name = "cflags", .kind = CONF_STRING, FIELD(cflags), .metavar = "FLAGS",
+     .parse = check_words, .where = EVERYWHERE, .group = BUILD,
+     .help = "More flags for the compiler, as a shell splits them."},
+    {.name = "libs", .kind = CONF_STRING, FIELD(libs), .metavar = "FLAGS",
+     .parse = check_words, .where = EVERYWHERE, .group = BUILD, .help = "More libraries for the compiler, such as -lm."},
+    {.name = "stack-size", .kind = CONF_VALUE, FIELD(stack_size_bytes), .metavar = "SIZE",
+     .parse = parse_stack_size, .where = EVERYWHERE, .group = BUILD,
+     .help = "Of each user's stack (default 256K)."},
+
+    {.name = "output", .kind = CONF_LIST, FIELD(outputs), .metavar = "NAME[=FILE]",
+     .where = EVERYWHERE, .group = RESULTS,
+     .help = "Report as stdout, json, file (every hit) or null; may be repeated."},
+    {.name = "quiet", .letters = "q", .kind = CONF_FLAG, FIELD(quiet), .where = EVERYWHERE,
+     .group = RESULTS, .help = "Show neither progress nor summary."},
+    {.name = "tag", .kind = CONF_LIST, FIELD(tags), .metavar = "KEY=VALUE", .parse = check_tag,
+     .where = EVERYWHERE, .group = RESULTS, .help = "Kept with the results; may be repeated."},
+    {.name = "project-name", .kind = CONF_STRING, FIELD(project_name), .metavar = "NAME",
+     .parse = check_name, .where = EVERYWHERE, .group = RESULTS, .help = "Kept with the results."},
+    {.name = "user-id", .kind = CONF_STRING, FIELD(user_id), .metavar = "NAME",
+     .parse = check_name, .where = EVERYWHERE, .group = RESULTS,
+     .help = "Who runs it; kept with the results."},
+};
+/* clang-format on */
+
+const struct conf_rows run_option_rows = {rows, ELEMENTSOF(rows)};
+
+void run_options_init(struct run_options *options)
+{
+    *options = (struct run_options){
+        .grace_usec = DEFAULT_GRACE_USEC,
+        .timeout_usec = DEFAULT_TIMEOUT_USEC,
+        .stack_size_bytes = DEFAULT_STACK_BYTES,
+        .stall_timeout_usec = DEFAULT_STALL_USEC,
+    };
+}
+
+int run_options_check(const struct run_options *options, bool on_agents, const char *program,
+                      struct error *error)
+{
+    if (!options->fqn) {
+        return error_set(error, -EINVAL,
+                         "nothing to run: name a test, such as example.TestWebSite.test_es, or a "
+                         "URL; try '%s --help'",
+                         program);
+    }
+    if (fqn_is_url(options->fqn)) {
+        int r = check_url(options->fqn, NULL, error);
+        if (r < 0) {
+            return r;
+        }
+    }
+    if (options->hits.count > 0 && options->duration_usec > 0) {
+        return error_set(error, -EINVAL,
+                         "--hits and --duration exclude each other: say how often, or how long");
+    }
+    if (options->include_files.count > 0 && !options->test_dir && !on_agents) {
+        return error_set(error, -EINVAL, "--include-file needs --test-dir, where the files go");
+    }
+    return 0;
+}
+
+static int copy_string(char **ret, const char *text)
+{
+    *ret = text ? strdup(text) : NULL;
+    return text && !*ret ? -ENOMEM : 0;
+}
+
+/* Nothing counts as none. */
+static int copy_words(char **ret, const char *text)
+{
+    return copy_string(ret, text && *text ? text : NULL);
+}
+
+static int copy_strings(const struct run_options *options, struct run_spec *spec)
+{
+    if (copy_string(&spec->server_url, options->server_url) < 0 ||
+        copy_string(&spec->user_id, options->user_id) < 0 ||
+        copy_string(&spec->project_name, options->project_name) < 0 ||
+        copy_words(&spec->cflags, options->cflags) < 0 ||
+        copy_words(&spec->libs, options->libs) < 0) {
+        return -ENOMEM;
+    }
+    for (size_t i = 0; i < options->tags.count; i++) {
+        int r = strlist_add(&spec->tags, options->tags.items[i]);
+        if (r < 0) {
+            return r;
+        }
+    }
+    return 0;
+}
+
+static void close_filep(FILE **file)
+{
+    if (*file) {
+        (void)fclose(*file); /* only read from */
+    }
+}
+
+/* The absolute path of a file that has a certificate in it, or each connection would fail on it. */
+static int find_authorities(const char *name, char **ret, struct error *error)
+{
+    _cleanup_(close_filep) FILE *file = fopen(name, "re");
+    _cleanup_free_ char *path = file ? realpath(name, NULL) : NULL;
+    char line[128];
+    bool found = false;
+
+    if (!path) {
+        return error_set_errno(error, -errno, "cannot read --ca-file %s", name);
+    }
+    while (!found && fgets(line, sizeof line, file)) {
+        found = strncmp(line, "-----BEGIN ", 11) == 0 && strstr(line, "CERTIFICATE-----");
+    }
+    if (ferror(file)) {
+        return error_set_errno(error, -errno, "cannot read --ca-file %s", name);
+    }
+    if (!found) {
+        return error_set(error, -EINVAL, "--ca-file %s has no certificate in PEM form in it", name);
+    }
+    *ret = TAKE_PTR(path);
+    return 0;
+}
+
+int run_options_spec(const struct run_options *options, struct run_spec **ret, struct error *error)
+{
+    static const struct number_list one = {.values = {1}, .count = 1};
+    _cleanup_(run_spec_freep) struct run_spec *spec = NULL;
+    sd_id128_t id;
+
+    int r = run_spec_new(&spec);
+    if (r == 0) {
+        r = copy_strings(options, spec);
+    }
+    if (r < 0) {
+        return error_set_errno(error, r, "cannot describe the run");
+    }
+    r = sd_id128_randomize(&id);
+    if (r < 0) {
+        return error_set_errno(error, r, "cannot give the run an id");
+    }
+    (void)sd_id128_to_uuid_string(id, spec->run_id); /* can't fail with room for one */
+    spec->users = options->users.count > 0 ? options->users : one;
+    if (options->duration_usec == 0) {
+        spec->hits = options->hits.count > 0 ? options->hits : one;
+    }
+    spec->duration_usec = options->duration_usec;
+    spec->grace_usec = options->grace_usec;
+    spec->http_timeout_usec = options->timeout_usec;
+    spec->stack_size_bytes = options->stack_size_bytes;
+    spec->stall_timeout_usec = options->stall_timeout_usec;
+    spec->workers = options->workers;
+    spec->insecure = options->insecure;
+    r = options->ca_file ? find_authorities(options->ca_file, &spec->ca_file, error) : 0;
+    if (r < 0) {
+        return r;
+    }
+    if (fqn_is_url(options->fqn)) {
+        r = copy_string(&spec->url, options->fqn);
+    } else {
+        r = fqn_parse(options->fqn, &spec->fqn, error);
+    }
+    if (r < 0) {
+        return r == -ENOMEM ? error_set_errno(error, r, "cannot describe the run") : r;
+    }
+    *ret = TAKE_PTR(spec);
+    return 0;
+}

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* The home of sd_notify() and of passed sockets, for daemons. A manager that can't be told
+ * something is no reason to stop serving, so notifying has no result. */
+#include "base/daemon.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <systemd/sd-daemon.h>
+
+#include "base/clock.h"
+
+#define MAX_NOTIFICATION_BYTES 4096
+
+struct daemon_sockets {
+    char **names;
+    int *fds; /* -1: taken */
+    size_t count;
+};
+
+void daemon_notify(const char *format, ...)
+{
+    char text[MAX_NOTIFICATION_BYTES];
+    va_list arguments;
+    va_start(arguments, format);
+    (void)vsnprintf(text, sizeof text, format, arguments); /* cut is fine */
+    va_end(arguments);
+    (void)sd_notify(0, text); /* see above */
+}
+
+void daemon_notify_reloading(void)
+{
+    daemon_notify("RELOADING=1\nMONOTONIC_USEC=%" PRIu64, clock_monotonic_usec());
+}
+
+uint64_t daemon_watchdog_usec(void)
+{
+    uint64_t usec = 0;
+    return sd_watchdog_enabled(0, &usec) > 0 ? usec : 0;
+}
+
+int daemon_sockets_new(struct daemon_sockets **ret, struct error *error)
+{
+    _cleanup_(daemon_sockets_freep) struct daemon_sockets *sockets = calloc(1, sizeof *sockets);
+
+    if (!sockets) {
+        return error_set_errno(error, -ENOMEM, "cannot take sockets");
+    }
+    int n = sd_listen_fds_with_names(1, &sockets->names);
+    if (n < 0) {
+        return error_set_errno(error, n, "cannot take the sockets that were passed in");
+    }
+    if (n > DAEMON_MAX_SOCKETS) {
+        return error_set(error, -E2BIG, "%d sockets were passed in, of %d at most", n,
+                         DAEMON_MAX_SOCKETS);
+    }
+    sockets->fds = calloc((size_t)MAX(n, 1), sizeof *sockets->fds);
+    if (!sockets->fds) {
+        return error_set_errno(error, -ENOMEM, "cannot take sockets");
+    }
+    for (int i = 0; i < n; i++) {
+        sockets->fds[sockets->count++] = SD_LISTEN_FDS_START + i;
+    }
+    *ret = TAKE_PTR(sockets);
+    return 0;
+}
+
+struct daemon_sockets *daemon_sockets_free(struct daemon_sockets *sockets)
+{
+    if (sockets) {
+        for (size_t i = 0; i < sockets->count; i++) {
+            close_fd(sockets->fds[i]);
+        }
+        for (char **name = sockets->names; name && *name; name++) {
+            free(*name);
+        }
+        free(sockets->names);
+        free(sockets->fds);
+        free(sockets);
+    }
+    return NULL;
+}
+
+int daemon_sockets_take(struct daemon_sockets *sockets, const char *name)
+{
+    for (size_t i = 0; i < sockets->count; i++) {
+        if (sockets->fds[i] >= 0 && strcmp(sockets->names[i], name) == 0) {
+            return TAKE_FD(sockets->fds[i]);
+        }
+    }
+    return -1;
+}
+
+const char *daemon_sockets_rest(const struct daemon_sockets *sockets)
+{
+    for (size_t i = 0; i < sockets->count; i++) {
+        if (sockets->fds[i] >= 0) {
+            return sockets->names[i];
+        }
+    }
+    return NULL;
+}
