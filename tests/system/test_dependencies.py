@@ -24,6 +24,7 @@ LAYERS = {
     "lib/run": ["lib/base", "lib/metrics", "lib/wire", "lib/loop"],
     "lib/include/loads": [],
     "daemons/agent": LIBRARIES,
+    "daemons/broker": LIBRARIES,
     "daemons/echo-server": LIBRARIES,
     "daemons/worker": LIBRARIES + ["lib/include/loads"],
     "client/outputs": LIBRARIES,
@@ -35,10 +36,10 @@ LAYERS = {
     "tests/torture/modules": ["lib/include/loads"],
     "tests/torture": [],  # it is loaded into other programs
     "tests/bench": ["lib/include/loads"],  # what it compares with knows nothing of us
-    "tests/fuzz": LIBRARIES + ["daemons/worker", "client/remote", "client/runner", "client/shared"],
+    "tests/fuzz": LIBRARIES + ["daemons/broker", "daemons/worker", "client/remote", "client/runner", "client/shared"],
     "tests/target": ["lib/base"],
     "tests/unit": LIBRARIES
-    + ["lib/include/loads", "daemons/agent", "daemons/worker", "client/outputs",
+    + ["lib/include/loads", "daemons/agent", "daemons/broker", "daemons/worker", "client/outputs",
        "client/remote", "client/runner", "client/shared", "tests/target"],
     "tests/system": [],
     "tests/system/modules": ["lib/include/loads"],  # tests for loads-runner to run
@@ -65,7 +66,8 @@ FOREIGN = {
     "sanitizer/common_interface_defs.h": ["daemons/worker/annotate.h"],
     "sanitizer/lsan_interface.h": ["daemons/worker/annotate.h"],
     "systemd/sd-daemon.h": ["lib/base/daemon.c", "daemons/echo-server/main.c", "lib/loop/mq.c"],
-    "systemd/sd-id128.h": ["client/remote", "client/shared", "daemons/agent/main.c"],
+    "systemd/sd-id128.h": ["client/remote", "client/shared", "daemons/agent/main.c",
+                           "daemons/broker"],
     "systemd/sd-journal.h": ["lib/base/log.c"],
     "valgrind/memcheck.h": ["daemons/worker/annotate.h"],
     "zmq.h": ["lib/loop/mq.c"],

@@ -10,7 +10,7 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 ALIASES = {"--check-cluster"}  # other names of options, which --help leaves out
 PAGES = {"loads-runner": "docs/loads-runner.md"}
-MANUALS = {"loads-runner": 1, "loads-echo-server": 1, "loads-agent": 8}
+MANUALS = {"loads-runner": 1, "loads-echo-server": 1, "loads-broker": 8, "loads-agent": 8}
 HEADER = "lib/include/loads/loads.h"
 LONG = r"--[a-z][a-z-]+"
 
@@ -134,7 +134,7 @@ def test_man_page_is_whole(name):
     assert f".Nm {name}\n" in section(page, "NAME")
 
 
-@pytest.mark.parametrize("name", ["loads-agent"])
+@pytest.mark.parametrize("name", ["loads-broker", "loads-agent"])
 def test_man_page_has_the_keys_of_the_file(program, name):
     options, _ = offered(program, name)
     keys = re.findall(r"^\.It Cm ([a-z-]+)$", manual(f"{name}.conf.5"), re.MULTILINE)

@@ -65,6 +65,37 @@ static void test_adds_up(void **state _unused_)
     histogram_clear(&sample.series[0].latency);
 }
 
+/* Taken apart and added up again they are the same; without memory there is nothing. */
+static void test_as_an_interval(void **state _unused_)
+{
+    _cleanup_(totals_freep) struct totals *totals = NULL, *again = NULL;
+    struct interval *interval = NULL;
+    struct sample sample;
+    int r = -ENOMEM;
+
+    make_sample(&sample);
+    assert_int_equal(totals_new(&totals), 0);
+    assert_int_equal(totals_new(&again), 0);
+    assert_int_equal(totals_add(totals, &sample.interval), 0);
+    for (long n = 0; r < 0; n++) {
+        assert_null(interval);
+        allocation_fails_after = n;
+        r = totals_interval(totals, &interval);
+        allocation_fails_after = -1;
+        assert_true(r == 0 || r == -ENOMEM);
+    }
+    assert_int_equal(interval->n_series, 2);
+    assert_int_equal(totals_add(again, interval), 0);
+    assert_int_equal(again->hits, totals->hits);
+    assert_int_equal(again->request_errors, totals->request_errors);
+    assert_int_equal(again->series[3].latency.sum_usec, totals->series[3].latency.sum_usec);
+    assert_memory_equal(again->errors, totals->errors, sizeof totals->errors);
+    assert_memory_equal(again->counters, totals->counters, sizeof totals->counters);
+    assert_memory_equal(again->outcomes, totals->outcomes, sizeof totals->outcomes);
+    interval_free(interval);
+    histogram_clear(&sample.series[0].latency);
+}
+
 static void test_without_memory_nothing_changes(void **state _unused_)
 {
     _cleanup_(totals_freep) struct totals *totals = NULL;
@@ -93,6 +124,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_adds_up),
+        cmocka_unit_test(test_as_an_interval),
         cmocka_unit_test(test_without_memory_nothing_changes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

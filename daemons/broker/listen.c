@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Every socket has a name, which is that of its option and of its descriptors from systemd; what is
+ * passed in stands for the configured addresses. Until clients have keys, whoever reaches a tcp
+ * address can run code on every agent, so only this machine's are taken. */
+#include "listen.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "backend.h"
+#include "base/daemon.h"
+#include "probe.h"
+
+#define MAX_HOST_BYTES 256
+
+bool listen_is_exposed(const char *address)
+{
+    char host[MAX_HOST_BYTES];
+    struct in_addr v4;
+    const char *start = address + strlen("tcp://"), *end = strrchr(start, ':');
+    size_t size = end ? (size_t)(end - start) : strlen(start);
+
+    if (strncmp(address, "tcp://", 6) != 0) {
+        return false;
+    }
+    if (size >= sizeof host) {
+        return true;
+    }
+    memcpy(host, start, size);
+    host[size] = '\0';
+    if (strcmp(host, "localhost") == 0 || strcmp(host, "[::1]") == 0 || strcmp(host, "::1") == 0 ||
+        strcmp(host, "lo") == 0) {
+        return false;
+    }
+    return inet_pton(AF_INET, host, &v4) != 1 || (ntohl(v4.s_addr) >> 24) != 127;
+}
+
+static int check_exposure(const struct broker *broker, const char *address, struct error *error)
+{
+    if (!listen_is_exposed(address)) {
+        return 0;
+    }
+    if (!broker->options->allow_insecure) {
+        return error_set(error, -EPERM,
+                         "%s can be reached from other machines, and whoever reaches it can run "
+                         "code on every agent: say allow-insecure = yes if that is meant",
+                         address);
+    }
+    log_warning("%s can be reached from other machines, and whoever reaches it can run code on "
+                "every agent (allow-insecure)",
+                address);
+    return 0;
+}
+
+/* Of an ipc address. Who may connect is whoever may write to the socket. */
+static void make_directory(const char *address)
+{
+    _cleanup_free_ char *path = NULL;
+
+    if (strncmp(address, "ipc:///", 7) != 0) {
+        return;
+    }
+    path = strdup(address + strlen("ipc://"));
+    if (path) {
+        *strrchr(path, '/') = '\0';
+        (void)mkdir(path, 0750); /* the bind will say what is wrong */
+    }
+}
+
+/* Another broker is probably there: who? */
+static int describe_rival(const struct broker *broker, struct error *error)
+{
+    uint64_t pid;
+    struct error ignored;
+
+    if (probe_broker(&broker->options->frontend, &pid, &ignored) == 1) {
+        return error_set(error, -EADDRINUSE, "a broker runs there already, its pid is %" PRIu64,
+                         pid);
+    }
+    return error->code;
+}
+
+static int bind_address(struct broker *broker, struct mq_socket *socket, const char *address,
+                        struct error *error)
+{
+    int r = check_exposure(broker, address, error);
+
+    if (r < 0) {
+        return r;
+    }
+    make_directory(address);
+    r = mq_socket_bind(socket, address, error);
+    return r == -EADDRINUSE ? describe_rival(broker, error) : r;
+}
+
+/* 1: there were some; 0: there is none. */
+static int take_passed(struct mq_socket *socket, struct daemon_sockets *passed, const char *name,
+                       struct error *error)
+{
+    int taken = 0, fd;
+
+    while ((fd = daemon_sockets_take(passed, name)) >= 0) {
+        int r = mq_socket_bind_fd(socket, &fd, error);
+        if (r < 0) {
+            close_fd(fd);
+            return error_prefix(error, r, "%s", name);
+        }
+        taken = 1;
+    }
+    return taken;
+}
+
+static int listen_as(struct broker *broker, enum mq_type type, const char *name,
+                     const struct strlist *addresses, size_t max_message_bytes,
+                     void (*received)(struct mq_socket *socket, const struct mq_message *message,
+                                      void *context),
+                     struct daemon_sockets *passed, struct mq_socket **ret, struct error *error)
+{
+    struct mq_socket_options options = {.type = type,
+                                        .max_message_bytes = max_message_bytes,
+                                        .high_water = 10000,
+                                        .linger_msec = 1000,
+                                        .received = received,
+                                        .context = broker};
+    _cleanup_(mq_socket_freep) struct mq_socket *socket = NULL;
+
+    int r = mq_socket_new(&socket, broker->mq, &options, error);
+    if (r == 0) {
+        r = take_passed(socket, passed, name, error);
+    }
+    for (size_t i = 0; r == 0 && i < addresses->count; i++) {
+        r = bind_address(broker, socket, addresses->items[i], error);
+    }
+    if (r < 0) {
+        return r;
+    }
+    *ret = TAKE_PTR(socket);
+    return 0;
+}
+
+int listen_all(struct broker *broker, struct error *error)
+{
+    const struct broker_options *options = broker->options;
+    _cleanup_(daemon_sockets_freep) struct daemon_sockets *passed = NULL;
+    struct mq_socket *frontend = NULL;
+    size_t upload = (size_t)options->max_upload_bytes / 3 * 4 + ((size_t)1 << 20);
+
+    int r = daemon_sockets_new(&passed, error);
+    if (r == 0) {
+        r = listen_as(broker, MQ_ROUTER, "frontend", &options->frontend, upload, frontend_received,
+                      passed, &frontend, error);
+    }
+    if (r < 0) {
+        return r;
+    }
+    frontend_set_socket(broker->frontend, frontend);
+    r = listen_as(broker, MQ_ROUTER, "backend", &options->backend, AGENT_MAX_CONTROL_BYTES,
+                  backend_received, passed, &broker->backend, error);
+    if (r == 0) {
+        r = listen_as(broker, MQ_ROUTER, "receiver", &options->receiver, AGENT_MAX_RESULTS_BYTES,
+                      receiver_received, passed, &broker->receiver, error);
+    }
+    if (r == 0) {
+        r = listen_as(broker, MQ_XPUB, "publisher", &options->publisher, 0, NULL, passed,
+                      &broker->publisher, error);
+    }
+    if (r == 0 && daemon_sockets_rest(passed)) {
+        r = error_set(error, -EINVAL, "a socket called '%s' was passed in, which no socket is",
+                      daemon_sockets_rest(passed));
+    }
+    return r;
+}

@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* loads-broker: options, wiring, signals. What it does about runs is in conduct.c and what stands
+ * beside it; who talks to it, in frontend.c and backend.c. */
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "base/daemon.h"
+#include "broker.h"
+#include "conduct.h"
+#include "listen.h"
+#include "probe.h"
+
+#define EXIT_USAGE 2
+#define TICK_SEC   0.25
+
+struct program {
+    struct broker broker;
+    struct broker_options options;
+    int argc;
+    char **argv;
+    ev_signal signals[3];
+    ev_timer tick, watchdog;
+};
+
+/* ---- events ---------------------------------------------------------------------------------- */
+
+static bool same_list(const struct strlist *a, const struct strlist *b)
+{
+    bool same = a->count == b->count;
+
+    for (size_t i = 0; same && i < a->count; i++) {
+        same = strcmp(a->items[i], b->items[i]) == 0;
+    }
+    return same;
+}
+
+/* Takes what can be changed while it runs, and says what can't. */
+static void adopt(struct broker_options *now, struct broker_options *next)
+{
+    for (size_t i = 0; i < BROKER_SOCKETS; i++) {
+        const char *name = broker_socket_names[i];
+        if (!same_list(broker_options_addresses(now, name), broker_options_addresses(next, name))) {
+            log_notice("%s has changed: that takes effect when the broker is restarted", name);
+        }
+    }
+    if (strcmp(now->database, next->database) != 0) {
+        log_notice("database has changed: that takes effect when the broker is restarted");
+    }
+    now->max_upload_bytes = next->max_upload_bytes;
+    now->log_level = next->log_level;
+    log_open("loads-broker", now->log_level);
+}
+
+static void reload(struct program *program)
+{
+    struct broker_options next;
+    struct error error = {0};
+
+    daemon_notify_reloading();
+    if (broker_options_parse(program->argc, program->argv, &next, &error) < 0) {
+        log_error("the configuration stays as it was: %s", error.text);
+    } else {
+        adopt(&program->options, &next);
+        log_info("the configuration was read again");
+    }
+    broker_options_clear(&next);
+    daemon_notify("READY=1");
+}
+
+static void on_signal(struct ev_loop *loop, ev_signal *watcher, int events _unused_)
+{
+    struct program *program = watcher->data;
+
+    if (watcher->signum == SIGHUP) {
+        reload(program);
+        return;
+    }
+    daemon_notify("STOPPING=1");
+    program->broker.ending = true;
+    ev_break(loop, EVBREAK_ALL);
+}
+
+static void on_tick(struct ev_loop *loop _unused_, ev_timer *timer, int events _unused_)
+{
+    struct program *program = timer->data;
+
+    conduct_tick(&program->broker);
+    frontend_tick(program->broker.frontend);
+}
+
+static void on_watchdog(struct ev_loop *loop _unused_, ev_timer *timer _unused_,
+                        int events _unused_)
+{
+    daemon_notify("WATCHDOG=1");
+}
+
+static void on_up(void *context _unused_)
+{
+}
+
+static void on_down(const char *reason, void *context _unused_)
+{
+    log_warning("the database is away: %s", reason);
+}
+
+/* ---- setting up ------------------------------------------------------------------------------ */
+
+static void start_watchers(struct program *program)
+{
+    static const int numbers[] = {SIGTERM, SIGINT, SIGHUP};
+    struct ev_loop *loop = program->broker.loop;
+    uint64_t watchdog_usec = daemon_watchdog_usec();
+
+    for (size_t i = 0; i < ELEMENTSOF(numbers); i++) {
+        ev_signal_init(&program->signals[i], on_signal, numbers[i]);
+        program->signals[i].data = program;
+        ev_signal_start(loop, &program->signals[i]);
+    }
+    (void)signal(SIGPIPE, SIG_IGN); /* who went away is seen where it is written to */
+    ev_timer_init(&program->tick, on_tick, TICK_SEC, TICK_SEC);
+    program->tick.data = program;
+    ev_timer_start(loop, &program->tick);
+    ev_timer_init(&program->watchdog, on_watchdog, 0, (double)watchdog_usec / 2e6);
+    if (watchdog_usec > 0) {
+        ev_timer_start(loop, &program->watchdog);
+    }
+}
+
+/* Each client and agent takes a descriptor: use all that we may. */
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &limit); /* then what there is has to do */
+    }
+}
+
+/* What libev can't go on without it can only tell here: it would abort. */
+static void on_loop_error(const char *what)
+{
+    log_error("%s: %s", what, strerror(errno));
+    _exit(EXIT_FAILURE);
+}
+
+static int make_store(struct program *program, struct error *error)
+{
+    struct store_options options = {.database = program->options.database,
+                                    .callbacks = {on_up, on_down, program}};
+    int r = store_new(&program->broker.store, program->broker.loop, &options, error);
+
+    if (r == 0 && !store_keeps(program->broker.store)) {
+        log_notice("database = none: results are not stored, and gone with this process");
+    }
+    return r;
+}
+
+static int set_up(struct program *program, struct error *error)
+{
+    struct broker *broker = &program->broker;
+
+    ev_set_syserr_cb(on_loop_error);
+    raise_descriptor_limit();
+    broker->options = &program->options;
+    broker->loop = ev_loop_new(EVFLAG_AUTO);
+    int r = broker->loop ? mq_new(&broker->mq, broker->loop) : -ENOMEM;
+    if (r == 0) {
+        r = registry_new(&broker->registry);
+    }
+    if (r == 0) {
+        r = runs_new(&broker->runs, RUNS_MAX_OVER);
+    }
+    if (r == 0) {
+        r = frontend_new(&broker->frontend, broker);
+    }
+    if (r < 0) {
+        return error_set_errno(error, r, "cannot start");
+    }
+    r = make_store(program, error);
+    if (r < 0) {
+        return r;
+    }
+    broker->started_usec = broker->loaded_usec = clock_monotonic_usec();
+    broker->loaded = true;
+    r = listen_all(broker, error);
+    if (r == 0) {
+        start_watchers(program);
+    }
+    return r;
+}
+
+static void release(struct broker *broker)
+{
+    frontend_free(broker->frontend);
+    mq_socket_free(broker->backend);
+    mq_socket_free(broker->receiver);
+    mq_socket_free(broker->publisher);
+    store_free(broker->store);
+    runs_free(broker->runs);
+    registry_free(broker->registry);
+    mq_free(broker->mq);
+    if (broker->loop) {
+        ev_loop_destroy(broker->loop);
+    }
+}
+
+static int run(struct program *program)
+{
+    struct error error = {0};
+
+    if (set_up(program, &error) < 0) {
+        log_error("%s", error.text);
+        return EXIT_FAILURE;
+    }
+    const char *address = mq_socket_endpoint(frontend_socket(program->broker.frontend), 0);
+    log_info("clients are awaited at %s", address);
+    daemon_notify("READY=1\nSTATUS=clients are awaited at %s", address);
+    ev_run(program->broker.loop, 0);
+    log_info("ending");
+    return EXIT_SUCCESS;
+}
+
+/* --check */
+static int check(const struct broker_options *options)
+{
+    struct error error = {0};
+    uint64_t pid;
+    int r = probe_broker(&options->frontend, &pid, &error);
+
+    if (r == 1) {
+        (void)printf("a broker runs there, its pid is %" PRIu64 "\n", pid);
+        return EXIT_SUCCESS;
+    }
+    log_error("%s", r < 0 ? error.text : "no broker answers there");
+    return EXIT_FAILURE;
+}
+
+int main(int argc, char *argv[])
+{
+    struct program program = {.argc = argc, .argv = argv};
+    struct error error = {0};
+    int status = EXIT_SUCCESS;
+
+    log_open("loads-broker", LOG_INFO);
+    if (broker_options_parse(argc, argv, &program.options, &error) < 0) {
+        log_error("%s", error.text);
+        status = EXIT_USAGE;
+    } else if (program.options.help) {
+        conf_print_help(&broker_table, stdout);
+    } else if (program.options.version) {
+        (void)puts("loads-broker " LOADS_VERSION);
+    } else if (program.options.check) {
+        status = check(&program.options);
+    } else {
+        log_open("loads-broker", program.options.log_level);
+        status = run(&program);
+        release(&program.broker);
+    }
+    broker_options_clear(&program.options);
+    return fflush(stdout) == 0 ? status : EXIT_FAILURE;
+}

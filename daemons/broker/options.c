@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* One table says what loads-broker understands; --help, the configuration file and the manual
+ * follow it. The environment has no say: LOADS_AGENTS and the like are meant for loads-runner. */
+#include "options.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <syslog.h>
+
+#include "base/parse.h"
+#include "run/addresses.h"
+
+#define DEFAULT_DATABASE "none"
+
+#define SOCKETS "Where it listens"
+#define RUNS    "Runs and results"
+#define OTHER   "Other"
+
+static const struct level {
+    const char *word;
+    int level;
+} levels[] = {
+    {"error", LOG_ERR}, {"warning", LOG_WARNING}, {"notice", LOG_NOTICE},
+    {"info", LOG_INFO}, {"debug", LOG_DEBUG},
+};
+
+static int parse_level(const char *text, void *field, struct error *error)
+{
+    for (size_t i = 0; i < ELEMENTSOF(levels); i++) {
+        if (strcmp(levels[i].word, text) == 0) {
+            *(int *)field = levels[i].level;
+            return 0;
+        }
+    }
+    return error_set(error, -EINVAL, "'%.60s' is not error, warning, notice, info or debug", text);
+}
+
+static int parse_max_upload(const char *text, void *field, struct error *error)
+{
+    uint64_t bytes;
+    int r = parse_size(text, &bytes, error);
+
+    if (r == 0 && (bytes < 1024 || bytes > MAX_UPLOAD_BYTES)) {
+        r = error_set(error, -EINVAL, "'%s' is not between 1K and 1G", text);
+    }
+    if (r == 0) {
+        *(uint64_t *)field = bytes;
+    }
+    return r;
+}
+
+static int check_address(const char *text, void *field _unused_, struct error *error)
+{
+    if (strncmp(text, "tcp://", 6) != 0 && strncmp(text, "ipc://", 6) != 0) {
+        return error_set(error, -EINVAL, "'%.200s' does not begin with tcp:// or ipc://", text);
+    }
+    return 0;
+}
+
+static int check_some(const char *text, void *field _unused_, struct error *error)
+{
+    return *text ? 0 : error_set(error, -EINVAL, "is empty");
+}
+
+#define FIELD(field_) .offset = offsetof(struct broker_options, field_)
+
+/* An option is read as a row: */
+/* clang-format off */
+static const struct conf_option rows[] = {
+    {.name = "frontend", .kind = CONF_LIST, FIELD(frontend), .metavar = "ADDRESS",
+     .parse = check_address, .where = CONF_FILE, .group = SOCKETS,
+     .help = "For clients; may be repeated, as the three below (default "
+             "ipc://DIRECTORY/frontend.sock)."},
+    {.name = "backend", .kind = CONF_LIST, FIELD(backend), .metavar = "ADDRESS",
+     .parse = check_address, .where = CONF_FILE, .group = SOCKETS,
+     .help = "For agents: what they are to do (default ipc://DIRECTORY/backend.sock)."},
+    {.name = "receiver", .kind = CONF_LIST, FIELD(receiver), .metavar = "ADDRESS",
+     .parse = check_address, .where = CONF_FILE, .group = SOCKETS,
+     .help = "For agents: results (default ipc://DIRECTORY/receiver.sock)."},
+    {.name = "publisher", .kind = CONF_LIST, FIELD(publisher), .metavar = "ADDRESS",
+     .parse = check_address, .where = CONF_FILE, .group = SOCKETS,
+     .help = "For clients that watch runs (default ipc://DIRECTORY/publisher.sock)."},
+    {.name = "allow-insecure", .kind = CONF_FLAG, FIELD(allow_insecure), .where = CONF_FILE,
+     .group = SOCKETS,
+     .help = "Listen on tcp addresses beyond loopback although nobody is authenticated: whoever "
+             "reaches them can run code on every agent."},
+
+    {.name = "database", .kind = CONF_STRING, FIELD(database), .metavar = "CONNINFO",
+     .parse = check_some, .where = CONF_FILE, .group = RUNS,
+     .help = "Where results are stored; so far only none (the default): the broker has them in "
+             "memory."},
+    {.name = "max-upload", .kind = CONF_VALUE, FIELD(max_upload_bytes), .metavar = "SIZE",
+     .parse = parse_max_upload, .where = CONF_FILE, .group = RUNS,
+     .help = "Of the files of a run (default 64M)."},
+
+    {.name = "config", .kind = CONF_STRING, FIELD(config), .metavar = "FILE",
+     .where = CONF_NAMES_FILE, .group = OTHER,
+     .help = "Read options from the section [broker] of this file, and of those in FILE.d, instead "
+             "of " BROKER_FILE "."},
+    {.name = "check", .kind = CONF_FLAG, FIELD(check), .group = OTHER,
+     .help = "Say whether a broker answers at the frontend's addresses, and exit."},
+    {.name = "log-level", .kind = CONF_VALUE, FIELD(log_level), .metavar = "LEVEL",
+     .parse = parse_level, .where = CONF_FILE, .group = OTHER,
+     .help = "What is logged: error, warning, notice, info or debug (default info)."},
+    {.name = "help", .letters = "h", .kind = CONF_FLAG, FIELD(help), .where = CONF_ALONE,
+     .group = OTHER, .help = "Show this help and exit."},
+    {.name = "version", .kind = CONF_FLAG, FIELD(version), .where = CONF_ALONE, .group = OTHER,
+     .help = "Show the version and exit."},
+};
+/* clang-format on */
+
+const struct conf_table broker_table = {
+    .program = "loads-broker",
+    .usage = "[OPTION...]",
+    .summary = "Routes load tests to agents, gathers what they count and shows it to who watches. "
+               "DIRECTORY is /run/loads for a system service, else "
+               "$XDG_RUNTIME_DIR/loads.",
+    .section = "broker",
+    .file = BROKER_FILE,
+    .directory = true,
+    .options = rows,
+    .count = ELEMENTSOF(rows),
+};
+
+const char *const broker_socket_names[BROKER_SOCKETS] = {"frontend", "backend", "receiver",
+                                                         "publisher"};
+
+struct strlist *broker_options_addresses(struct broker_options *options, const char *name)
+{
+    struct strlist *const lists[BROKER_SOCKETS] = {&options->frontend, &options->backend,
+                                                   &options->receiver, &options->publisher};
+
+    for (size_t i = 0; i < BROKER_SOCKETS; i++) {
+        if (strcmp(broker_socket_names[i], name) == 0) {
+            return lists[i];
+        }
+    }
+    return NULL;
+}
+
+static int set_default_addresses(struct broker_options *options, struct error *error)
+{
+    for (size_t i = 0; i < BROKER_SOCKETS; i++) {
+        const char *name = broker_socket_names[i];
+        struct strlist *list = broker_options_addresses(options, name);
+        _cleanup_free_ char *address = NULL;
+        if (list->count > 0) {
+            continue;
+        }
+        int r = addresses_socket(name, &address, error);
+        if (r < 0) {
+            return r;
+        }
+        r = strlist_add(list, address);
+        if (r < 0) {
+            return error_set_errno(error, r, "%s", name);
+        }
+    }
+    return 0;
+}
+
+int broker_options_parse(int argc, char *const argv[], struct broker_options *ret,
+                         struct error *error)
+{
+    *ret = (struct broker_options){.max_upload_bytes = DEFAULT_MAX_UPLOAD, .log_level = LOG_INFO};
+    int r = conf_parse(&broker_table, argc, argv, ret, error);
+    if (r < 0 || ret->help || ret->version) {
+        return r;
+    }
+    if (!ret->database) {
+        ret->database = strdup(DEFAULT_DATABASE);
+        if (!ret->database) {
+            return error_set_errno(error, -ENOMEM, "database");
+        }
+    }
+    return set_default_addresses(ret, error);
+}
+
+void broker_options_clear(struct broker_options *options)
+{
+    conf_clear(&broker_table, options);
+}
+
+static int list_text(const struct strlist *list, char **ret)
+{
+    size_t size = 1;
+    for (size_t i = 0; i < list->count; i++) {
+        size += strlen(list->items[i]) + 1;
+    }
+    char *text = calloc(1, size), *end = text;
+    if (!text) {
+        return -ENOMEM;
+    }
+    for (size_t i = 0; i < list->count; i++) {
+        end += sprintf(end, i > 0 ? "\n%s" : "%s", list->items[i]);
+    }
+    *ret = text;
+    return 0;
+}
+
+static const char *level_word(int level)
+{
+    for (size_t i = 0; i < ELEMENTSOF(levels); i++) {
+        if (levels[i].level == level) {
+            return levels[i].word;
+        }
+    }
+    return "";
+}
+
+int broker_option_text(const struct broker_options *options, const struct conf_option *option,
+                       char **ret)
+{
+    const void *field = (const char *)options + option->offset;
+    char number[32];
+    const char *text = "";
+
+    switch (option->kind) {
+    case CONF_LIST:
+        return list_text(field, ret);
+    case CONF_STRING:
+        text = *(char *const *)field ? *(char *const *)field : "";
+        break;
+    case CONF_FLAG:
+        text = *(const bool *)field ? "yes" : "no";
+        break;
+    case CONF_VALUE:
+        if (field == &options->log_level) {
+            text = level_word(options->log_level);
+        } else {
+            (void)snprintf(number, sizeof number, "%" PRIu64, *(const uint64_t *)field);
+            text = number;
+        }
+        break;
+    }
+    *ret = strdup(text);
+    return *ret ? 0 : -ENOMEM;
+}

@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Everything is packed with jansson's own functions, which take NULL for what could not be made, so
+ * that only the end is looked at. */
+#include "report.h"
+
+#include <string.h>
+
+#include "base/base64.h"
+#include "base/clock.h"
+#include "metrics/summary.h"
+#include "run/cycles.h"
+
+static json_t *date(uint64_t usec)
+{
+    char text[CLOCK_TEXT_BYTES];
+    return usec > 0 ? json_string(clock_format_iso(usec, text)) : NULL;
+}
+
+/* Sets what is known; NULL, since it isn't, leaves the key out. */
+static void set_known(json_t *object, const char *key, json_t *value)
+{
+    if (value) {
+        (void)json_object_set_new(object, key, value); /* the whole is looked at, not this */
+    }
+}
+
+/* ---- runs ---- */
+
+static json_t *agent_ids(const struct report *report, bool lost_only)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; list && i < report->n_sources; i++) {
+        if (!lost_only || report->sources[i].lost_usec > 0) {
+            (void)json_array_append_new(list, json_string(report->sources[i].agent_id));
+        }
+    }
+    return list;
+}
+
+static json_t *spec_of(const struct report *report)
+{
+    json_t *spec = NULL;
+    const char *text = report->row->spec;
+
+    return text && wire_json_load_any(text, strlen(text), &spec, NULL) == 0 ? spec : NULL;
+}
+
+json_t *report_run(const struct report *report, bool full)
+{
+    const struct store_run *row = report->row;
+    json_auto_t *spec = spec_of(report);
+    json_t *run = json_pack("{ss ss ss ss* ss*}", "run_id", row->run_id, "name", row->name, "state",
+                            row->state, "outcome", row->outcome, "trouble", row->trouble);
+
+    if (!run) {
+        return NULL;
+    }
+    set_known(run, "submitted", date(row->submitted_usec));
+    set_known(run, "started", date(row->started_usec));
+    set_known(run, "finished", date(row->finished_usec));
+    set_known(run, "agents", agent_ids(report, false));
+    set_known(run, "lost", agent_ids(report, true));
+    set_known(run, "project", json_incref(json_object_get(spec, "project_name")));
+    set_known(run, "user_id", json_incref(json_object_get(spec, "user_id")));
+    if (full) {
+        set_known(run, "on_agent_loss", json_string(row->abort_on_loss ? "abort" : "continue"));
+        set_known(run, "save_hits", json_boolean(row->save_hits));
+        set_known(run, "spec", json_incref(spec));
+    }
+    return run;
+}
+
+/* ---- what was counted ---- */
+
+static json_t *names_of(struct results *results)
+{
+    json_t *list = json_array();
+    struct names *names = results ? results_names(results) : NULL;
+
+    for (unsigned kind = 0; names && list && kind < NAME_KINDS; kind++) {
+        for (unsigned id = 1; id < names_count(names, kind); id++) {
+            (void)json_array_append_new(
+                list, json_pack("[i i s]", (int)kind, (int)id, names_text(names, kind, id)));
+        }
+    }
+    return list;
+}
+
+static json_t *overflows_of(struct results *results)
+{
+    uint64_t overflows[NAME_KINDS] = {0};
+    json_t *list = json_array();
+
+    if (results) {
+        results_overflows(results, overflows);
+    }
+    for (unsigned kind = 0; list && kind < NAME_KINDS; kind++) {
+        (void)json_array_append_new(list, json_integer((json_int_t)overflows[kind]));
+    }
+    return list;
+}
+
+static json_t *totals_of(struct results *results)
+{
+    struct interval none = {.seconds = 1};
+    _cleanup_(interval_freep) struct interval *all = NULL;
+    _cleanup_free_ uint8_t *bytes = NULL;
+    _cleanup_free_ char *text = NULL;
+    size_t size;
+
+    if (results && totals_interval(results_totals(results), &all) < 0) {
+        return NULL;
+    }
+    return interval_encode(all ? all : &none, &bytes, &size) == 0 &&
+                   base64_encode(bytes, size, &text) == 0
+               ? json_string(text)
+               : NULL;
+}
+
+json_t *report_snapshot(const struct report *report)
+{
+    return json_pack("{so sI sI so so so}", "run", report_run(report, true), "number",
+                     (json_int_t)report->number, "active_usec",
+                     (json_int_t)report->row->active_usec, "names", names_of(report->results),
+                     "overflows", overflows_of(report->results), "totals",
+                     totals_of(report->results));
+}
+
+/* Adds to a count by name; what is 0 is left out unless `always`. */
+static void add(json_t *counts, const char *name, int64_t count, bool always)
+{
+    json_int_t before = json_integer_value(json_object_get(counts, name));
+
+    if (count != 0 || always) {
+        (void)json_object_set_new(counts, name, json_integer(interval_add_counts(before, count)));
+    }
+}
+
+json_t *report_counts(const struct report *report)
+{
+    static const struct totals nothing;
+    const struct totals *totals = report->results ? results_totals(report->results) : &nothing;
+    struct names *names = report->results ? results_names(report->results) : NULL;
+    json_t *counts = json_object();
+    uint64_t outcomes[OUTCOMES], iterations = 0;
+
+    for (unsigned i = 0; i < OUTCOMES; i++) {
+        outcomes[i] = totals_outcome(totals, i);
+        iterations += outcomes[i];
+    }
+    add(counts, "add_hit", (int64_t)totals->hits, true);
+    add(counts, "startTest", (int64_t)iterations, true);
+    add(counts, "stopTest", (int64_t)iterations, true);
+    add(counts, "addSuccess", (int64_t)outcomes[OUTCOME_SUCCESS], true);
+    add(counts, "addFailure", (int64_t)outcomes[OUTCOME_FAILURE], true);
+    add(counts, "addError", (int64_t)outcomes[OUTCOME_ERROR], true);
+    add(counts, "request_error", (int64_t)totals->request_errors, false);
+    add(counts, "interrupted", (int64_t)outcomes[OUTCOME_INTERRUPTED], false);
+    for (unsigned id = 0; names && id < names_count(names, NAME_COUNTER); id++) {
+        const char *name = names_text(names, NAME_COUNTER, id);
+        name = strcmp(name, COUNTER_SOCKETS_OPENED) == 0   ? "socket_open"
+               : strcmp(name, COUNTER_SOCKETS_CLOSED) == 0 ? "socket_close"
+                                                           : name;
+        add(counts, name, totals->counters[id], false);
+    }
+    return counts;
+}
+
+json_t *report_urls(const struct report *report)
+{
+    struct names *names = report->results ? results_names(report->results) : NULL;
+    json_t *urls = json_object();
+    char buffer[NAME_MAX_BYTES + 1];
+
+    for (unsigned id = 0; names && id < names_count(names, NAME_SERIES); id++) {
+        struct series_key key;
+        series_key_parse(names_text(names, NAME_SERIES, id), buffer, &key);
+        add(urls, key.name, (int64_t)results_totals(report->results)->series[id].latency.count,
+            false);
+    }
+    return urls;
+}
+
+json_t *report_metadata(const struct report *report)
+{
+    const struct store_run *row = report->row;
+    json_t *metadata =
+        json_pack("{ss sb so*}", "run_id", row->run_id, "active",
+                  (int)!run_state_is_over(run_state_of(row->state)), "options", spec_of(report));
+
+    if (metadata) {
+        set_known(metadata, "started", date(row->started_usec));
+        set_known(metadata, "ended", date(row->finished_usec));
+    }
+    return metadata;
+}
+
+/* ---- how far it is ---- */
+
+static unsigned current_cycle(const struct run *run)
+{
+    return run->begun > 0 ? run->begun - 1 : 0;
+}
+
+static double done_of(const struct run *run, uint64_t active_usec, uint64_t iterations)
+{
+    double total = run->spec->duration_usec > 0
+                       ? (double)run->spec->duration_usec * run->cycles
+                       : (double)cycles_iterations(run->spec) * run->n_agents;
+    double done = run->spec->duration_usec > 0 ? (double)active_usec : (double)iterations;
+
+    return total > 0 ? MIN(done / total, 1.0) : 0;
+}
+
+static json_t *lost_of(const struct run *run)
+{
+    json_t *list = json_array();
+
+    for (unsigned i = 0; list && i < run->n_members; i++) {
+        if (run->members[i].lost) {
+            (void)json_array_append_new(list, json_string(run->members[i].agent_id));
+        }
+    }
+    return list;
+}
+
+json_t *report_live(const struct run *run, uint64_t now_usec)
+{
+    static const struct totals nothing;
+    const struct totals *totals = run->results ? results_totals(run->results) : &nothing;
+    uint64_t active_usec = run_active_usec(run, now_usec), outcomes[OUTCOMES], iterations = 0;
+    unsigned users = cycles_at(run->spec, current_cycle(run)).users * run->n_agents;
+
+    for (unsigned i = 0; i < OUTCOMES; i++) {
+        outcomes[i] = totals_outcome(totals, i);
+        iterations += outcomes[i];
+    }
+    return json_pack(
+        "{ss ss sI ss si si sI sI sf sI sI sI sI sI sI si so}", "data_type", "live", "run_id",
+        run->run_id, "number", (json_int_t)run->number, "state", run_state_word(run->state),
+        "cycle", (int)current_cycle(run), "cycles", (int)run->cycles, "users", (json_int_t)users,
+        "elapsed_usec", (json_int_t)active_usec, "done", done_of(run, active_usec, iterations),
+        "hits", (json_int_t)totals->hits, "request_errors", (json_int_t)totals->request_errors,
+        "successes", (json_int_t)outcomes[OUTCOME_SUCCESS], "failures",
+        (json_int_t)outcomes[OUTCOME_FAILURE], "errors", (json_int_t)outcomes[OUTCOME_ERROR],
+        "interrupted", (json_int_t)outcomes[OUTCOME_INTERRUPTED], "agents", (int)run->n_agents,
+        "lost", lost_of(run));
+}
+
+json_t *report_agent(const struct agent *agent)
+{
+    return json_pack("{ss sI ss ss ss ss*}", "agent_id", agent->agent_id, "pid",
+                     (json_int_t)agent->pid, "hostname", agent->hostname, "version", agent->version,
+                     "state", agent_state(agent), "run_id",
+                     agent->run_id[0] ? agent->run_id : NULL);
+}

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* What the agents of one run have counted: names and totals with numbers of the run, and the
+ * intervals that are still to be stored.
+ *
+ * Each agent of a run is a source. Its messages are numbered from 1 without gaps; each is taken
+ * once, in order. Totals have all that was taken, so that with each batch of intervals the totals
+ * that include it are stored. */
+#ifndef LOADS_BROKER_RESULTS_H
+#define LOADS_BROKER_RESULTS_H
+
+#include <stdbool.h>
+
+#include "metrics/names.h"
+#include "metrics/totals.h"
+#include "store.h"
+#include "wire/agent_message.h"
+
+#define RESULTS_MAX_PENDING_BYTES ((size_t)64 << 20) /* as they came; beyond it none is taken */
+#define RESULTS_MAX_PENDING       100000             /* messages */
+
+struct results;
+
+int results_new(struct results **ret, unsigned sources) _must_check_;
+struct results *results_free(struct results *results);
+DEFINE_CLEANUP(struct results, results_free)
+
+struct names *results_names(struct results *results);
+struct totals *results_totals(struct results *results);
+
+/* What had no room for its name, by kind: here or at the sources. */
+void results_overflows(const struct results *results, uint64_t overflows[static NAME_KINDS]);
+
+/* ---- taking ---- */
+
+enum results_verdict {
+    RESULTS_TAKEN,
+    RESULTS_KNOWN,    /* it was taken before */
+    RESULTS_EXPECTED, /* another comes first: results_expected() */
+    RESULTS_FULL,     /* there is no room now; it must be sent again */
+    RESULTS_REJECTED, /* it makes no sense; its number counts as taken, nothing in it does */
+};
+
+/* One AGENT_RESULTS of source `number` and its payload. `error` gets a text with RESULTS_REJECTED.
+ * Names are learnt in any case. -ENOMEM is RESULTS_FULL. */
+enum results_verdict results_take(struct results *results, unsigned number,
+                                  const struct agent_message *message, const void *payload,
+                                  size_t size, struct error *error);
+
+/* The number of the next message. */
+uint64_t results_expected(const struct results *results, unsigned source);
+
+/* How many messages of a source were rejected. */
+uint64_t results_rejected(const struct results *results, unsigned source);
+
+/* ---- storing ---- */
+
+/* Whether there is something to store, and room for more. */
+bool results_are_pending(const struct results *results);
+bool results_have_room(const struct results *results);
+
+/* Gives what is pending to the store, as one batch. 0: done() will be called, and then
+ * results_stored() is to be. -errno: nothing has changed. It is cheapest to wait with it while
+ * another batch is with the store. */
+int results_store(struct results *results, struct store *store, const char *run_id,
+                  uint64_t started_usec, store_done *done, void *context) _must_check_;
+
+bool results_are_being_stored(const struct results *results);
+
+/* The oldest batch that is with the store is stored, or will never be. */
+void results_stored(struct results *results);
+
+/* The last number of a source that is stored. */
+uint64_t results_stored_seq(const struct results *results, unsigned source);
+
+/* Totals and names of a run that is read back, and where its sources are. */
+int results_restore(struct results *results, const struct store_record *record) _must_check_;
+
+#endif
