@@ -131,9 +131,11 @@ void conduct_lose(struct broker *broker, struct run *run, struct member *member,
 
 static void lose_silent(struct broker *broker)
 {
+    uint64_t now_usec = clock_monotonic_usec();
     struct agent *agent;
 
-    while ((agent = registry_next_silent(broker->registry, clock_monotonic_usec()))) {
+    registry_look(broker->registry, now_usec);
+    while ((agent = registry_next_silent(broker->registry, now_usec))) {
         struct run *run = agent->run_id[0] ? runs_find(broker->runs, agent->run_id) : NULL;
         struct member *member = run ? run_member(run, agent->agent_id, agent->incarnation) : NULL;
         broker_log(LOG_WARNING, run ? run->run_id : NULL, agent->agent_id,

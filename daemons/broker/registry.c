@@ -12,6 +12,7 @@
 #include "base/strmap.h"
 
 struct registry {
+    uint64_t looked_usec;  /* when we last looked who is silent; 0: never */
     struct agent **agents; /* by id */
     size_t count, room;
     struct strmap *by_identity;
@@ -218,6 +219,16 @@ void registry_remove(struct registry *registry, struct agent *agent)
     registry->count--;
     (void)strmap_remove(registry->by_identity, agent->identity, agent->identity_size);
     agent_free(agent);
+}
+
+void registry_look(struct registry *registry, uint64_t now_usec)
+{
+    uint64_t gap_usec = registry->looked_usec > 0 ? now_usec - registry->looked_usec : 0;
+
+    for (size_t i = 0; gap_usec > REGISTRY_HEARTBEAT_USEC && i < registry->count; i++) {
+        registry->agents[i]->heard_usec = MIN(registry->agents[i]->heard_usec + gap_usec, now_usec);
+    }
+    registry->looked_usec = now_usec;
 }
 
 struct agent *registry_next_silent(const struct registry *registry, uint64_t now_usec)

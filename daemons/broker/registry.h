@@ -57,6 +57,9 @@ struct agent *registry_find_identity(const struct registry *registry, const void
 /* All, in the order of their ids; valid until one comes or goes. */
 struct agent *const *registry_agents(const struct registry *registry, size_t *ret_count);
 
+/* To be called some times a second: if we stood still ourselves meanwhile, nobody was silent. */
+void registry_look(struct registry *registry, uint64_t now_usec);
+
 /* One that is not lost yet, but was not heard for REGISTRY_LOST_USEC; NULL: there is none. */
 struct agent *registry_next_silent(const struct registry *registry, uint64_t now_usec);
 

@@ -13,6 +13,7 @@ import tarfile
 import pytest
 
 from cluster import kill
+from runner import wait_until
 
 MODULES = pathlib.Path(__file__).parent / "modules"
 
@@ -168,6 +169,22 @@ def test_an_agent_is_stopped_for_a_while(two_agents, target):
     run = two_agents.wait_for_state(run_id, "finished", "aborted")
     assert (run["outcome"], run["lost"]) == ("passed", [])
     assert two_agents.result("CTRL_GET_COUNTS", run_id=run_id)["add_hit"] == target.counts()["answers"] == 6
+
+
+def test_the_broker_is_stopped_for_a_while(two_agents, target):
+    """It heard nobody since it didn't listen: nobody is lost for that, and nothing is."""
+    run_id = two_agents.submit(f"{target.url}/any", "-a", 2, "-u", 1, "-d", "1h", "--on-agent-loss", "abort")
+    target.wait_for(lambda counts: counts["requests"] > 10)
+    two_agents.broker.process.send_signal(signal.SIGSTOP)
+    for agent in two_agents.agents:
+        wait_until(lambda: "does not answer any more" in agent.stderr(), "an agent noticed nothing")
+    two_agents.broker.process.send_signal(signal.SIGCONT)
+    two_agents.wait_for(lambda ping: all(one["state"] == "busy" for one in ping["agents"].values()))
+    two_agents.run("loadsctl", "stop", run_id)
+    run = two_agents.wait_for_state(run_id, "aborted", "finished")
+    assert run["lost"] == []
+    counts = two_agents.result("CTRL_GET_COUNTS", run_id=run_id)
+    assert counts["add_hit"] == target.counts()["answers"]
 
 
 def test_a_repeated_request_is_one_run(two_agents, target):
