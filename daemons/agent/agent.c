@@ -9,6 +9,7 @@
 
 #include "agent_log.h"
 #include "base/clock.h"
+#include "base/daemon.h"
 #include "link.h"
 #include "outbox.h"
 #include "run.h"
@@ -70,6 +71,17 @@ static size_t count_places(const struct agent *agent)
     return n;
 }
 
+/* What `systemctl status` shows. */
+static void tell_manager(const struct agent *agent)
+{
+    const struct place *active = find_active(agent);
+
+    daemon_notify("STATUS=%s %s the broker at %s%s%s", agent->options.agent_id,
+                  link_is_up(agent->link) ? "is registered at" : "tries to reach",
+                  agent->options.broker, active ? "; run " : "; no run is on",
+                  active ? run_id(active->run) : "");
+}
+
 static void leave_when_done(struct agent *agent)
 {
     if (agent->draining && !agent->places) {
@@ -87,6 +99,7 @@ static void forget(struct agent *agent, struct place *place)
     *at = place->next;
     run_free(place->run);
     free(place);
+    tell_manager(agent);
     leave_when_done(agent);
 }
 
@@ -113,6 +126,7 @@ static void on_changed(struct run *run, void *context)
     }
     sender_pump(&place->sender, run, agent->link);
     sender_tell_state(run, agent->link);
+    tell_manager(agent);
     tell_last(agent);
 }
 
@@ -218,6 +232,7 @@ static void on_prepare(struct agent *agent, const struct agent_message *message)
     assert(place); /* it was made */
     agent_log(LOG_INFO, &agent->options, message->run_id, "a run is prepared: agent %u of %u",
               message->agent_index + 1, message->agents);
+    tell_manager(agent);
     run_start(place->run);
 }
 
@@ -369,6 +384,7 @@ static void on_up(void *context)
     agent_log(LOG_INFO, &agent->options, NULL, "registered at the broker, %s",
               agent->options.broker);
     agent->trouble[0] = '\0';
+    tell_manager(agent);
     if (agent->draining) {
         (void)!link_send(agent->link, &(struct agent_message){.type = AGENT_LEAVING}, NULL, 0);
     }
@@ -389,6 +405,7 @@ static void on_down(const char *reason, void *context)
                   agent->options.broker, reason);
         (void)snprintf(agent->trouble, sizeof agent->trouble, "%s", reason);
     }
+    tell_manager(agent);
 }
 
 static void on_tick(struct ev_loop *loop _unused_, ev_timer *timer, int events _unused_)

@@ -278,8 +278,7 @@ static int run(struct program *program)
     start_timers(program);
     agent_log(LOG_INFO, &program->agent_options, NULL, "%s waits for runs of the broker at %s",
               program->agent_id, program->agent_options.broker);
-    daemon_notify("READY=1\nSTATUS=%s waits for runs of the broker at %s", program->agent_id,
-                  program->agent_options.broker);
+    daemon_notify("READY=1");
     ev_run(program->loop, 0);
     return EXIT_SUCCESS;
 }

@@ -332,7 +332,7 @@ def pack(files):
 
 
 class Agent:
-    def __init__(self, agents, arguments, **options):
+    def __init__(self, agents, arguments, env=None, **options):
         self.agents = agents
         self.mark = str(uuid.uuid4())
         self.stderr_path = agents.folder / f"agent-{self.mark}.err"
@@ -342,7 +342,7 @@ class Agent:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=stderr,
-                env={**agents.environment(), MARK: self.mark},
+                env={**agents.environment(), MARK: self.mark, **(env or {})},
                 **options,
             )
         self.id = None

@@ -709,6 +709,35 @@ def test_control_for_anybody(agents, broker):
     assert "can be reached from other machines" in agent.stderr()
 
 
+# ---- systemd ----------------------------------------------------------------------------------------
+
+
+def test_tells_systemd(agents, broker, target):
+    """That it is ready, what it does, that it lives, and that it goes."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(f"{agents.folder}/notify")
+        manager.settimeout(SECONDS)
+
+        def wait_for(pattern):
+            while not re.match(pattern, manager.recv(4096).decode()):
+                pass
+
+        agent = agents.start("--broker", broker.address, env={
+            "NOTIFY_SOCKET": f"{agents.folder}/notify", "WATCHDOG_USEC": "200000"})
+        wait_for("READY=1")
+        agent.id = broker.wait("register")["agent_id"]
+        wait_for(f"STATUS={agent.id} is registered at .*{broker.address}.*no run is on")
+        wait_for("WATCHDOG=1")
+        run = url_run(target)
+        broker.prepare(agent, run)
+        broker.wait("ready")
+        wait_for(f"STATUS={agent.id} .*run {run.id}")
+        broker.tell(agent, "drop", run_id=run.id)
+        wait_for(f"STATUS={agent.id} .*no run is on")
+        assert agent.stop() == 0
+        wait_for("STOPPING=1")
+
+
 # ---- options -------------------------------------------------------------------------------------
 
 
