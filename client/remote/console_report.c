@@ -118,7 +118,6 @@ static enum exit_code verdict(const char *state, const char *outcome)
     } verdicts[] = {
         {"passed", EXIT_PASSED},
         {"failed", EXIT_FAILED},
-        {"interrupted", EXIT_INTERRUPTED},
     };
 
     for (size_t i = 0; outcome && strcmp(state, "failed") != 0 && i < ELEMENTSOF(verdicts); i++) {
@@ -129,12 +128,18 @@ static enum exit_code verdict(const char *state, const char *outcome)
     return EXIT_ABORTED;
 }
 
-enum exit_code console_report_end(const struct snapshot *snapshot, struct reports *reports)
+enum exit_code console_report_end(const struct snapshot *snapshot, bool stopped,
+                                  struct reports *reports)
 {
     _cleanup_(summary_freep) struct summary *summary = NULL;
-    const struct output_run run = describe(snapshot);
+    struct output_run run = describe(snapshot);
     enum exit_code code = verdict(snapshot->state, snapshot->outcome);
 
+    if (stopped && run.outcome && strcmp(run.outcome, "aborted") == 0) {
+        run.outcome = "interrupted";
+        run.trouble = NULL; /* it was what we asked for */
+        code = EXIT_INTERRUPTED;
+    }
     if (snapshot->started_usec == 0) { /* no cycle began: nothing to report */
         struct error line;
         (void)error_set(&line, 0, "%s",

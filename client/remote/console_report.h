@@ -20,7 +20,9 @@ void console_report_so_far(const struct snapshot *snapshot);
 json_t *console_report_json(const struct snapshot *snapshot);
 
 /* The results of a run that is over, to all outputs; what kept it from starting, on standard error.
- * Returns what to exit with. */
-enum exit_code console_report_end(const struct snapshot *snapshot, struct reports *reports);
+ * `stopped`: from here, so that "aborted" means what an interrupt of a local run means. Returns
+ * what to exit with. */
+enum exit_code console_report_end(const struct snapshot *snapshot, bool stopped,
+                                  struct reports *reports);
 
 #endif

@@ -9,6 +9,16 @@
 #include "base/base64.h"
 #include "remote/fields.h"
 
+/* What is wrong inside of `key` is wrong with the message. */
+static int spoil(int r, const char *key, struct error *error)
+{
+    if (error && r != -ENOMEM) {
+        error->code = -EBADMSG;
+    }
+    (void)error_prefix(error, r, "%s", key); /* returns error->code, where there is one */
+    return r == -ENOMEM ? r : -EBADMSG;
+}
+
 static int decode_spec(const json_t *run, struct snapshot *snapshot, struct error *error)
 {
     const json_t *object;
@@ -23,10 +33,7 @@ static int decode_spec(const json_t *run, struct snapshot *snapshot, struct erro
         return error_set_errno(error, r, "spec");
     }
     r = run_spec_decode(text, strlen(text), &snapshot->spec, error);
-    if (r < 0) {
-        return error_prefix(error, r == -ENOMEM ? r : -EBADMSG, "spec");
-    }
-    return 0;
+    return r < 0 ? spoil(r, "spec", error) : 0;
 }
 
 static int decode_run(const json_t *run, struct snapshot *snapshot, struct error *error)
@@ -132,7 +139,7 @@ static int decode_totals(const json_t *json, struct snapshot *snapshot, struct e
     }
     r = interval_decode(bytes, size, &interval, error);
     if (r < 0) {
-        return error_prefix(error, r == -ENOMEM ? r : -EBADMSG, "totals");
+        return spoil(r, "totals", error);
     }
     r = totals_add(snapshot->totals, interval);
     return r < 0 ? error_set_errno(error, r, "totals") : 0;

@@ -39,8 +39,7 @@ def on_terminal(attach):
     return start
 
 
-@pytest.mark.parametrize("outcome, code", [("passed", 0), ("failed", 1), ("interrupted", 130),
-                                           ("aborted", 4), ("lost", 4), ("unheard-of", 4)])
+@pytest.mark.parametrize("outcome, code", [("passed", 0), ("failed", 1), ("aborted", 4), ("lost", 4), ("unheard-of", 4)])
 def test_a_console_exits_as_the_run_did(attach, fake, outcome, code):
     fake.answers["CTRL_SNAPSHOT"] = snapshot("finished", outcome=outcome)
     ran = attach().wait()
@@ -154,9 +153,15 @@ def test_stopping_by_ctrl_c_and_s(on_terminal, fake):
     interrupt(running, terminal, fake)
     terminal.type("s\n")
     assert fake.wait_for("CTRL_STOP_RUN") == [{"command": "CTRL_STOP_RUN", "run_id": RUN_ID}]
-    fake.finish(outcome="interrupted")
+    fake.finish(outcome="aborted", trouble="it was stopped")
     assert running.wait().code == 130
     assert "The run was interrupted before its end." in terminal.read_all()
+
+
+def test_a_run_that_somebody_else_stopped_was_given_up(attach, fake):
+    fake.answers["CTRL_SNAPSHOT"] = snapshot("finished", outcome="aborted")
+    ran = attach().wait()
+    assert ran.code == 4 and "The run was given up." in ran.stdout
 
 
 def test_ctrl_c_at_the_question_stops(on_terminal, fake):
@@ -166,7 +171,7 @@ def test_ctrl_c_at_the_question_stops(on_terminal, fake):
     assert fake.wait_for("CTRL_STOP_RUN")[0].get("grace_usec") is None
     running.send(signal.SIGINT)
     assert fake.wait_for("CTRL_STOP_RUN", 2)[1]["grace_usec"] == 0
-    fake.finish(outcome="interrupted")
+    fake.finish(outcome="aborted")
     assert running.wait().code == 130
     terminal.read_all()
 
@@ -213,7 +218,7 @@ def test_without_a_terminal_it_stops_the_run(attach, fake, number):
     running.wait_for("stopping: tests that are on have their grace to end")
     running.send(number)
     assert fake.wait_for("CTRL_STOP_RUN", 2)[1]["grace_usec"] == 0
-    fake.finish(outcome="interrupted")
+    fake.finish(outcome="aborted")
     assert running.wait().code == 130
 
 
@@ -233,7 +238,7 @@ def test_sigterm_on_a_terminal_stops(on_terminal, fake):
     fake.wait_for("CTRL_SNAPSHOT")
     running.send(signal.SIGTERM)
     fake.wait_for("CTRL_STOP_RUN")
-    fake.finish(outcome="interrupted")
+    fake.finish(outcome="aborted")
     assert running.wait().code == 130
     terminal.read_all()
 
@@ -400,5 +405,5 @@ def test_signals_before_the_run_is_known_are_kept(runner, fake):
     ready = runner.start(NAME, "-a", "1", "-b", fake.address)
     started.append(ready)
     fake.wait_for("CTRL_STOP_RUN")
-    fake.finish(outcome="interrupted")
+    fake.finish(outcome="aborted")
     assert ready.wait().code == 130
