@@ -23,6 +23,7 @@ LAYERS = {
     "lib/loop": ["lib/base"],
     "lib/run": ["lib/base", "lib/metrics", "lib/wire", "lib/loop"],
     "lib/include/loads": [],
+    "daemons/broker": LIBRARIES,
     "daemons/echo-server": LIBRARIES,
     "daemons/worker": LIBRARIES + ["lib/include/loads"],
     "client/outputs": LIBRARIES,
