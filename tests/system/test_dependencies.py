@@ -49,6 +49,7 @@ FOREIGN = {
              "tests/unit"],
     "ini.h": ["lib/base/ini.c"],
     "jansson.h": ["lib/wire/json.h", "tests/target", "tests/unit"],
+    "libpq-fe.h": ["lib/loop/pq_state.h"],
     "libpsl.h": [
         "daemons/worker/cookies.c",
         "tests/fuzz/fuzz_cookies.c",
@@ -81,6 +82,7 @@ CONFINED = {
     "pthread.h": ["lib/loop/resolve.c", "lib/metrics/names.c", "daemons/worker/user.c", "tests"],
     "spawn.h": ["lib/loop/child.c", "daemons/worker/command.c", "tests"],
     "stdatomic.h": ["tests/torture"],
+    "pwd.h": ["tests"],
     "sys/epoll.h": ["tests/bench/floor.c"],
     "sys/eventfd.h": ["lib/loop", "tests"],
     "sys/sendfile.h": ["client/runner/include_files.c"],
@@ -94,7 +96,7 @@ CONFINED = {
 
 # The rest of it that is in use: everywhere.
 EVERYWHERE = """
-arpa/inet.h assert.h ctype.h dirent.h errno.h fcntl.h fenv.h ftw.h glob.h inttypes.h limits.h math.h
+arpa/inet.h assert.h ctype.h dirent.h endian.h errno.h fcntl.h fenv.h ftw.h glob.h inttypes.h limits.h math.h
 netinet/in.h netinet/tcp.h poll.h sched.h semaphore.h setjmp.h signal.h stdarg.h stdbool.h stddef.h
 stdint.h stdio.h stdlib.h string.h strings.h sys/ioctl.h sys/mman.h sys/random.h sys/resource.h
 sys/socket.h sys/stat.h sys/types.h sys/wait.h syslog.h time.h unistd.h
