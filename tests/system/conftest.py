@@ -20,6 +20,7 @@ import urllib.request
 
 import pytest
 
+from postgres import database, postgres, start_postgres  # noqa: F401  (fixtures)
 from reports import loads, start_loads  # noqa: F401  (fixtures)
 from runner import MODULE, Gate, Runner
 
