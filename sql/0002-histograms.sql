@@ -52,14 +52,15 @@ CREATE FUNCTION loads.percentiles(
 ) RETURNS bigint[]
 LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
 DECLARE
-    samples numeric := (SELECT COALESCE(sum(n), 0) FROM unnest(counts) AS n);
+    samples bigint := (SELECT COALESCE(sum(n), 0) FROM unnest(counts) AS n);
     result bigint[] := array_fill(NULL::bigint, ARRAY[cardinality(percents)]);
     i int := 1;
-    upto numeric := counts[1];
+    upto bigint := counts[1];
     wanted record;
 BEGIN
     FOR wanted IN
-        SELECT place, percent, greatest(ceil(samples * percent / 100), 1) AS rank
+        SELECT place, percent,
+               greatest(ceil(samples * least(percent, 100) / 100), 1)::bigint AS rank
         FROM unnest(percents) WITH ORDINALITY AS p (percent, place)
         WHERE percent IS NOT NULL
         ORDER BY percent
@@ -135,7 +136,8 @@ BEGIN
     histogram.max_usec := greatest(histogram.max_usec, max_usec);
     histogram.buckets := histogram.buckets || buckets;
     histogram.counts := histogram.counts || counts;
-    IF cardinality(histogram.buckets) > 8192 THEN
+    -- Well above the 12,123 buckets that there are, or it would have to be tidied at every step.
+    IF cardinality(histogram.buckets) > 16384 THEN
         RETURN loads.histogram_tidy(histogram);
     END IF;
     RETURN histogram;

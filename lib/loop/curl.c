@@ -446,10 +446,8 @@ static int make_share(struct curl_connections *connections)
 
 static int open_request(struct curl_transport *transport, struct request *request)
 {
-    int r = request_open(request, &transport->options);
-
-    if (r < 0) {
-        return r;
+    if (request_open(request, &transport->options) < 0) {
+        return -ENOMEM;
     }
     if (curl_easy_setopt(request->easy, CURLOPT_OPENSOCKETFUNCTION, on_open) != CURLE_OK ||
         curl_easy_setopt(request->easy, CURLOPT_OPENSOCKETDATA, request) != CURLE_OK ||

@@ -2,6 +2,7 @@
 /* A user's cookies. Each line of an input is an answer's Set-Cookie, but for those that begin with
  * '@' (a URL's host and path from now on), '+' (so many seconds pass) and '!' (from http to https
  * and back). What is kept stays within its limits and goes only where it may go. */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <libpsl.h>
 
@@ -38,12 +39,20 @@ static void go_to(struct state *state, struct input url)
     memcpy(state->path + 1, path, strlen(path) + 1);
 }
 
+/* An address is below nothing, whatever it ends with. */
+static bool is_address(const char *host)
+{
+    unsigned char bytes[sizeof(struct in6_addr)];
+
+    return inet_pton(AF_INET, host, bytes) == 1 || inet_pton(AF_INET6, host, bytes) == 1;
+}
+
 static bool is_below(const char *host, const char *domain)
 {
     size_t host_size = strlen(host), size = strlen(domain);
 
     return strcmp(host, domain) == 0 ||
-           (host_size > size && strcmp(host + host_size - size, domain) == 0 &&
+           (host_size > size && !is_address(host) && strcmp(host + host_size - size, domain) == 0 &&
             host[host_size - size - 1] == '.');
 }
 

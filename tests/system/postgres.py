@@ -151,11 +151,11 @@ class Database:
     def uri(self, user="postgres"):
         return self.server.uri(self.name, user)
 
-    def run(self, sql, user="postgres", options=()):
+    def run(self, sql, user="postgres", options=(), seconds=SQL_SECONDS):
         """Runs statements; what they print, without headings. Raises Failed."""
         ran = subprocess.run(
             [self.server.bin / "psql", "-XqAt", "-v", "ON_ERROR_STOP=1", "-d", self.uri(user), *options],
-            input=sql, capture_output=True, text=True, timeout=SQL_SECONDS,
+            input=sql, capture_output=True, text=True, timeout=seconds,
             env={**os.environ, "PGCLIENTENCODING": "UTF8"},
         )
         if ran.returncode != 0:
@@ -180,13 +180,13 @@ class Database:
             return 0
         return self.value("SELECT max(version) FROM loads.schema_migrations", user)
 
-    def migrate(self, user="postgres", until=None):
+    def migrate(self, user="postgres", until=9999):
         """Brings the schema up to date, each migration in one transaction; the names of those that
         were applied."""
         version = self.version(user)
         applied = []
         for path in sorted(MIGRATIONS.glob("[0-9][0-9][0-9][0-9]-*.sql")):
-            if version < int(path.name[:4]) <= (until or 9999):
+            if version < int(path.name[:4]) <= until:
                 self.run(path.read_text(), user, options=["--single-transaction"])
                 applied.append(path.name)
         return applied
