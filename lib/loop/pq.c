@@ -25,14 +25,15 @@ int pq_new(struct pq **ret, struct ev_loop *loop, struct resolver *resolver,
     pq->loop = loop;
     pq->resolver = resolver;
     pq->options = *options;
-    pq->options.conninfo = pq->options.application_name = NULL; /* the caller's */
+    pq->options.conninfo = pq->options.database = pq->options.application_name =
+        NULL; /* the caller's */
     pq->end = &pq->first;
     if (pq->options.query_timeout_usec == 0) {
         pq->options.query_timeout_usec = QUERY_TIMEOUT_USEC;
     }
     (void)snprintf(pq->application_name, sizeof pq->application_name, "%s",
                    options->application_name ? options->application_name : "");
-    r = pq_conninfo_parse(options->conninfo, &pq->conninfo, error);
+    r = pq_conninfo_parse(options, &pq->conninfo, error);
     if (r < 0) {
         return r;
     }

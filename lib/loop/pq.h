@@ -30,6 +30,8 @@ struct pq;
 /* Callbacks come on the loop, never from inside a call. In none of them may the pq be freed. */
 struct pq_options {
     const char *conninfo; /* as libpq's: "host=db1 dbname=loads", "postgresql://db1/loads", "" */
+    const char *database; /* another one than conninfo's; NULL: that one */
+    bool as_default_user; /* not as conninfo's user: as who we are */
     const char *application_name; /* what the server shows; its first 63 bytes */
     bool pipeline;
     /* 0: 10 s for an attempt to connect, 60 s for the answer to a query once those before it are
@@ -52,6 +54,11 @@ int pq_new(struct pq **ret, struct ev_loop *loop, struct resolver *resolver,
 /* Queries that wait are dropped without an answer. */
 struct pq *pq_free(struct pq *pq);
 DEFINE_CLEANUP(struct pq, pq_free)
+
+/* The user and the database that a connection string stands for, libpq's defaults included. -EINVAL
+ * as pq_new(), or one doesn't fit. */
+int pq_conninfo_names(const char *conninfo, char *user, size_t user_size, char *database,
+                      size_t database_size, struct error *error) _must_check_;
 
 bool pq_is_up(const struct pq *pq);
 

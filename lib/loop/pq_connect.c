@@ -298,9 +298,9 @@ void pq_connect_init(struct pq *pq)
     if (options->connect_timeout_usec == 0) {
         options->connect_timeout_usec = CONNECT_TIMEOUT_USEC;
     }
-    options->retry_usec = options->retry_usec ? options->retry_usec : RETRY_USEC;
-    options->max_retry_usec = MAX(
-        options->max_retry_usec ? options->max_retry_usec : MAX_RETRY_USEC, options->retry_usec);
+    options->max_retry_usec = options->max_retry_usec ? options->max_retry_usec : MAX_RETRY_USEC;
+    options->retry_usec =
+        MIN(options->retry_usec ? options->retry_usec : RETRY_USEC, options->max_retry_usec);
     pq->retry_usec = options->retry_usec;
     pq->query.done = on_resolved;
     pq->query.context = pq;

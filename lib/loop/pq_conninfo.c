@@ -95,7 +95,11 @@ static int describe(struct pq_conninfo *conninfo, struct error *error)
                    : address ? address
                              : "",
                    host || address ? "'" : "");
-    if (host && !address) {
+    conninfo->user = strdup(user ? user : "");
+    conninfo->database = strdup(database ? database : "");
+    if (!conninfo->user || !conninfo->database) {
+        r = error_set_errno(error, -ENOMEM, "connection string");
+    } else if (host && !address) {
         r = split_hosts(conninfo, host, port, error);
     }
     PQconninfoFree(defaults);
@@ -109,8 +113,38 @@ static bool may_have_password(const char *text)
     return strstr(text, "pass") || strchr(text, '@');
 }
 
-int pq_conninfo_parse(const char *text, struct pq_conninfo *ret, struct error *error)
+/* Sets an option to a copy of a text, or NULL. */
+static int replace(PQconninfoOption *options, const char *keyword, const char *value)
 {
+    for (PQconninfoOption *option = options; option->keyword; option++) {
+        if (strcmp(option->keyword, keyword) == 0) {
+            free(option->val); /* PQconninfoFree() gives it to free(), too */
+            option->val = value ? strdup(value) : NULL;
+            return value && !option->val ? -ENOMEM : 0;
+        }
+    }
+    return -EINVAL;
+}
+
+/* Puts what the caller wants otherwise into the options. */
+static int override(const struct pq_options *options, struct pq_conninfo *conninfo,
+                    struct error *error)
+{
+    int r = options->database ? replace(conninfo->options, "dbname", options->database) : 0;
+
+    if (r == 0 && options->as_default_user) {
+        r = replace(conninfo->options, "user", NULL);
+    }
+    if (r == 0 && options->as_default_user) {
+        r = replace(conninfo->options, "password", NULL);
+    }
+    return r < 0 ? error_set_errno(error, r, "connection string") : 0;
+}
+
+int pq_conninfo_parse(const struct pq_options *options, struct pq_conninfo *ret,
+                      struct error *error)
+{
+    const char *text = options->conninfo;
     char *words = NULL, reason[256];
 
     *ret = (struct pq_conninfo){0};
@@ -129,7 +163,10 @@ int pq_conninfo_parse(const char *text, struct pq_conninfo *ret, struct error *e
     int r = find(ret->options, "service")
                 ? error_set(error, -EINVAL,
                             "connection string with 'service': name host, user and dbname instead")
-                : describe(ret, error);
+                : override(options, ret, error);
+    if (r == 0) {
+        r = describe(ret, error);
+    }
     if (r < 0) {
         pq_conninfo_clear(ret);
     }
@@ -139,9 +176,31 @@ int pq_conninfo_parse(const char *text, struct pq_conninfo *ret, struct error *e
 void pq_conninfo_clear(struct pq_conninfo *conninfo)
 {
     PQconninfoFree(conninfo->options);
+    free(conninfo->user);
+    free(conninfo->database);
     for (size_t i = 0; i < PQ_MAX_HOSTS; i++) {
         free(conninfo->names[i]);
         free(conninfo->ports[i]);
     }
     *conninfo = (struct pq_conninfo){0};
+}
+
+int pq_conninfo_names(const char *text, char *user, size_t user_size, char *database,
+                      size_t database_size, struct error *error)
+{
+    struct pq_conninfo conninfo;
+    int r = pq_conninfo_parse(&(struct pq_options){.conninfo = text}, &conninfo, error);
+
+    if (r < 0) {
+        return r;
+    }
+    int n = snprintf(user, user_size, "%s", conninfo.user);
+    int m = snprintf(database, database_size, "%s", conninfo.database);
+    if ((size_t)n >= user_size || (size_t)m >= database_size) {
+        r = error_set(error, -EINVAL,
+                      "connection string: the name of the user or the database is "
+                      "too long");
+    }
+    pq_conninfo_clear(&conninfo);
+    return r;
 }

@@ -18,11 +18,14 @@ struct pq_conninfo {
     PQconninfoOption *options; /* what was given; libpq adds its defaults */
     char *names[PQ_MAX_HOSTS]; /* of hosts; "/path" and "" are sockets */
     char *ports[PQ_MAX_HOSTS]; /* NULL: the default */
-    size_t n_hosts;            /* 0: addresses were given, or nothing: libpq's default */
+    char *user, *database;
+    size_t n_hosts; /* 0: addresses were given, or nothing: libpq's default */
     char where[512];
 };
 
-int pq_conninfo_parse(const char *text, struct pq_conninfo *ret, struct error *error) _must_check_;
+/* `options`: conninfo, and what takes the place of parts of it. */
+int pq_conninfo_parse(const struct pq_options *options, struct pq_conninfo *ret,
+                      struct error *error) _must_check_;
 void pq_conninfo_clear(struct pq_conninfo *conninfo);
 
 struct pq_result {

@@ -35,7 +35,8 @@ LAYERS = {
     "tests/fuzz": LIBRARIES + ["daemons/worker", "client/runner"],
     "tests/target": ["lib/base"],
     "tests/unit": LIBRARIES
-    + ["lib/include/loads", "daemons/worker", "client/outputs", "client/runner", "tests/target"],
+    + ["lib/include/loads", "daemons/broker", "daemons/worker", "client/outputs", "client/runner",
+       "tests/target"],
     "tests/system": [],
     "tests/system/modules": ["lib/include/loads"],  # tests for loads-runner to run
 }
