@@ -152,7 +152,12 @@ static int make_store(struct program *program, struct error *error)
 {
     struct store_options options = {.database = program->options.database,
                                     .callbacks = {on_up, on_down, program}};
-    int r = store_new(&program->broker.store, program->broker.loop, &options, error);
+    /* Runs are not read back yet at a start, so none may be stored. */
+    int r = strcmp(options.database, "none") == 0
+                ? store_new(&program->broker.store, program->broker.loop, &options, error)
+                : error_set(error, -EINVAL,
+                            "database = %s: this version stores no results yet, say none",
+                            options.database);
 
     if (r == 0 && !store_keeps(program->broker.store)) {
         log_notice("database = none: results are not stored, and gone with this process");

@@ -11,12 +11,8 @@
 int store_new(struct store **ret, struct ev_loop *loop, const struct store_options *options,
               struct error *error)
 {
-    if (strcmp(options->database, "none") != 0) {
-        return error_set(error, -EINVAL,
-                         "database = %s: this version stores no results yet, say none",
-                         options->database);
-    }
-    return store_none_new(ret, loop, options, error);
+    return strcmp(options->database, "none") == 0 ? store_none_new(ret, loop, options, error)
+                                                  : store_postgres_new(ret, loop, options, error);
 }
 
 struct store *store_free(struct store *store)

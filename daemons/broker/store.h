@@ -48,6 +48,7 @@ struct store_callbacks {
 struct store_options {
     const char *database;      /* "none", or a connection string of libpq's */
     struct resolver *resolver; /* for the host's name; may be NULL with "none" */
+    uint64_t max_retry_usec;   /* between attempts to connect; 0: 2 s */
     struct store_callbacks callbacks;
 };
 

@@ -6,8 +6,7 @@
 #include <errno.h>
 #include <stdbool.h>
 
-static const char letters[64] __attribute__((nonstring)) =
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 int base64_encode(const void *bytes, size_t size, char **ret)
 {

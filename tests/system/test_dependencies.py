@@ -55,6 +55,7 @@ FOREIGN = {
     "ev.h": ["lib/loop", "lib/run", "daemons", "client", "tests/bench", "tests/target", "tests/unit"],
     "ini.h": ["lib/base/ini.c"],
     "jansson.h": ["lib/wire/json.h", "tests/target", "tests/unit"],
+    "libpq-fe.h": ["lib/loop/pq_state.h"],
     "libpsl.h": [
         "daemons/worker/cookies.c",
         "tests/fuzz/fuzz_cookies.c",
@@ -90,6 +91,7 @@ CONFINED = {
     "pthread.h": ["lib/loop/resolve.c", "lib/metrics/names.c", "daemons/worker/user.c", "tests"],
     "spawn.h": ["lib/loop/child.c", "daemons/worker/command.c", "tests"],
     "stdatomic.h": ["tests/torture"],
+    "pwd.h": ["tests"],
     "sys/epoll.h": ["tests/bench/floor.c"],
     "sys/eventfd.h": ["lib/loop", "tests"],
     "sys/sendfile.h": ["lib/run/file_list.c"],
@@ -103,7 +105,7 @@ CONFINED = {
 
 # The rest of it that is in use: everywhere.
 EVERYWHERE = """
-arpa/inet.h assert.h ctype.h dirent.h errno.h fcntl.h fenv.h ftw.h glob.h grp.h inttypes.h limits.h
+arpa/inet.h assert.h ctype.h dirent.h endian.h errno.h fcntl.h fenv.h ftw.h glob.h grp.h inttypes.h limits.h
 locale.h math.h netinet/in.h netinet/tcp.h poll.h sched.h semaphore.h setjmp.h signal.h stdarg.h
 stdbool.h stddef.h stdint.h stdio.h stdlib.h string.h strings.h sys/ioctl.h sys/mman.h sys/random.h
 sys/resource.h sys/socket.h sys/stat.h sys/types.h sys/un.h sys/wait.h syslog.h time.h unistd.h
