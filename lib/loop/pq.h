@@ -57,7 +57,7 @@ DEFINE_CLEANUP(struct pq, pq_free)
 
 /* The user and the database that a connection string stands for, libpq's defaults included. -EINVAL
  * as pq_new(), or one doesn't fit. */
-int pq_conninfo_names(const char *conninfo, char *user, size_t user_size, char *database,
+int pq_conninfo_names(const char *text, char *user, size_t user_size, char *database,
                       size_t database_size, struct error *error) _must_check_;
 
 bool pq_is_up(const struct pq *pq);

@@ -11,7 +11,7 @@
 #include "loop/resolve.h"
 
 /* Lists with commas between, as libpq wants them: the same number of items in each. */
-#define PQ_HOSTS_BYTES (PQ_MAX_CONNINFO_BYTES * 2)
+#define PQ_HOSTS_BYTES ((size_t)PQ_MAX_CONNINFO_BYTES * 2)
 
 /* A connection string taken apart. */
 struct pq_conninfo {

@@ -21,7 +21,7 @@
 #include "loop/resolve.h"
 
 #define MAX_FILE_BYTES ((off_t)4 << 20)
-#define TIMEOUT_USEC   (24 * 3600 * USEC_PER_SEC) /* of a migration */
+#define TIMEOUT_USEC   (UINT64_C(24) * 3600 * USEC_PER_SEC) /* of a migration */
 
 int schema_version(void)
 {
@@ -313,6 +313,7 @@ static int migrate(struct session *session, schema_told *told, void *context)
                       pq_where(session->pq), version, LOADS_SCHEMA_VERSION);
     }
     for (; r == 0 && version < LOADS_SCHEMA_VERSION; version++) {
+        assert(names.items); /* there are as many as versions */
         r = apply(session, folder, names.items[version], version + 1);
         if (r == 0) {
             (void)snprintf(text, sizeof text, "applied %s", names.items[version]);

@@ -225,7 +225,7 @@ void copy_rows_end_array(struct copy_rows *rows)
     uint8_t *at = rows->bytes + rows->array_at;
     if (rows->array_elements == 0) {
         put_4(at + 4, 0);
-        rows->size -= 2 * 4;
+        rows->size -= (size_t)2 * 4;
     }
     put_4(at, (uint32_t)(rows->size - rows->array_at - 4));
     put_4(at + 16, (uint32_t)rows->array_elements);
