@@ -132,15 +132,14 @@ static void on_temporary(const struct pq_result *result, void *context)
 static void on_holder(const struct pq_result *result, void *context)
 {
     struct lane *lane = context;
-    char text[512] = "another broker writes there already";
+    char text[512] = "somebody else writes there already"; /* and has just gone */
 
     if (!passed(lane, result)) {
         return;
     }
     if (pq_result_rows(result) > 0) {
         const char *address = pq_result_value(result, 0, 2);
-        (void)snprintf(text, sizeof text,
-                       "another broker writes there already: %s%s%s (process %s of the server)",
+        (void)snprintf(text, sizeof text, "%s%s%s (process %s of the server) writes there already",
                        pq_result_value(result, 0, 0), address[0] ? " from " : "", address,
                        pq_result_value(result, 0, 1));
     }

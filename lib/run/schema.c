@@ -292,6 +292,12 @@ static int take_locks(struct session *session)
     return r;
 }
 
+/* The connection's end would do it, some time: a broker may be waiting. */
+static int give_locks_back(struct session *session)
+{
+    return ask(session, "SELECT pg_advisory_unlock_all()", NULL, 0);
+}
+
 static int migrate(struct session *session, schema_told *told, void *context)
 {
     _cleanup_(strlist_clear) struct strlist names = {0};
@@ -320,7 +326,7 @@ static int migrate(struct session *session, schema_told *told, void *context)
             told(text, context);
         }
     }
-    return r;
+    return r < 0 ? r : give_locks_back(session);
 }
 
 int schema_status(const char *conninfo, int *ret_version, struct error *error)
