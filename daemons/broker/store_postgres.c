@@ -394,8 +394,8 @@ static void name_application(char *name, size_t size)
     char host[64] = "";
     uint32_t token = 0;
 
-    (void)gethostname(host, sizeof host - 1);             /* then it has no name */
-    (void)getrandom(&token, sizeof token, GRND_NONBLOCK); /* then it isn't told apart */
+    (void)gethostname(host, sizeof host - 1);              /* then it has no name */
+    (void)!getrandom(&token, sizeof token, GRND_NONBLOCK); /* then it isn't told apart */
     (void)snprintf(name, size, "loads-broker %d on %.30s %08x", (int)getpid(), host, token);
 }
 
