@@ -4,7 +4,6 @@
  * address can run code on every agent, so only this machine's are taken. */
 #include "listen.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
@@ -13,41 +12,15 @@
 #include "backend.h"
 #include "base/daemon.h"
 #include "probe.h"
+#include "run/addresses.h"
 
-#define MAX_HOST_BYTES 256
-
-bool listen_is_exposed(const char *address)
-{
-    char host[MAX_HOST_BYTES];
-    struct in_addr v4;
-    const char *start = address + strlen("tcp://"), *end = strrchr(start, ':');
-    size_t size = end ? (size_t)(end - start) : strlen(start);
-
-    if (strncmp(address, "tcp://", 6) != 0) {
-        return false;
-    }
-    if (size >= sizeof host) {
-        return true;
-    }
-    memcpy(host, start, size);
-    host[size] = '\0';
-    if (strcmp(host, "localhost") == 0 || strcmp(host, "[::1]") == 0 || strcmp(host, "::1") == 0 ||
-        strcmp(host, "lo") == 0) {
-        return false;
-    }
-    return inet_pton(AF_INET, host, &v4) != 1 || (ntohl(v4.s_addr) >> 24) != 127;
-}
-
+/* What other machines can reach is said at every start. */
 static int check_exposure(const struct broker *broker, const char *address, struct error *error)
 {
-    if (!listen_is_exposed(address)) {
-        return 0;
-    }
-    if (!broker->options->allow_insecure) {
-        return error_set(error, -EPERM,
-                         "%s can be reached from other machines, and whoever reaches it can run "
-                         "code on every agent: say allow-insecure = yes if that is meant",
-                         address);
+    int r = addresses_check_local(address, error);
+
+    if (r != -EPERM || !broker->options->allow_insecure) {
+        return r;
     }
     log_warning("%s can be reached from other machines, and whoever reaches it can run code on "
                 "every agent (allow-insecure)",

@@ -9,7 +9,4 @@
  * pid of the broker that is there, if it answers; other -errno; each with a text. */
 int listen_all(struct broker *broker, struct error *error) _must_check_;
 
-/* Whether who isn't on this machine can reach an address. */
-bool listen_is_exposed(const char *address);
-
 #endif

@@ -50,7 +50,12 @@ static void adopt(struct broker_options *now, struct broker_options *next)
     if (strcmp(now->database, next->database) != 0) {
         log_notice("database has changed: that takes effect when the broker is restarted");
     }
-    now->max_upload_bytes = next->max_upload_bytes;
+    if (now->max_upload_bytes != next->max_upload_bytes) { /* the socket has it, too */
+        log_notice("max-upload has changed: that takes effect when the broker is restarted");
+    }
+    if (now->allow_insecure != next->allow_insecure) {
+        log_notice("allow-insecure has changed: that takes effect when the broker is restarted");
+    }
     now->log_level = next->log_level;
     log_open("loads-broker", now->log_level);
 }

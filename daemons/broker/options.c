@@ -194,7 +194,7 @@ static int list_text(const struct strlist *list, char **ret)
         return -ENOMEM;
     }
     for (size_t i = 0; i < list->count; i++) {
-        end += sprintf(end, i > 0 ? "\n%s" : "%s", list->items[i]);
+        end = stpcpy(stpcpy(end, i > 0 ? "\n" : ""), list->items[i]);
     }
     *ret = text;
     return 0;

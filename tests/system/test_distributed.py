@@ -267,6 +267,27 @@ def test_second_broker(cluster):
     assert cluster.result("PING")["pid"] == pid
 
 
+def test_configuration_is_read_again(start, program, tmp_path):
+    """What can change does; what can't, and what is wrong, is said."""
+    path = tmp_path / "broker.conf"
+
+    def write(text):
+        path.write_text("[broker]\n" + "".join(f"{name} = ipc://{tmp_path}/{name}\n" for name in
+                                               ("frontend", "backend", "receiver", "publisher")) + text)
+
+    write("")
+    broker = start([program("loads-broker"), "--config", str(path)])
+    wait_until(lambda: "clients are awaited" in broker.stderr(), "the broker's start")
+    write("log-level = debug\nmax-upload = 1M\n")
+    os.kill(broker.pid, signal.SIGHUP)
+    wait_until(lambda: "was read again" in broker.stderr(), "the configuration to be read")
+    assert "max-upload has changed: that takes effect when the broker is restarted" in broker.stderr()
+    write("nonsense = 1\n")
+    os.kill(broker.pid, signal.SIGHUP)
+    wait_until(lambda: "broker.conf:6: unknown key 'nonsense'" in broker.stderr(), "the complaint")
+    assert "the configuration stays as it was" in broker.stderr()
+
+
 def test_no_listening_beyond_this_machine(cluster):
     said = cluster.run("loads-broker", "--frontend", "tcp://0.0.0.0:0", code=1).stderr
     assert "allow-insecure" in said and "tcp://0.0.0.0:0" in said
