@@ -445,7 +445,7 @@ enum run_state run_state(const struct run *run)
 
 const char *run_word(const struct run *run)
 {
-    return run_state_word(run->state, run->begun);
+    return run_state_word(run->state);
 }
 
 bool run_is_over(const struct run *run)

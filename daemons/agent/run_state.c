@@ -47,16 +47,17 @@ struct run_transition run_state_after(enum run_state state, enum run_event event
     return transition;
 }
 
-const char *run_state_word(enum run_state state, bool begun)
+const char *run_state_word(enum run_state state)
 {
     switch (state) {
     case RUN_NEW:
     case RUN_FETCHING:
+        return "fetching";
     case RUN_PREPARING:
     case RUN_STARTING:
         return "preparing";
     case RUN_READY:
-        return begun ? "running" : "preparing";
+        return "ready";
     case RUN_RUNNING:
         return "running";
     case RUN_STOPPING:

@@ -52,8 +52,8 @@ struct run_transition {
 
 struct run_transition run_state_after(enum run_state state, enum run_event event);
 
-/* The word of the protocol: "preparing", "running", "stopping", "ended". `begun`: a cycle was on.
- */
-const char *run_state_word(enum run_state state, bool begun);
+/* The word of the protocol: "fetching" (the archive), "preparing", "ready" (for a cycle),
+ * "running", "stopping", "ended". */
+const char *run_state_word(enum run_state state);
 
 #endif

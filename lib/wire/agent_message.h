@@ -62,7 +62,7 @@ enum agent_message_type {
 struct agent_run {
     const char *run_id;
     uint64_t source;
-    const char *state; /* "preparing", "running", "stopping", "ended" */
+    const char *state; /* "fetching", "preparing", "ready", "running", "stopping", "ended" */
     unsigned cycle;
     uint64_t last_seq; /* the last that it has numbered */
 };

@@ -45,7 +45,8 @@ static bool is_among(const char *text, const char *const *words)
 
 static bool is_run(const struct agent_run *run)
 {
-    static const char *const states[] = {"preparing", "running", "stopping", "ended", NULL};
+    static const char *const states[] = {"fetching", "preparing", "ready", "running",
+                                         "stopping", "ended",     NULL};
     return is_uuid(run->run_id) && is_among(run->state, states);
 }
 

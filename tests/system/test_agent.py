@@ -483,7 +483,7 @@ def test_comes_back_while_it_waits_for_the_start(agent, broker, target):
     broker.go_away()
     broker.open()
     again = broker.wait("register")
-    assert again["runs"][0]["state"] == "preparing"
+    assert again["runs"][0]["state"] == "ready"
     broker.start(agent, run)  # it is ready, again
     broker.wait_for_end(run)
     assert broker.outcomes(run) == {"success": 1}
@@ -657,7 +657,7 @@ def test_control(agent, broker, target):
     status = agent.ask({"command": "STATUS"})["result"]
     assert status["broker"] == broker.address
     assert status["connected"] and status["trouble"] == "" and not status["draining"]
-    assert status["runs"] == {run.id: {"state": "preparing", "cycle": 0, "waiting": 0}}
+    assert status["runs"] == {run.id: {"state": "ready", "cycle": 0, "waiting": 0}}
     assert sum(worker["users"] for worker in status["workers"]) == 3
     assert {worker["state"] for worker in status["workers"]} == {"starting"}
 

@@ -66,14 +66,13 @@ static void test_every_event_in_every_state(void **state _unused_)
 
 static void test_words(void **state _unused_)
 {
-    assert_string_equal(run_state_word(RUN_FETCHING, false), "preparing");
-    assert_string_equal(run_state_word(RUN_STARTING, false), "preparing");
-    assert_string_equal(run_state_word(RUN_READY, false), "preparing");
-    assert_string_equal(run_state_word(RUN_READY, true), "running"); /* a later cycle's */
-    assert_string_equal(run_state_word(RUN_RUNNING, true), "running");
-    assert_string_equal(run_state_word(RUN_STOPPING, true), "stopping");
-    assert_string_equal(run_state_word(RUN_ENDED, true), "ended");
-    assert_string_equal(run_state_word(RUN_FAILED, false), "ended");
+    assert_string_equal(run_state_word(RUN_FETCHING), "fetching");
+    assert_string_equal(run_state_word(RUN_STARTING), "preparing");
+    assert_string_equal(run_state_word(RUN_READY), "ready");
+    assert_string_equal(run_state_word(RUN_RUNNING), "running");
+    assert_string_equal(run_state_word(RUN_STOPPING), "stopping");
+    assert_string_equal(run_state_word(RUN_ENDED), "ended");
+    assert_string_equal(run_state_word(RUN_FAILED), "ended");
 }
 
 int main(void)
