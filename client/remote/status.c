@@ -135,13 +135,14 @@ enum exit_code status_ping(const char *broker, bool json)
         return code;
     }
     int r = ask_active(&remote, &runs, &error);
-    if (r < 0) {
+    bool unknown = r == -EREMOTEIO && strcmp(frontend_code(remote.frontend), "database") == 0;
+    if (r < 0 && !unknown) {
         return remote_fail(&remote, r, &error);
     }
     const json_t *ping = frontend_ping(remote.frontend);
     if (json) {
         document = json_copy((json_t *)ping);
-        if (!document || json_object_set(document, "runs", runs) < 0) {
+        if (!document || (runs && json_object_set(document, "runs", runs) < 0)) {
             log_error("out of memory");
             return EXIT_ABORTED;
         }
@@ -152,7 +153,9 @@ enum exit_code status_ping(const char *broker, bool json)
     put_agents(json_object_get(ping, "agents"));
     put_pairs("endpoints", json_object_get(ping, "endpoints"));
     put_database(json_object_get(ping, "database"));
-    put_runs(runs);
+    if (runs) { /* else it has not read them back from the database */
+        put_runs(runs);
+    }
     put_pairs("options", json_object_get(ping, "options"));
     return EXIT_PASSED;
 }

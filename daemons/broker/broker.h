@@ -14,20 +14,26 @@
 #include "runs.h"
 #include "store.h"
 
+struct inquiry;
+struct resolver;
+
 struct broker {
     struct ev_loop *loop;
     const struct broker_options *options;
     struct mq *mq;
     struct mq_socket *backend, *receiver, *publisher;
     struct frontend *frontend;
+    struct resolver *resolver; /* of the store */
     struct store *store;
     struct registry *registry;
     struct runs *runs;
     uint64_t started_usec; /* by the monotonic clock */
     uint64_t loaded_usec;
-    bool loaded; /* runs that were on are read back, at this time */
+    bool loaded;  /* runs that were on are read back, at this time */
+    bool loading; /* the store was asked for them */
     bool ending;
-    uint64_t last_request; /* number of the last question to an agent */
+    uint64_t last_request;     /* number of the last question to an agent */
+    struct inquiry *inquiries; /* that wait for the store */
 };
 
 /* Lines that operators search for carry the run and the agent as fields. NULL: not about one. */

@@ -19,12 +19,19 @@ static void check(struct run *run)
 
 /* An agent has a run, of before its connection or our restart was. */
 static void take_back(struct broker *broker, struct agent *agent, struct run *run,
-                      struct member *member)
+                      struct member *member, const struct agent_run *told)
 {
     bool was_lost = member->lost;
 
     memcpy(agent->run_id, run->run_id, sizeof agent->run_id);
     run_member_is_back(run, member);
+    if (strcmp(told->state, "running") == 0) {
+        run_member_is_running(run, member, told->cycle);
+    }
+    if (strcmp(told->state, "fetching") == 0 && run->archive_is_lost) {
+        run_member_has_failed(run, member, "its files went with the broker, which was restarted");
+        keep_member(broker, run, member);
+    }
     if (was_lost) {
         keep_member(broker, run, member);
         keep_event(broker, run, member, "agent-back", NULL, "agent %s is back", member->agent_id);
@@ -36,13 +43,14 @@ static void take_back(struct broker *broker, struct agent *agent, struct run *ru
 }
 
 /* A run that an agent says it has. */
-static void reconcile(struct broker *broker, struct agent *agent, const char *run_id)
+static void reconcile(struct broker *broker, struct agent *agent, const struct agent_run *told)
 {
+    const char *run_id = told->run_id;
     struct run *run = runs_find(broker->runs, run_id);
     struct member *member = run ? run_member(run, agent->agent_id, agent->incarnation) : NULL;
 
     if (member && !run_state_is_over(run->state)) {
-        take_back(broker, agent, run, member);
+        take_back(broker, agent, run, member, told);
     } else if (broker->loaded) {
         conduct_drop(broker, agent, run_id);
     } else { /* who knows? When runs are read back it is asked to register again */
@@ -90,7 +98,7 @@ void conduct_registered(struct broker *broker, struct agent *agent,
         }
     }
     for (size_t i = 0; i < message->n_runs; i++) {
-        reconcile(broker, agent, message->runs[i].run_id);
+        reconcile(broker, agent, &message->runs[i]);
     }
     for (struct run *run = runs_first(broker->runs); run; run = run->next) {
         if (!has(message, run->run_id)) {

@@ -11,11 +11,16 @@
 #include "base/daemon.h"
 #include "broker.h"
 #include "conduct.h"
+#include "inquiry.h"
 #include "listen.h"
+#include "loop/resolve.h"
 #include "probe.h"
+#include "restore.h"
 
 #define EXIT_USAGE 2
 #define TICK_SEC   0.25
+
+#define RESOLVE_TTL_USEC (10 * USEC_PER_SEC) /* of the database's host */
 
 struct program {
     struct broker broker;
@@ -89,6 +94,18 @@ static void on_signal(struct ev_loop *loop, ev_signal *watcher, int events _unus
     ev_break(loop, EVBREAK_ALL);
 }
 
+/* What `systemctl status` shows. */
+static void tell_manager(struct program *program)
+{
+    const struct broker *broker = &program->broker;
+    const char *address = mq_socket_endpoint(frontend_socket(broker->frontend), 0);
+
+    daemon_notify("STATUS=clients are awaited at %s; database %s", address ? address : "",
+                  !store_keeps(broker->store)  ? "none"
+                  : store_is_up(broker->store) ? "ok"
+                                               : "away");
+}
+
 static void on_tick(struct ev_loop *loop _unused_, ev_timer *timer, int events _unused_)
 {
     struct program *program = timer->data;
@@ -103,13 +120,21 @@ static void on_watchdog(struct ev_loop *loop _unused_, ev_timer *timer _unused_,
     daemon_notify("WATCHDOG=1");
 }
 
-static void on_up(void *context _unused_)
+static void on_up(void *context)
 {
+    struct program *program = context;
+
+    if (store_keeps(program->broker.store)) {
+        log_info("the database answers");
+    }
+    restore_runs(&program->broker);
+    tell_manager(program);
 }
 
-static void on_down(const char *reason, void *context _unused_)
+static void on_down(const char *reason, void *context)
 {
-    log_warning("the database is away: %s", reason);
+    log_warning("%s; runs that are on go on, no new one is taken", reason);
+    tell_manager(context);
 }
 
 /* ---- setting up ------------------------------------------------------------------------------ */
@@ -155,19 +180,26 @@ static void on_loop_error(const char *what)
 
 static int make_store(struct program *program, struct error *error)
 {
+    struct broker *broker = &program->broker;
     struct store_options options = {.database = program->options.database,
                                     .callbacks = {on_up, on_down, program}};
-    /* Runs are not read back yet at a start, so none may be stored. */
-    int r = strcmp(options.database, "none") == 0
-                ? store_new(&program->broker.store, program->broker.loop, &options, error)
-                : error_set(error, -EINVAL,
-                            "database = %s: this version stores no results yet, say none",
-                            options.database);
 
-    if (r == 0 && !store_keeps(program->broker.store)) {
+    int r = resolver_new(&broker->resolver, broker->loop, RESOLVE_TTL_USEC, NULL);
+    if (r < 0) {
+        return error_set_errno(error, r, "cannot start");
+    }
+    options.resolver = broker->resolver;
+    r = store_new(&broker->store, broker->loop, &options, error);
+    if (r < 0) {
+        return r;
+    }
+    bool keeps = store_keeps(broker->store);
+    if (!keeps) {
         log_notice("database = none: results are not stored, and gone with this process");
     }
-    return r;
+    broker->loaded = !keeps; /* then there is nothing to be read back */
+    r = runs_new(&broker->runs, keeps ? RUNS_KEEP_OVER : RUNS_MAX_OVER);
+    return r < 0 ? error_set_errno(error, r, "cannot start") : 0;
 }
 
 static int set_up(struct program *program, struct error *error)
@@ -183,9 +215,6 @@ static int set_up(struct program *program, struct error *error)
         r = registry_new(&broker->registry);
     }
     if (r == 0) {
-        r = runs_new(&broker->runs, RUNS_MAX_OVER);
-    }
-    if (r == 0) {
         r = frontend_new(&broker->frontend, broker);
     }
     if (r < 0) {
@@ -196,7 +225,6 @@ static int set_up(struct program *program, struct error *error)
         return r;
     }
     broker->started_usec = broker->loaded_usec = clock_monotonic_usec();
-    broker->loaded = true;
     r = listen_all(broker, error);
     if (r == 0) {
         start_watchers(program);
@@ -206,13 +234,15 @@ static int set_up(struct program *program, struct error *error)
 
 static void release(struct broker *broker)
 {
-    frontend_free(broker->frontend);
     mq_socket_free(broker->backend);
     mq_socket_free(broker->receiver);
     mq_socket_free(broker->publisher);
     store_free(broker->store);
+    resolver_free(broker->resolver);
+    inquiries_clear(broker);
     runs_free(broker->runs);
     registry_free(broker->registry);
+    frontend_free(broker->frontend);
     mq_free(broker->mq);
     if (broker->loop) {
         ev_loop_destroy(broker->loop);
@@ -229,7 +259,8 @@ static int run(struct program *program)
     }
     const char *address = mq_socket_endpoint(frontend_socket(program->broker.frontend), 0);
     log_info("clients are awaited at %s", address);
-    daemon_notify("READY=1\nSTATUS=clients are awaited at %s", address);
+    daemon_notify("READY=1");
+    tell_manager(program);
     ev_run(program->broker.loop, 0);
     log_info("ending");
     return EXIT_SUCCESS;

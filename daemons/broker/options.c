@@ -10,9 +10,10 @@
 #include <syslog.h>
 
 #include "base/parse.h"
+#include "loop/pq.h"
 #include "run/addresses.h"
 
-#define DEFAULT_DATABASE "none"
+#define DEFAULT_DATABASE "dbname=loads"
 
 #define SOCKETS "Where it listens"
 #define RUNS    "Runs and results"
@@ -89,8 +90,8 @@ static const struct conf_option rows[] = {
 
     {.name = "database", .kind = CONF_STRING, FIELD(database), .metavar = "CONNINFO",
      .parse = check_some, .where = CONF_FILE, .group = RUNS,
-     .help = "Where results are stored; so far only none (the default): the broker has them in "
-             "memory."},
+     .help = "The PostgreSQL database where results are stored, as a connection string of libpq's "
+             "(default dbname=loads); none: nowhere, the broker has the last ones in memory."},
     {.name = "max-upload", .kind = CONF_VALUE, FIELD(max_upload_bytes), .metavar = "SIZE",
      .parse = parse_max_upload, .where = CONF_FILE, .group = RUNS,
      .help = "Of the files of a run (default 64M)."},
@@ -214,7 +215,8 @@ int broker_option_text(const struct broker_options *options, const struct conf_o
                        char **ret)
 {
     const void *field = (const char *)options + option->offset;
-    char number[32];
+    char number[32], where[512];
+    struct error error;
     const char *text = "";
 
     switch (option->kind) {
@@ -222,6 +224,9 @@ int broker_option_text(const struct broker_options *options, const struct conf_o
         return list_text(field, ret);
     case CONF_STRING:
         text = *(char *const *)field ? *(char *const *)field : "";
+        if (field == &options->database && strcmp(text, "none") != 0) { /* no password */
+            text = pq_conninfo_where(text, where, sizeof where, &error) == 0 ? where : "";
+        }
         break;
     case CONF_FLAG:
         text = *(const bool *)field ? "yes" : "no";

@@ -48,6 +48,7 @@ struct results {
     struct totals *totals;
     struct source *sources;
     unsigned n_sources;
+    uint64_t restored_overflows[NAME_KINDS];
     struct pending *pending;
     size_t n_pending, room, pending_bytes;
     struct batch *batches, **last_batch; /* the oldest first */
@@ -135,6 +136,8 @@ void results_overflows(const struct results *results, uint64_t overflows[static 
         for (unsigned i = 0; i < results->n_sources; i++) {
             overflows[kind] += results->sources[i].overflows[kind];
         }
+        /* sources tell theirs anew, if they are still there */
+        overflows[kind] = MAX(overflows[kind], results->restored_overflows[kind]);
     }
 }
 
@@ -431,6 +434,7 @@ int results_restore(struct results *results, const struct store_record *record)
     if (r < 0) {
         return r;
     }
+    memcpy(results->restored_overflows, record->run.overflows, sizeof results->restored_overflows);
     for (size_t i = 0; i < record->n_sources; i++) {
         const struct store_source *stored = &record->sources[i];
         if (stored->number >= results->n_sources) {

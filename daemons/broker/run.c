@@ -252,6 +252,17 @@ void run_member_is_back(struct run *run, struct member *member)
     run->has_news = true;
 }
 
+void run_member_is_running(struct run *run, struct member *member, unsigned cycle)
+{
+    if (cycle >= run->cycles || !member_is_on(member)) {
+        return;
+    }
+    member->state = MEMBER_RUNNING;
+    member->ready_cycles = MAX(member->ready_cycles, cycle + 1);
+    run->begun = MAX(run->begun, cycle + 1);
+    run->cycle_is_on = true;
+}
+
 /* ---- what follows ---- */
 
 /* What all members together have come to. */

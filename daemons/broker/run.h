@@ -117,12 +117,17 @@ struct run_options {
     struct run_hooks hooks;
 };
 
-/* RUN_NEW, or `state` for one that is read back. -EINVAL with a text: the specification makes no
- * sense; -ENOMEM. */
+/* In the state RUN_NEW, or `state` for one that is read back. -EINVAL with a text: the
+ * specification makes no sense; -ENOMEM. */
 int run_new(struct run **ret, const struct run_options *options, enum run_state state,
             struct error *error) _must_check_;
 struct run *run_free(struct run *run);
 DEFINE_CLEANUP(struct run, run_free)
+
+/* One that is read back: no agent of it has been heard yet. -EBADMSG with a text: what is stored of
+ * it doesn't fit together; others as run_new(). */
+int run_restore(struct run **ret, const struct store_record *record, const struct run_hooks *hooks,
+                uint64_t now_usec, struct error *error) _must_check_;
 
 /* Gives it its agents: once. */
 struct run_agent {
@@ -158,6 +163,8 @@ void run_member_has_ended(struct run *run, struct member *member, int result, co
 /* True: it was not lost before. */
 bool run_member_is_lost(struct run *run, struct member *member, const char *reason);
 void run_member_is_back(struct run *run, struct member *member);
+/* One that is back tells in which cycle it is; the beginning of it may be news. */
+void run_member_is_running(struct run *run, struct member *member, unsigned cycle);
 
 /* A client asks for the end. */
 void run_stop(struct run *run, uint64_t grace_usec);

@@ -9,6 +9,7 @@
 #include "arguments.h"
 #include "base/base64.h"
 #include "conduct.h"
+#include "inquiry.h"
 #include "keep.h"
 #include "scheduler.h"
 
@@ -33,13 +34,6 @@ static void wish_clear(struct wish *wish)
     free(wish->ids);
     free(wish->archive);
 }
-
-/* An answer that is due when a row is stored. */
-struct waiting {
-    struct broker *broker;
-    struct run *run;
-    struct asker asker;
-};
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
@@ -229,38 +223,65 @@ static int choose(const struct broker *broker, struct wish *wish, struct agent *
 
 /* ---- the answer ------------------------------------------------------------------------------ */
 
-static json_t *describe(const struct run *run)
+static json_t *describe(const struct report *report)
 {
     json_t *agents = json_array();
 
-    for (unsigned i = 0; agents && i < run->n_members; i++) {
-        (void)json_array_append_new(agents, json_string(run->members[i].agent_id));
+    for (size_t i = 0; agents && i < report->n_sources; i++) {
+        (void)json_array_append_new(agents, json_string(report->sources[i].agent_id));
     }
-    return json_pack("{ss ss so}", "run_id", run->run_id, "state", run_state_word(run->state),
+    return json_pack("{ss ss so}", "run_id", report->row->run_id, "state", report->row->state,
                      "agents", agents);
 }
 
 static void on_added(const struct store_answer *answer, void *context)
 {
-    _cleanup_free_ struct waiting *waiting = context;
-    struct broker *broker = waiting->broker;
-    struct run *run = waiting->run;
+    struct inquiry *inquiry = context;
+    struct broker *broker = inquiry->broker;
+    struct run *run = runs_find(broker->runs, inquiry->run_id);
 
+    assert(run); /* nobody removes one whose row is being stored */
     run->calls--;
-    if (answer->result < 0) {
-        frontend_refuse(broker, &waiting->asker, "database", "the run can't be stored: %s",
-                        answer->reason);
+    if (answer->result == 0) {
+        run_happen(run, run->n_members > 0 ? RUN_STORED : RUN_WAITS);
+        inquiry_report(inquiry, run, describe);
+        conduct_queue(broker);
+        return;
+    }
+    conduct_release(broker, run);
+    runs_remove(broker->runs, run);
+    if (answer->result == -EEXIST) { /* before the broker was restarted */
+        (void)snprintf(inquiry->run_id, sizeof inquiry->run_id, "%s", answer->run_id);
+        inquiry_report(inquiry, runs_find(broker->runs, inquiry->run_id), describe);
+    } else {
+        inquiry_refuse(inquiry, "database", "the run can't be stored: %s", answer->reason);
+    }
+}
+
+/* Stores its row, and answers then. */
+static void store_run(struct broker *broker, struct run *run, const struct request *request)
+{
+    struct inquiry *inquiry = inquiry_new(broker, request);
+    struct store_run row = keep_row_of(run);
+
+    if (!inquiry) {
         conduct_release(broker, run);
         runs_remove(broker->runs, run);
         return;
     }
-    run_happen(run, run->n_members > 0 ? RUN_STORED : RUN_WAITS);
-    frontend_answer(broker, &waiting->asker, describe(run));
-    conduct_queue(broker);
+    memcpy(inquiry->run_id, run->run_id, sizeof inquiry->run_id);
+    int r = store_run_add(broker->store, &row, on_added, inquiry);
+    if (r < 0) {
+        conduct_release(broker, run);
+        runs_remove(broker->runs, run);
+        inquiry_fail(inquiry, r);
+        return;
+    }
+    run->calls++;
 }
 
 static int add_run(struct broker *broker, struct wish *wish, struct agent *const *agents,
-                   const struct asker *asker, struct error *error)
+                   const struct request *request, struct error *error)
 {
     struct run_options options = {.spec = &wish->spec,
                                   .request_id = wish->request_id,
@@ -269,34 +290,25 @@ static int add_run(struct broker *broker, struct wish *wish, struct agent *const
                                   .save_hits = wish->save_hits,
                                   .hooks = {conduct_changed, broker}};
     _cleanup_(run_freep) struct run *run = NULL;
-    _cleanup_free_ struct waiting *waiting = calloc(1, sizeof *waiting);
 
-    int r = waiting ? run_new(&run, &options, RUN_NEW, error)
-                    : error_set_errno(error, -ENOMEM, "the run");
+    int r = run_new(&run, &options, RUN_NEW, error);
     if (r < 0) {
         return r;
     }
     run->submitted_usec = clock_realtime_usec();
     run->archive = TAKE_PTR(wish->archive);
     run->archive_size = wish->archive_size;
-    *waiting = (struct waiting){broker, run, *asker};
     struct run *added = run;
     r = runs_add(broker->runs, &run, error);
     if (r < 0) {
         return r;
     }
     r = agents ? conduct_reserve(broker, added, agents, wish->n_agents) : 0;
-    if (r == 0) {
-        struct store_run row = keep_row_of(added);
-        r = store_run_add(broker->store, &row, on_added, waiting);
-    }
     if (r < 0) {
-        conduct_release(broker, added);
         runs_remove(broker->runs, added);
-        return error_set_errno(error, r, "the run can't be stored");
+        return error_set_errno(error, r, "no agent can be given the run");
     }
-    added->calls++;
-    (void)TAKE_PTR(waiting);
+    store_run(broker, added, request);
     return 0;
 }
 
@@ -308,7 +320,7 @@ static bool is_repeated(struct broker *broker, const struct request *request)
 
     if (run &&
         run->state != RUN_NEW) { /* else the first one is answered soon, and this one asks again */
-        frontend_answer(broker, &request->asker, describe(run));
+        frontend_answer(broker, &request->asker, inquiry_report_of(run, describe));
     }
     return run != NULL;
 }
@@ -319,7 +331,7 @@ void submit_run(struct broker *broker, const struct request *request)
     _cleanup_free_ struct agent **agents = NULL;
     struct error error = {0};
 
-    if (is_repeated(broker, request)) {
+    if (!inquiry_may_look(broker, &request->asker) || is_repeated(broker, request)) {
         return;
     }
     if (broker->ending) {
@@ -336,7 +348,7 @@ void submit_run(struct broker *broker, const struct request *request)
         r = choose(broker, &wish, &agents, &error);
     }
     if (r == 0) {
-        r = add_run(broker, &wish, agents, &request->asker, &error);
+        r = add_run(broker, &wish, agents, request, &error);
     }
     if (r < 0) {
         frontend_refuse(broker, &request->asker, r == -ENOMEM ? "internal" : wish.code, "%s",

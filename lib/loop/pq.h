@@ -60,6 +60,9 @@ DEFINE_CLEANUP(struct pq, pq_free)
 int pq_conninfo_names(const char *text, char *user, size_t user_size, char *database,
                       size_t database_size, struct error *error) _must_check_;
 
+/* What pq_where() would say of a connection string, cut to `size` bytes. -EINVAL as pq_new(). */
+int pq_conninfo_where(const char *text, char *ret, size_t size, struct error *error) _must_check_;
+
 bool pq_is_up(const struct pq *pq);
 
 /* "database 'loads' as user 'anna' on host 'db1'": where it connects to. */

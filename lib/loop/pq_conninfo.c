@@ -204,3 +204,15 @@ int pq_conninfo_names(const char *text, char *user, size_t user_size, char *data
     pq_conninfo_clear(&conninfo);
     return r;
 }
+
+int pq_conninfo_where(const char *text, char *ret, size_t size, struct error *error)
+{
+    struct pq_conninfo conninfo;
+    int r = pq_conninfo_parse(&(struct pq_options){.conninfo = text}, &conninfo, error);
+
+    if (r == 0) {
+        (void)snprintf(ret, size, "%s", conninfo.where); /* cut is fine */
+        pq_conninfo_clear(&conninfo);
+    }
+    return r;
+}

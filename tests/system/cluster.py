@@ -26,9 +26,10 @@ class Cluster:
         self.context = zmq.Context()
         self.agents = []
 
-    def start_broker(self, *arguments):
-        self.broker = self.start([self.program("loads-broker"), *arguments], env=self.environment)
-        self.wait_for(lambda answer: True)
+    def start_broker(self, *arguments, database="none"):
+        self.broker = self.start([self.program("loads-broker"), "--database", database, *arguments],
+                                 env=self.environment)
+        self.wait_for(lambda answer: answer["database"]["state"] != "down")
 
     def start_agent(self, *arguments):
         agent = self.start([self.program("loads-agent"), *arguments], env=self.environment)

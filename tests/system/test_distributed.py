@@ -272,7 +272,7 @@ def test_configuration_is_read_again(start, program, tmp_path):
     path = tmp_path / "broker.conf"
 
     def write(text):
-        path.write_text("[broker]\n" + "".join(f"{name} = ipc://{tmp_path}/{name}\n" for name in
+        path.write_text("[broker]\ndatabase = none\n" + "".join(f"{name} = ipc://{tmp_path}/{name}\n" for name in
                                                ("frontend", "backend", "receiver", "publisher")) + text)
 
     write("")
@@ -284,7 +284,7 @@ def test_configuration_is_read_again(start, program, tmp_path):
     assert "max-upload has changed: that takes effect when the broker is restarted" in broker.stderr()
     write("nonsense = 1\n")
     os.kill(broker.pid, signal.SIGHUP)
-    wait_until(lambda: "broker.conf:6: unknown key 'nonsense'" in broker.stderr(), "the complaint")
+    wait_until(lambda: "broker.conf:7: unknown key 'nonsense'" in broker.stderr(), "the complaint")
     assert "the configuration stays as it was" in broker.stderr()
 
 
