@@ -66,11 +66,76 @@ static void test_too_few(void **state _unused_)
     assert_null(chosen);
 }
 
+/* ---- by name ---- */
+
+static struct registry *make_registry(void)
+{
+    struct registry *registry = NULL;
+    char previous[SPEC_RUN_ID_BYTES + 1], id[8];
+
+    assert_int_equal(registry_new(&registry), 0);
+    for (unsigned i = 1; i <= 4; i++) {
+        struct agent_message message = {.protocol = AGENT_PROTOCOL,
+                                        .agent_id = id,
+                                        .incarnation = "0f8fad5b-d9cb-469f-a165-70867728950e",
+                                        .hostname = "box"};
+        struct agent *agent;
+        bool is_new;
+        (void)snprintf(id, sizeof id, "box-%u", i);
+        assert_int_equal(registry_register(registry, &message, id, strlen(id), 1, &agent, &is_new,
+                                           previous, NULL),
+                         0);
+    }
+    return registry;
+}
+
+static void expect_refusal(const struct registry *registry, const char *const *ids, size_t count,
+                           int result, const char *text)
+{
+    struct agent **taken = NULL;
+    struct error error = {0};
+
+    assert_int_equal(scheduler_take(registry, ids, count, &taken, &error), result);
+    assert_string_equal(error.text, text);
+    assert_null(taken);
+}
+
+static void test_take(void **state _unused_)
+{
+    _cleanup_(registry_freep) struct registry *registry = make_registry();
+    _cleanup_free_ struct agent **taken = NULL;
+    static const char *const ids[] = {"box-3", "box-1"},
+                             *const twice[] = {"box-1", "box-3", "box-1"},
+                             *const strange[] = {"box-1", "box-9"};
+
+    assert_int_equal(scheduler_take(registry, ids, 2, &taken, NULL), 0);
+    assert_ptr_equal(taken[0], registry_find(registry, "box-3")); /* in the order asked for */
+    assert_ptr_equal(taken[1], registry_find(registry, "box-1"));
+    expect_refusal(registry, twice, 3, -EINVAL, "agents: box-1 is there twice");
+    expect_refusal(registry, strange, 2, -ENOENT, "there is no agent box-9");
+}
+
+static void test_take_those_that_are_not_free(void **state _unused_)
+{
+    _cleanup_(registry_freep) struct registry *registry = make_registry();
+    static const char *const ids[] = {"box-4", "box-2"};
+    struct agent *agent = registry_find(registry, "box-2");
+
+    (void)snprintf(agent->run_id, sizeof agent->run_id, "busy");
+    expect_refusal(registry, ids, 2, -EAGAIN, "agent box-2 is busy");
+    agent->leaving = true;
+    expect_refusal(registry, ids, 2, -EAGAIN, "agent box-2 is leaving");
+    agent->lost = true;
+    expect_refusal(registry, ids, 2, -EAGAIN, "agent box-2 is lost");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_spread_over_hosts, set_up),
         cmocka_unit_test_setup(test_too_few, set_up),
+        cmocka_unit_test(test_take),
+        cmocka_unit_test(test_take_those_that_are_not_free),
     };
     return cmocka_run_group_tests_name("scheduler", tests, NULL, NULL);
 }
