@@ -106,6 +106,7 @@ static int session_open(struct session *session, const struct target *target, st
     if (r == 0) {
         wait_for(session);
         r = session->result;
+        r = r < 0 && r != -ENOMEM ? -ECONNREFUSED : r; /* whatever the reason is */
     }
     if (r < 0) {
         session_close(session);
@@ -122,7 +123,11 @@ static void on_answer(const struct pq_result *result, void *context)
     session->rows = pq_result_rows(result);
     session->value[0] = '\0';
     if (session->result < 0) {
-        (void)error_set(session->error, session->result, "%s", pq_result_text(result));
+        /* That of a lost connection says where by itself. */
+        bool lost = session->result == -ECONNRESET;
+        (void)error_set(session->error, session->result, "%s%s%s",
+                        lost ? "" : pq_where(session->pq), lost ? "" : ": ",
+                        pq_result_text(result));
     } else if (session->rows > 0) {
         (void)snprintf(session->value, sizeof session->value, "%s", pq_result_value(result, 0, 0));
     }
@@ -381,7 +386,7 @@ static int make(struct session *session, const char *what, const char *exists, c
     }
     r = execute(session, format, name, owner);
     if (r < 0) {
-        return error_prefix(session->error, r, "%s '%s'", what, name);
+        return error_prefix(session->error, r, "cannot make %s '%s'", what, name);
     }
     (void)snprintf(text, sizeof text, "made %s '%s'", what, name);
     told(text, context);

@@ -19,7 +19,9 @@
 /* The version that this build writes and reads. */
 int schema_version(void);
 
-/* The version that a database has; 0: none. -errno with a text that names user, host, database. */
+/* The version that a database has; 0: none. -errno with a text that names user, host, database,
+ * here and below: -EINVAL it is no connection string, -ECONNREFUSED no connection was made,
+ * -ECONNRESET it was lost. */
 int schema_status(const char *conninfo, int *ret_version, struct error *error) _must_check_;
 
 /* Called for each thing that was done: "applied 0002-histograms.sql". */

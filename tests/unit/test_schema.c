@@ -80,6 +80,7 @@ static void test_migration_that_fails(void **state _unused_)
     assert_int_equal(schema_migrate(conninfo, told, &all, &error), -EPROTO);
     assert_non_null(strstr(error.text, "0001-tables.sql: "));
     assert_non_null(strstr(error.text, "already exists"));
+    assert_non_null(strstr(error.text, name)); /* which database it is */
     assert_int_equal(all.count, 0);
     (void)postgres_ask(&server, name, "DROP SCHEMA loads CASCADE");
     assert_int_equal(schema_migrate(conninfo, told, &all, &error), 0);
@@ -170,9 +171,21 @@ static void test_errors(void **state _unused_)
     assert_int_equal(setenv("PGUSER", "nobodys", 1), 0);
     (void)snprintf(conninfo, sizeof conninfo, "host=%s user=nobodys dbname=wanted", server.folder);
     assert_int_equal(schema_init(conninfo, told, &all, &error), -EACCES);
-    assert_non_null(strstr(error.text, "database 'wanted': permission denied"));
+    assert_ptr_equal(strstr(error.text, "cannot make database 'wanted': database 'postgres' as "
+                                        "user 'nobodys' on host '"),
+                     error.text);
+    assert_non_null(strstr(error.text, "': permission denied"));
     assert_int_equal(unsetenv("PGUSER"), 0);
     assert_int_equal(all.count, 0);
+
+    /* Who may not look there is told who that is, and where. */
+    const char *closed = fresh_database();
+    assert_int_equal(schema_migrate(postgres_conninfo(&server, closed), told, &all, &error), 0);
+    (void)snprintf(conninfo, sizeof conninfo, "host=%s user=nobodys dbname=%s", server.folder,
+                   closed);
+    assert_int_equal(schema_status(conninfo, &version, &error), -EACCES);
+    assert_non_null(strstr(error.text, "' as user 'nobodys' on host '"));
+    assert_non_null(strstr(error.text, "': permission denied"));
 }
 
 static int set_up(void **state _unused_)
