@@ -71,6 +71,17 @@ static const struct conf_option agents_rows[] = {
      .where = CONF_POSITIONAL, .group = "What", .help = "Show the workers of this agent."},
 };
 
+static const struct conf_option db_rows[] = {
+    {.name = "action", .kind = CONF_STRING, FIELD(action), .metavar = "init|migrate|status",
+     .where = CONF_POSITIONAL, .group = "What",
+     .help = "Make the tables (and role and database, where missing); bring them up to date; or "
+             "say how they are."},
+    {.name = "database", .kind = CONF_STRING, FIELD(database), .metavar = "CONNINFO",
+     .group = "What",
+     .help = "Which database, as a connection string of libpq's (default dbname=loads, or what "
+             "PGDATABASE says)."},
+};
+
 static const struct conf_option main_rows[] = {
     {.name = "help", .letters = "h", .kind = CONF_FLAG, FIELD(help), .where = CONF_ALONE,
      .group = OTHER, .help = "Show this help and exit."},
@@ -87,6 +98,7 @@ PART(submit_rows);
 PART(runs_rows);
 PART(logs_rows);
 PART(agents_rows);
+PART(db_rows);
 
 #define BROKER                                                                                     \
     {                                                                                              \
@@ -167,3 +179,9 @@ const struct conf_table health_check_table =
 const struct conf_table delete_table =
     TABLE("delete", "[OPTION...] RUN", "Deletes a run that is over, with its results.",
           OWN(run_row), BROKER);
+
+const struct conf_table db_table =
+    TABLE("db", "[OPTION...] init|migrate|status",
+          "Makes the tables for results in a PostgreSQL database, or looks at them. Connects there "
+          "itself, without the broker.",
+          OWN(db_rows));

@@ -15,7 +15,7 @@ struct ctl_options {
     bool quiet;
     uint64_t limit;
     bool active;
-    char *action; /* of db */
+    char *action, *database; /* of db */
 
     /* Of submit: */
     struct run_options new_run;
@@ -37,6 +37,7 @@ extern const struct verb verbs[];
 
 extern const struct conf_table ctl_table; /* of what stands before the verb */
 extern const struct conf_table submit_table, attach_table, detach_table, stop_table, purge_table,
-    runs_table, show_table, logs_table, agents_table, ping_table, health_check_table, delete_table;
+    runs_table, show_table, logs_table, agents_table, ping_table, health_check_table, delete_table,
+    db_table;
 
 #endif

@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "base/log.h"
+#include "db.h"
 #include "remote/choose.h"
 #include "remote/health.h"
 #include "remote/remote_run.h"
@@ -120,5 +121,6 @@ const struct verb verbs[] = {
     {"health-check", "run an empty test on every free agent", &health_check_table,
      verb_health_check},
     {"delete", "delete a run and its results", &delete_table, verb_delete},
+    {"db", "make the tables of results in PostgreSQL, or look at them", &db_table, verb_db},
     {.name = NULL},
 };

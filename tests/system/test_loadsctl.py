@@ -13,7 +13,7 @@ from fake_broker import NAME, OTHER_ID, RUN_ID, run_object, snapshot
 from terminal import Terminal
 
 VERBS = ["submit", "attach", "detach", "stop", "purge", "runs", "show", "logs", "agents", "ping",
-         "health-check", "delete"]
+         "health-check", "delete", "db"]
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def test_help_has_every_verb(run):
 def test_every_verb_has_help_and_json(run, fake, verb):
     ran = run(verb, "--help")
     assert ran.code == 0 and ran.stdout.startswith(f"Usage: loadsctl {verb} [OPTION...]")
-    assert " --json " in ran.stdout and " -b, --broker=ADDRESS" in ran.stdout
+    assert " --json " in ran.stdout and (verb == "db" or " -b, --broker=ADDRESS" in ran.stdout)
     assert fake.requests == []
 
 
@@ -72,6 +72,11 @@ def test_version(run):
     (["submit", NAME, "--attach", "--json"], "--json prints the id"),
     (["submit", NAME, "-a", "0"], "--agents: '0' is not"),
     (["attach", "--output", "nosuch"], "nosuch"),
+    (["db"], "what about the database? init, migrate or status; try 'loadsctl db --help'"),
+    (["db", "stat"], "unknown action 'stat' (did you mean 'status'?); try 'loadsctl db --help'"),
+    (["db", "drop"], "unknown action 'drop': init, migrate or status; try 'loadsctl db --help'"),
+    (["db", "init", "x"], "unexpected argument 'x'; try 'loadsctl db --help'"),
+    (["db", "status", "-b", "x"], "unknown option '-b'; try 'loadsctl db --help'"),
     (["ping", "-b", "box1"], "'box1' is not an address of a broker"),
 ])
 def test_mistakes(run, fake, arguments, text):
@@ -401,5 +406,7 @@ def test_completion(complete, fake):
     assert complete("loadsctl logs --agent", "b") == ["box1-1"]
     assert complete("loadsctl submit --on-agent-loss", "") == ["continue", "abort"]
     assert complete("loadsctl submit", "--us") == ["--users", "--user-id"]
+    assert complete("loadsctl db", "") == ["--database", "--json", "--help", "init", "migrate", "status"]
+    assert complete("loadsctl db", "m") == ["migrate"]
     assert complete("loads-runner", "--ping", "_loads_runner") == ["--ping-broker"]
     assert complete("loads-runner --attach", "7", "_loads_runner") == [OTHER_ID]

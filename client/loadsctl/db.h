@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* The database where results are: whether it has the tables that this program knows, and how it
+ * gets them. Asks PostgreSQL itself, not the broker: that one can't start without them. */
+#ifndef LOADS_LOADSCTL_DB_H
+#define LOADS_LOADSCTL_DB_H
+
+#include "options.h"
+
+/* What goes wrong is said on standard error. */
+enum exit_code verb_db(const struct ctl_options *options);
+
+#endif
