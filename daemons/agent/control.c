@@ -174,7 +174,8 @@ static int list_endpoints(const struct control *control, struct strlist *listens
 }
 
 int control_new(struct control **ret, struct mq *mq, const struct strlist *addresses,
-                struct agent *agent, struct strlist *listens, struct error *error)
+                struct daemon_sockets *passed, struct agent *agent, struct strlist *listens,
+                struct error *error)
 {
     _cleanup_(control_freep) struct control *control = calloc(1, sizeof *control);
 
@@ -188,10 +189,13 @@ int control_new(struct control **ret, struct mq *mq, const struct strlist *addre
                                         .context = control};
     control->agent = agent;
     int r = mq_socket_new(&control->socket, mq, &options, error);
+    if (r == 0) {
+        r = mq_socket_bind_passed(control->socket, passed, CONTROL_SOCKET, error);
+    }
     for (size_t i = 0; r == 0 && i < addresses->count; i++) {
         r = mq_socket_bind(control->socket, addresses->items[i], error);
     }
-    if (r == 0) {
+    if (r >= 0) {
         r = list_endpoints(control, listens);
         r = r < 0 ? error_set_errno(error, r, "cannot listen") : 0;
     }

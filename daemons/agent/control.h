@@ -6,16 +6,19 @@
 #define LOADS_AGENT_CONTROL_H
 
 #include "agent.h"
+#include "base/daemon.h"
 
 #define CONTROL_MAX_BYTES 4096 /* of a request */
 
 struct control;
 
-/* Listens on all of the addresses. Borrows mq and agent. -errno with a text. *listens is emptied
- * and filled with the addresses that others can connect to, those of ports that the kernel chose.
- */
+/* Listens on what was passed in under that name, else on all of the addresses. Borrows mq and
+ * agent. -errno with a text. *listens is emptied and filled with the addresses that others can
+ * connect to, those of ports that the kernel chose. */
+#define CONTROL_SOCKET "control"
 int control_new(struct control **ret, struct mq *mq, const struct strlist *addresses,
-                struct agent *agent, struct strlist *listens, struct error *error) _must_check_;
+                struct daemon_sockets *passed, struct agent *agent, struct strlist *listens,
+                struct error *error) _must_check_;
 struct control *control_free(struct control *control);
 DEFINE_CLEANUP(struct control, control_free)
 

@@ -209,6 +209,24 @@ static const char *work_dir(const struct program *program)
                                               : "/var/tmp";
 }
 
+/* The control socket, which systemd may have: then whoever connects there starts this agent. */
+static int open_control(struct program *program, struct error *error)
+{
+    _cleanup_(daemon_sockets_freep) struct daemon_sockets *passed = NULL;
+
+    int r = daemon_sockets_new(&passed, error);
+    if (r == 0) {
+        r = control_new(&program->control, program->mq, &program->options.control, passed,
+                        program->agent, &program->listens, error);
+    }
+    if (r == 0 && daemon_sockets_rest(passed)) {
+        r = error_set(error, -EINVAL,
+                      "a socket called '%s' was passed in, which is not called " CONTROL_SOCKET,
+                      daemon_sockets_rest(passed));
+    }
+    return r;
+}
+
 static int make_agent(struct program *program, struct error *error)
 {
     program->agent_options = (struct agent_options){
@@ -228,8 +246,7 @@ static int make_agent(struct program *program, struct error *error)
     if (r < 0) {
         return error_set_errno(error, r, "cannot start");
     }
-    return control_new(&program->control, program->mq, &program->options.control, program->agent,
-                       &program->listens, error);
+    return open_control(program, error);
 }
 
 static int set_up(struct program *program, struct error *error)

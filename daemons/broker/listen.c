@@ -69,23 +69,6 @@ static int bind_address(struct broker *broker, struct mq_socket *socket, const c
     return r == -EADDRINUSE ? describe_rival(broker, error) : r;
 }
 
-/* 1: there were some; 0: there is none. */
-static int take_passed(struct mq_socket *socket, struct daemon_sockets *passed, const char *name,
-                       struct error *error)
-{
-    int taken = 0, fd;
-
-    while ((fd = daemon_sockets_take(passed, name)) >= 0) {
-        int r = mq_socket_bind_fd(socket, &fd, error);
-        if (r < 0) {
-            close_fd(fd);
-            return error_prefix(error, r, "%s", name);
-        }
-        taken = 1;
-    }
-    return taken;
-}
-
 static int listen_as(struct broker *broker, enum mq_type type, const char *name,
                      const struct strlist *addresses, size_t max_message_bytes,
                      void (*received)(struct mq_socket *socket, const struct mq_message *message,
@@ -102,7 +85,7 @@ static int listen_as(struct broker *broker, enum mq_type type, const char *name,
 
     int r = mq_socket_new(&socket, broker->mq, &options, error);
     if (r == 0) {
-        r = take_passed(socket, passed, name, error);
+        r = mq_socket_bind_passed(socket, passed, name, error);
     }
     for (size_t i = 0; r == 0 && i < addresses->count; i++) {
         r = bind_address(broker, socket, addresses->items[i], error);

@@ -499,6 +499,22 @@ int mq_socket_bind_fd(struct mq_socket *socket, int *fd, struct error *error)
     return remember_endpoint(socket, "a passed descriptor", error);
 }
 
+int mq_socket_bind_passed(struct mq_socket *socket, struct daemon_sockets *passed, const char *name,
+                          struct error *error)
+{
+    int taken = 0, fd;
+
+    while ((fd = daemon_sockets_take(passed, name)) >= 0) {
+        int r = mq_socket_bind_fd(socket, &fd, error);
+        if (r < 0) {
+            close_fd(fd);
+            return error_prefix(error, r, "%s", name);
+        }
+        taken = 1;
+    }
+    return taken;
+}
+
 int mq_socket_connect(struct mq_socket *socket, const char *address, struct error *error)
 {
     return zmq_connect(socket->socket, address) < 0 ? fail("connect to", address, error) : 0;

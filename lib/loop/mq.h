@@ -7,6 +7,7 @@
 #include <ev.h>
 #include <stdbool.h>
 
+#include "base/daemon.h"
 #include "base/error.h"
 
 #define MQ_MAX_FRAMES        8
@@ -71,6 +72,11 @@ int mq_socket_bind(struct mq_socket *socket, const char *address, struct error *
 /* The same with a descriptor that listens already, such as systemd's: takes *fd over. -EINVAL: it
  * is no stream socket that listens. */
 int mq_socket_bind_fd(struct mq_socket *socket, int *fd, struct error *error) _must_check_;
+
+/* The same with all that the service manager has passed in under a name. 1: there were some; 0:
+ * there is none. */
+int mq_socket_bind_passed(struct mq_socket *socket, struct daemon_sockets *passed, const char *name,
+                          struct error *error) _must_check_;
 
 /* Connects, and connects again whenever the connection is lost, for ever. -EINVAL: no address. */
 int mq_socket_connect(struct mq_socket *socket, const char *address, struct error *error)
