@@ -16,6 +16,7 @@
 
 struct inquiry;
 struct resolver;
+struct wake_wait;
 
 struct broker {
     struct ev_loop *loop;
@@ -27,6 +28,7 @@ struct broker {
     struct store *store;
     struct registry *registry;
     struct runs *runs;
+    struct wake_wait *wake;
     uint64_t started_usec; /* by the monotonic clock */
     uint64_t loaded_usec;
     bool loaded;  /* runs that were on are read back, at this time */

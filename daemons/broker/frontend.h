@@ -30,6 +30,7 @@ struct request {
     const void *payload; /* a second frame; NULL: none */
     size_t payload_size;
     const char *peer;
+    bool has_waited; /* for agents, in vain or not: it doesn't again */
 };
 
 /* Borrows the broker. -ENOMEM. */

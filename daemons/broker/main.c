@@ -16,6 +16,7 @@
 #include "loop/resolve.h"
 #include "probe.h"
 #include "restore.h"
+#include "wake_wait.h"
 
 #define EXIT_USAGE 2
 #define TICK_SEC   0.25
@@ -61,6 +62,9 @@ static void adopt(struct broker_options *now, struct broker_options *next)
     if (now->allow_insecure != next->allow_insecure) {
         log_notice("allow-insecure has changed: that takes effect when the broker is restarted");
     }
+    struct strlist agents = now->agents;
+    now->agents = next->agents;
+    next->agents = agents;
     now->log_level = next->log_level;
     log_open("loads-broker", now->log_level);
 }
@@ -112,6 +116,7 @@ static void on_tick(struct ev_loop *loop _unused_, ev_timer *timer, int events _
 
     conduct_tick(&program->broker);
     frontend_tick(program->broker.frontend);
+    wake_wait_tick(&program->broker);
 }
 
 static void on_watchdog(struct ev_loop *loop _unused_, ev_timer *timer _unused_,
@@ -217,6 +222,9 @@ static int set_up(struct program *program, struct error *error)
     if (r == 0) {
         r = frontend_new(&broker->frontend, broker);
     }
+    if (r == 0) {
+        r = wake_wait_new(&broker->wake, broker);
+    }
     if (r < 0) {
         return error_set_errno(error, r, "cannot start");
     }
@@ -243,6 +251,7 @@ static void release(struct broker *broker)
     runs_free(broker->runs);
     registry_free(broker->registry);
     frontend_free(broker->frontend);
+    wake_wait_free(broker->wake);
     mq_free(broker->mq);
     if (broker->loop) {
         ev_loop_destroy(broker->loop);

@@ -12,6 +12,7 @@
 #include "base/parse.h"
 #include "loop/pq.h"
 #include "run/addresses.h"
+#include "wake.h"
 
 #define DEFAULT_DATABASE "dbname=loads"
 
@@ -88,6 +89,10 @@ static const struct conf_option rows[] = {
      .help = "Listen on tcp addresses beyond loopback although nobody is authenticated: whoever "
              "reaches them can run code on every agent."},
 
+    {.name = "agents", .kind = CONF_LIST, FIELD(agents), .metavar = "ADDRESS",
+     .parse = check_address, .where = CONF_FILE, .group = RUNS,
+     .help = "Control sockets of agents that are woken when a run needs more of them than are "
+             "there; may be repeated."},
     {.name = "database", .kind = CONF_STRING, FIELD(database), .metavar = "CONNINFO",
      .parse = check_some, .where = CONF_FILE, .group = RUNS,
      .help = "The PostgreSQL database where results are stored, as a connection string of libpq's "
@@ -169,6 +174,10 @@ int broker_options_parse(int argc, char *const argv[], struct broker_options *re
     int r = conf_parse(&broker_table, argc, argv, ret, error);
     if (r < 0 || ret->help || ret->version) {
         return r;
+    }
+    if (ret->agents.count > WAKE_MAX_ADDRESSES) {
+        return error_set(error, -E2BIG, "agents: there are %zu addresses, of %d at most",
+                         ret->agents.count, WAKE_MAX_ADDRESSES);
     }
     if (!ret->database) {
         ret->database = strdup(DEFAULT_DATABASE);

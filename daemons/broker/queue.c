@@ -5,6 +5,7 @@
 
 #include "conduct.h"
 #include "scheduler.h"
+#include "wake_wait.h"
 
 /* False: too few are free. */
 static bool serve(struct broker *broker, struct run *run)
@@ -27,5 +28,8 @@ void conduct_queue(struct broker *broker)
 
     for (struct run *run = runs_first(broker->runs); served && run; run = run->next) {
         served = run->state != RUN_QUEUED || broker->ending || serve(broker, run);
+    }
+    if (!served) {
+        wake_for_queue(broker);
     }
 }

@@ -38,6 +38,7 @@ static struct agent *agent_free(struct agent *agent)
         free(agent->incarnation);
         free(agent->hostname);
         free(agent->version);
+        strlist_clear(&agent->control);
         free(agent);
     }
     return NULL;
@@ -143,6 +144,11 @@ static int new_agent(const struct agent_message *message, const void *identity,
     agent->version = strdup(message->version ? message->version : "");
     if (!agent->agent_id || !agent->incarnation || !agent->hostname || !agent->version) {
         return -ENOMEM;
+    }
+    for (size_t i = 0; i < message->n_control; i++) {
+        if (strlist_add(&agent->control, message->control[i]) < 0) {
+            return -ENOMEM;
+        }
     }
     agent->pid = message->pid;
     memcpy(agent->identity, identity, identity_size);

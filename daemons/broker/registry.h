@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/strlist.h"
 #include "wire/agent_message.h"
 
 #define REGISTRY_MAX_AGENTS     10000
@@ -20,6 +21,7 @@ struct agent {
     char *incarnation; /* UUID of its process */
     char *hostname;
     char *version;
+    struct strlist control; /* where it can be reached itself */
     uint64_t pid;
     char identity[REGISTRY_MAX_IDENTITY]; /* of its connection to the backend */
     size_t identity_size;

@@ -12,6 +12,7 @@
 #include "inquiry.h"
 #include "keep.h"
 #include "scheduler.h"
+#include "wake_wait.h"
 
 #define MAX_AGENTS  10000
 #define UUID_LENGTH 36
@@ -346,6 +347,9 @@ void submit_run(struct broker *broker, const struct request *request)
     int r = read_wish(broker, request, &wish, &error);
     if (r == 0) {
         r = choose(broker, &wish, &agents, &error);
+        if (r == -EAGAIN && !wish.ids && wake_wait(broker, request, wish.n_agents, &error)) {
+            return; /* it comes again */
+        }
     }
     if (r == 0) {
         r = add_run(broker, &wish, agents, request, &error);

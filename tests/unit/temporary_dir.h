@@ -31,7 +31,7 @@ static int leave_temporary_dir(void **state _unused_)
                                                                                               : -1;
 }
 
-static void write_file(const char *path, const char *text, mode_t mode)
+static _unused_ void write_file(const char *path, const char *text, mode_t mode)
 {
     int fd = open(path, O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, mode);
 
@@ -41,7 +41,7 @@ static void write_file(const char *path, const char *text, mode_t mode)
     close_fd(fd);
 }
 
-static void check_file(const char *path, const char *text)
+static _unused_ void check_file(const char *path, const char *text)
 {
     char bytes[4096];
     int fd = open(path, O_RDONLY | O_CLOEXEC);
