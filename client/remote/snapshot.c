@@ -12,11 +12,7 @@
 /* What is wrong inside of `key` is wrong with the message. */
 static int spoil(int r, const char *key, struct error *error)
 {
-    if (error && r != -ENOMEM) {
-        error->code = -EBADMSG;
-    }
-    (void)error_prefix(error, r, "%s", key); /* returns error->code, where there is one */
-    return r == -ENOMEM ? r : -EBADMSG;
+    return error_prefix(error, r == -ENOMEM ? r : -EBADMSG, "%s", key);
 }
 
 static int decode_spec(const json_t *run, struct snapshot *snapshot, struct error *error)

@@ -67,5 +67,6 @@ int error_prefix(struct error *error, int code, const char *format, ...)
     (void)snprintf(text + length, sizeof text - length, ": %s", error->text);
     memcpy(error->text, text, sizeof text);
     clean(error->text);
-    return error->code ? error->code : code;
+    error->code = code;
+    return code;
 }

@@ -21,7 +21,8 @@ int error_set(struct error *error, int code, const char *format, ...) _printf_(3
 /* The same with ": " and strerror(-code) behind the text. */
 int error_set_errno(struct error *error, int code, const char *format, ...) _printf_(3, 4);
 
-/* Puts "prefix: " in front of the text that is there. Returns error->code (or `code` if NULL). */
+/* Puts "prefix: " in front of the text that is there; the code becomes `code`, which is returned.
+ */
 int error_prefix(struct error *error, int code, const char *format, ...) _printf_(3, 4);
 
 /* clang's analyzer reads one file at a time and can't see that these return `code`. */

@@ -87,6 +87,7 @@ CONFINED = {
     "getopt.h": ["daemons/echo-server/main.c", "tests/target/main.c"],
     "grp.h": ["client/remote/address.c"],
     "link.h": ["daemons/worker/crash.c"],
+    "malloc.h": ["tests/unit/test_results_merge.c"],
     "netdb.h": ["lib/loop/resolve.c", "daemons/echo-server/server.c", "tests"],
     "pthread.h": ["lib/loop/resolve.c", "lib/metrics/names.c", "daemons/worker/user.c", "tests"],
     "spawn.h": ["lib/loop/child.c", "daemons/worker/command.c", "tests"],

@@ -24,20 +24,14 @@ static void test_set_errno_adds_the_reason(void **state _unused_)
     assert_string_equal(error.text, "can't open a: No such file or directory");
 }
 
-static void test_prefix_keeps_the_code(void **state _unused_)
+static void test_prefix_says_where(void **state _unused_)
 {
     struct error error = {0};
 
     (void)error_set(&error, -E2BIG, "too long"); /* the code is what is looked at next */
-    assert_int_equal(error_prefix(&error, -EINVAL, "line %d", 3), -E2BIG);
-    assert_string_equal(error.text, "line 3: too long");
-}
-
-static void test_prefix_takes_a_code_if_there_is_none(void **state _unused_)
-{
-    struct error error = {.text = "too long"};
-
     assert_int_equal(error_prefix(&error, -EINVAL, "line %d", 3), -EINVAL);
+    assert_int_equal(error.code, -EINVAL);
+    assert_string_equal(error.text, "line 3: too long");
 }
 
 static void test_nobody_interested(void **state _unused_)
@@ -85,8 +79,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_set),
         cmocka_unit_test(test_set_errno_adds_the_reason),
-        cmocka_unit_test(test_prefix_keeps_the_code),
-        cmocka_unit_test(test_prefix_takes_a_code_if_there_is_none),
+        cmocka_unit_test(test_prefix_says_where),
         cmocka_unit_test(test_nobody_interested),
         cmocka_unit_test(test_control_characters_become_question_marks),
         cmocka_unit_test(test_other_languages_stay),
