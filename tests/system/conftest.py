@@ -22,6 +22,7 @@ import urllib.request
 import pytest
 
 from cluster import cluster, two_agents  # noqa: F401  (fixtures)
+from consoles import console  # noqa: F401  (a fixture)
 from fake_broker import FakeBroker
 from postgres import database, postgres, start_postgres  # noqa: F401  (fixtures)
 from reports import loads, start_loads  # noqa: F401  (fixtures)

@@ -7,68 +7,21 @@ import re
 import signal
 import subprocess
 
-import pytest
-
-from terminal import Terminal
-
-QUESTION = r"Do you want to \(s\)top the test or \(d\)etach \? "
-
-
-class Console:
-    """A program on a terminal of its own."""
-
-    def __init__(self, cluster, name, *arguments):
-        self.terminal = Terminal(columns=120)
-        theirs = self.terminal.theirs
-        self.process = subprocess.Popen([cluster.program(name), *map(str, arguments)], env=cluster.environment,
-                                        stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True)
-        self.terminal.give_away()
-
-    def interrupt(self, answer):
-        self.process.send_signal(signal.SIGINT)
-        self.terminal.wait_for(QUESTION)
-        self.terminal.type(f"{answer}\n")
-
-    def end(self):
-        """Its exit code, and all that it wrote."""
-        text = self.terminal.read_all()
-        assert "Sanitizer" not in text and "runtime error" not in text, text
-        return self.process.wait(), text
-
-
-@pytest.fixture
-def console(two_agents):
-    """console(program, arguments): a Console."""
-    made = []
-
-    def start(*arguments):
-        made.append(Console(two_agents, *arguments))
-        return made[-1]
-
-    yield start
-    for one in made:
-        if one.process.poll() is None:
-            one.process.kill()
-            one.process.wait()
-
-
-def hits_of(text):
-    """Of each summary that was shown."""
-    return [int(number) for number in re.findall(r"^Hits: (\d+)\r?$", text, re.MULTILINE)]
+from consoles import hits_of
 
 
 def test_leaving_and_coming_back(two_agents, console, target, tmp_path):
-    first = console("loads-runner", f"{target.url}/held", "-a", 2, "-u", 2, "--hits", 3)
+    first = console(two_agents, "loads-runner", f"{target.url}/held", "-a", 2, "-u", 2, "--hits", 3)
     target.wait_for(lambda counts: counts["requests"] == 4)
     first.interrupt("d")
     code, text = first.end()
     run_id, = re.findall(r"detached from the run (\S{36}), which goes on", text)
     assert code == 0 and hits_of(text) == [0]
     assert two_agents.run_of(run_id)["state"] == "running"
-    second = console("loadsctl", "attach")
+    second = console(two_agents, "loadsctl", "attach")
     second.terminal.wait_for("0%")
-    third = console("loads-runner", "--attach", run_id[:8], "--output", f"json={tmp_path}/json", "--output",
-                    "stdout")
+    third = console(two_agents, "loads-runner", "--attach", run_id[:8], "--output", f"json={tmp_path}/json",
+                    "--output", "stdout")
     third.terminal.wait_for("0%")
     target.release()
     for one in (second, third):
@@ -80,7 +33,7 @@ def test_leaving_and_coming_back(two_agents, console, target, tmp_path):
 
 
 def test_stopping(two_agents, console, target):
-    one = console("loads-runner", f"{target.url}/held", "-a", 2, "-u", 2, "-d", "1h", "--grace", 0)
+    one = console(two_agents, "loads-runner", f"{target.url}/held", "-a", 2, "-u", 2, "-d", "1h", "--grace", 0)
     target.wait_for(lambda counts: counts["requests"] == 4)
     one.interrupt("s")
     code, text = one.end()
@@ -102,7 +55,7 @@ def test_stopping_without_a_terminal(two_agents, target):
 
 
 def test_somebody_else_asks_to_let_go(two_agents, console, target):
-    one = console("loads-runner", f"{target.url}/held", "-a", 1, "-u", 1)
+    one = console(two_agents, "loads-runner", f"{target.url}/held", "-a", 1, "-u", 1)
     target.wait_for(lambda counts: counts["requests"] == 1)
     one.terminal.wait_for("0%")
     two_agents.run("loadsctl", "detach")
@@ -118,7 +71,7 @@ def test_several_are_on(two_agents, console, target):
     target.wait_for(lambda counts: counts["requests"] == 3)
     ran = two_agents.run("loadsctl", "attach", code=2)
     assert all(run_id in ran.stderr for run_id in runs)
-    one = console("loadsctl", "attach")
+    one = console(two_agents, "loadsctl", "attach")
     one.terminal.wait_for(r"Which one\? ")
     listed = re.findall(r"^ +(\d+)  (\S{36}) ", one.terminal.text, re.MULTILINE)
     number, = (number for number, run_id in listed if run_id == runs[1])

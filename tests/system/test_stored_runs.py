@@ -10,6 +10,7 @@ import tempfile
 import pytest
 
 from cluster import Cluster, kill
+from consoles import hits_of
 from runner import wait_until
 
 MODULES = pathlib.Path(__file__).parent / "modules"
@@ -93,6 +94,35 @@ def test_six_thousand(new_cluster, database, nginx, tmp_path):
     run_id = cluster.result("CTRL_RUNS")[0]["run_id"]
     assert cluster.summary(run_id)["hits"] == 6000
     assert len(nginx.access_log()) == 6000
+
+
+def test_consoles_that_come_and_go_see_what_is_stored(stored, console, target, tmp_path):
+    """Submitted, attached to, left by Ctrl-C and d, attached to again, by two at last."""
+    run_id = stored.submit(f"{target.url}/held", "-a", 2, "-u", 3, "--hits", 4)
+    target.wait_for(lambda counts: counts["requests"] == 6)
+    first = console(stored, "loadsctl", "attach", run_id)
+    first.terminal.wait_for("0%")
+    first.interrupt("d")
+    code, text = first.end()
+    assert code == 0 and "which goes on" in text
+    outputs = [tmp_path / name for name in ("again", "second")]
+    again = console(stored, "loads-runner", "--attach", run_id, "--output", "stdout", "--output",
+                    f"json={outputs[0]}")
+    second = console(stored, "loadsctl", "attach", run_id[:8], "--output", "stdout", "--output",
+                     f"json={outputs[1]}")
+    for one in (again, second):
+        one.terminal.wait_for("0%")
+    target.release()
+    for one in (again, second):
+        code, text = one.end()
+        assert code == 0 and hits_of(text) == [24]
+    row = stored.summary(run_id)
+    for output in outputs:
+        summary = json.loads(output.read_text())
+        assert summary["hits"] == row["hits"] == target.counts()["answers"] == 24
+        assert summary["iterations"]["successes"] == row["successes"] == 24
+        for name in ("p50", "p90", "p95", "p99", "max"):
+            assert summary["latency"][f"{name}_usec"] == row[name], name
 
 
 def test_old_runs_are_asked_for(stored, target, tmp_path):
