@@ -12,15 +12,13 @@
  *   gap       = how many ids (or buckets) were skipped since the one before
  */
 #include <errno.h>
-#include <stdbool.h>
-#include <string.h>
+#include <stdlib.h>
 
+#include "base/varint.h"
 #include "metrics/interval.h"
 #include "metrics/names.h"
 
-#define VERSION          1
-#define MAX_VARINT_BYTES 10
-#define FIRST_CAPACITY   256
+#define VERSION 1
 
 /* The least that one entry of each array takes, so that counts can be held against what is there.
  */
@@ -30,39 +28,10 @@
 
 /* ---- writing ---- */
 
-struct writer {
-    uint8_t *bytes;
-    size_t size, capacity;
-    bool failed; /* no memory: nothing more is written */
-};
-
-static void put(struct writer *writer, uint64_t value)
-{
-    if (writer->capacity - writer->size < MAX_VARINT_BYTES) {
-        size_t capacity = writer->capacity ? writer->capacity * 2 : FIRST_CAPACITY;
-        uint8_t *bytes = writer->failed ? NULL : realloc(writer->bytes, capacity);
-        if (!bytes) {
-            writer->failed = true;
-            return;
-        }
-        writer->bytes = bytes;
-        writer->capacity = capacity;
-    }
-    for (; value >= 0x80; value >>= 7) {
-        writer->bytes[writer->size++] = (uint8_t)(value | 0x80);
-    }
-    writer->bytes[writer->size++] = (uint8_t)value;
-}
-
-static uint64_t zigzag(int64_t value)
-{
-    return ((uint64_t)value << 1) ^ (value < 0 ? UINT64_MAX : 0);
-}
-
 /* Writes a number of an ascending sequence; *next is what it would be without a gap. */
-static void put_gap(struct writer *writer, unsigned number, unsigned *next)
+static void put_gap(struct varint_writer *writer, unsigned number, unsigned *next)
 {
-    put(writer, number - *next);
+    varint_put(writer, number - *next);
     *next = number + 1;
 }
 
@@ -72,7 +41,7 @@ static void count_bucket(unsigned bucket _unused_, uint64_t count _unused_, void
 }
 
 struct bucket_writer {
-    struct writer *writer;
+    struct varint_writer *writer;
     unsigned next; /* 0: the first bucket is still to come */
 };
 
@@ -84,60 +53,60 @@ static void put_bucket(unsigned bucket, uint64_t count, void *context)
     } else {
         put_gap(buckets->writer, bucket, &buckets->next);
     }
-    put(buckets->writer, count - 1);
+    varint_put(buckets->writer, count - 1);
 }
 
-static void put_histogram(struct writer *writer, const struct histogram *histogram)
+static void put_histogram(struct varint_writer *writer, const struct histogram *histogram)
 {
     struct bucket_writer buckets = {.writer = writer};
     unsigned n = 0;
 
     histogram_each(histogram, count_bucket, &n);
-    put(writer, n);
+    varint_put(writer, n);
     if (n > 0) {
-        put(writer, histogram->min_usec);
-        put(writer, histogram->max_usec - histogram->min_usec);
-        put(writer, histogram->sum_usec);
+        varint_put(writer, histogram->min_usec);
+        varint_put(writer, histogram->max_usec - histogram->min_usec);
+        varint_put(writer, histogram->sum_usec);
         histogram_each(histogram, put_bucket, &buckets);
     }
 }
 
-static void put_counts(struct writer *writer, const struct interval_count *counts, size_t n)
+static void put_counts(struct varint_writer *writer, const struct interval_count *counts, size_t n)
 {
     unsigned next = 0;
 
-    put(writer, n);
+    varint_put(writer, n);
     for (size_t i = 0; i < n; i++) {
         put_gap(writer, counts[i].id, &next);
-        put(writer, zigzag(counts[i].count));
+        varint_put_signed(writer, counts[i].count);
     }
 }
 
 int interval_encode(const struct interval *interval, uint8_t **ret, size_t *ret_size)
 {
-    struct writer writer = {0};
+    struct varint_writer writer = {0};
     unsigned next = 0;
 
-    put(&writer, VERSION);
-    put(&writer, interval->second);
-    put(&writer, interval->seconds);
-    put(&writer, interval->n_series);
+    varint_put(&writer, VERSION);
+    varint_put(&writer, interval->second);
+    varint_put(&writer, interval->seconds);
+    varint_put(&writer, interval->n_series);
     for (size_t i = 0; i < interval->n_series; i++) {
         const struct interval_series *series = &interval->series[i];
         put_gap(&writer, series->id, &next);
-        put(&writer, series->errors);
-        put(&writer, series->sent_bytes);
-        put(&writer, series->received_bytes);
+        varint_put(&writer, series->errors);
+        varint_put(&writer, series->sent_bytes);
+        varint_put(&writer, series->received_bytes);
         put_histogram(&writer, &series->latency);
     }
     put_counts(&writer, interval->errors, interval->n_errors);
     put_counts(&writer, interval->counters, interval->n_counters);
-    put(&writer, interval->n_tests);
+    varint_put(&writer, interval->n_tests);
     next = 0;
     for (size_t i = 0; i < interval->n_tests; i++) {
         put_gap(&writer, interval->tests[i].id, &next);
         for (unsigned outcome = 0; outcome < OUTCOMES; outcome++) {
-            put(&writer, interval->tests[i].outcomes[outcome]);
+            varint_put(&writer, interval->tests[i].outcomes[outcome]);
         }
     }
     if (writer.failed) {
@@ -151,78 +120,34 @@ int interval_encode(const struct interval *interval, uint8_t **ret, size_t *ret_
 
 /* ---- reading ---- */
 
-/* The first failure stays; after it every number reads as 0. */
-struct reader {
-    const uint8_t *at, *end;
-    struct error *error;
-    int r;
-};
-
-static uint64_t fail(struct reader *reader, int r, const char *text)
-{
-    if (reader->r == 0) {
-        reader->r = error_set(reader->error, r, "interval: %s", text);
-    }
-    return 0;
-}
-
-static uint64_t get(struct reader *reader)
-{
-    uint64_t value = 0;
-
-    for (unsigned shift = 0; reader->r == 0; shift += 7) {
-        if (reader->at == reader->end) {
-            return fail(reader, -EBADMSG, "it ends in the middle");
-        }
-        uint8_t byte = *reader->at++;
-        if (shift == 63 && byte > 1) {
-            return fail(reader, -EBADMSG, "a number has more than 64 bits");
-        }
-        value |= (uint64_t)(byte & 0x7f) << shift;
-        if (byte < 0x80) {
-            if (byte == 0 && shift > 0) {
-                return fail(reader, -EBADMSG, "a number is not in its shortest form");
-            }
-            return value;
-        }
-    }
-    return 0;
-}
-
-static int64_t get_zigzag(struct reader *reader)
-{
-    uint64_t value = get(reader);
-    return (int64_t)((value >> 1) ^ (value & 1 ? UINT64_MAX : 0));
-}
-
 /* Reads how many entries follow: `limit` of them at most, of `min_bytes` each at least. */
-static size_t get_length(struct reader *reader, size_t limit, size_t min_bytes)
+static size_t get_length(struct varint_reader *reader, size_t limit, size_t min_bytes)
 {
-    uint64_t n = get(reader);
+    uint64_t n = varint_get(reader);
 
     if (n > limit) {
-        return fail(reader, -E2BIG, "more entries than a run can have");
+        return varint_fail(reader, -E2BIG, "more entries than a run can have");
     }
     if (n > (size_t)(reader->end - reader->at) / min_bytes) {
-        return fail(reader, -EBADMSG, "more entries than bytes for them");
+        return varint_fail(reader, -EBADMSG, "more entries than bytes for them");
     }
     return (size_t)n;
 }
 
 /* Reads the next number of an ascending sequence of numbers up to `max`. */
-static unsigned get_gap(struct reader *reader, unsigned *next, unsigned max, int r)
+static unsigned get_gap(struct varint_reader *reader, unsigned *next, unsigned max, int r)
 {
-    uint64_t gap = get(reader);
+    uint64_t gap = varint_get(reader);
 
     if (*next > max || gap > max - *next) {
-        return (unsigned)fail(reader, r, "a number is beyond its limit");
+        return (unsigned)varint_fail(reader, r, "a number is beyond its limit");
     }
     unsigned number = *next + (unsigned)gap;
     *next = number + 1;
     return number;
 }
 
-static void get_histogram(struct reader *reader, struct histogram *histogram)
+static void get_histogram(struct varint_reader *reader, struct histogram *histogram)
 {
     size_t n = get_length(reader, HISTOGRAM_BUCKETS, 1);
     unsigned next = 0;
@@ -230,41 +155,42 @@ static void get_histogram(struct reader *reader, struct histogram *histogram)
     if (n == 0) {
         return;
     }
-    histogram->min_usec = get(reader);
-    histogram->max_usec = histogram->min_usec + get(reader);
-    histogram->sum_usec = get(reader);
+    histogram->min_usec = varint_get(reader);
+    histogram->max_usec = histogram->min_usec + varint_get(reader);
+    histogram->sum_usec = varint_get(reader);
     for (size_t i = 0; i < n && reader->r == 0; i++) {
         unsigned bucket = i == 0 ? histogram_bucket(histogram->min_usec)
                                  : get_gap(reader, &next, HISTOGRAM_BUCKETS - 1, -EBADMSG);
         next = bucket + 1;
-        uint64_t count = get(reader);
+        uint64_t count = varint_get(reader);
         if (reader->r < 0) {
             return;
         }
         if (count == UINT64_MAX ||
             __builtin_add_overflow(histogram->count, count + 1, &histogram->count)) {
-            fail(reader, -EBADMSG, "a count has more than 64 bits");
+            varint_fail(reader, -EBADMSG, "a count has more than 64 bits");
         } else if (histogram_add_bucket(histogram, bucket, count + 1) < 0) {
-            fail(reader, -ENOMEM, "out of memory");
+            varint_fail(reader, -ENOMEM, "out of memory");
         }
     }
     if (!histogram_is_valid(histogram)) {
-        fail(reader, -EBADMSG, "sum, least and greatest latency can't be those of the buckets");
+        varint_fail(reader, -EBADMSG,
+                    "sum, least and greatest latency can't be those of the buckets");
     }
 }
 
 /* An array of `n` entries; NULL when that fails or n is 0. */
-static void *get_array(struct reader *reader, size_t n, size_t entry_bytes)
+static void *get_array(struct varint_reader *reader, size_t n, size_t entry_bytes)
 {
     void *array = n > 0 ? calloc(n, entry_bytes) : NULL;
 
     if (n > 0 && !array) {
-        fail(reader, -ENOMEM, "out of memory");
+        varint_fail(reader, -ENOMEM, "out of memory");
     }
     return array;
 }
 
-static void get_series(struct reader *reader, struct interval *interval)
+static void get_series(struct varint_reader *reader, struct interval *interval)
 {
     size_t n = get_length(reader, NAMES_MAX_SERIES + 1, MIN_SERIES_BYTES);
     unsigned next = 0;
@@ -273,18 +199,18 @@ static void get_series(struct reader *reader, struct interval *interval)
     while (interval->n_series < n && reader->r == 0) {
         struct interval_series *series = &interval->series[interval->n_series++];
         series->id = get_gap(reader, &next, NAMES_MAX_SERIES, -E2BIG);
-        series->errors = get(reader);
-        series->sent_bytes = get(reader);
-        series->received_bytes = get(reader);
+        series->errors = varint_get(reader);
+        series->sent_bytes = varint_get(reader);
+        series->received_bytes = varint_get(reader);
         get_histogram(reader, &series->latency);
         if (series->latency.count == 0 && series->errors == 0 && series->sent_bytes == 0 &&
             series->received_bytes == 0) {
-            fail(reader, -EBADMSG, "a series with nothing in it");
+            varint_fail(reader, -EBADMSG, "a series with nothing in it");
         }
     }
 }
 
-static struct interval_count *get_counts(struct reader *reader, unsigned max_id, int64_t min,
+static struct interval_count *get_counts(struct varint_reader *reader, unsigned max_id, int64_t min,
                                          size_t *ret_n)
 {
     size_t n = get_length(reader, (size_t)max_id + 1, MIN_COUNT_BYTES);
@@ -293,16 +219,16 @@ static struct interval_count *get_counts(struct reader *reader, unsigned max_id,
 
     for (size_t i = 0; i < n && reader->r == 0; i++) {
         counts[i].id = get_gap(reader, &next, max_id, -E2BIG);
-        counts[i].count = get_zigzag(reader);
+        counts[i].count = varint_get_signed(reader);
         if (counts[i].count == 0 || counts[i].count < min) {
-            fail(reader, -EBADMSG, "a count that can't be");
+            varint_fail(reader, -EBADMSG, "a count that can't be");
         }
     }
     *ret_n = counts ? n : 0;
     return counts;
 }
 
-static void get_tests(struct reader *reader, struct interval *interval)
+static void get_tests(struct varint_reader *reader, struct interval *interval)
 {
     size_t n = get_length(reader, NAMES_MAX_TESTS + 1, MIN_TEST_BYTES);
     unsigned next = 0;
@@ -313,30 +239,31 @@ static void get_tests(struct reader *reader, struct interval *interval)
         uint64_t any = 0;
         test->id = get_gap(reader, &next, NAMES_MAX_TESTS, -E2BIG);
         for (unsigned outcome = 0; outcome < OUTCOMES; outcome++) {
-            test->outcomes[outcome] = get(reader);
+            test->outcomes[outcome] = varint_get(reader);
             any |= test->outcomes[outcome];
         }
         if (any == 0) {
-            fail(reader, -EBADMSG, "a test with nothing in it");
+            varint_fail(reader, -EBADMSG, "a test with nothing in it");
         }
     }
 }
 
 int interval_decode(const uint8_t *bytes, size_t size, struct interval **ret, struct error *error)
 {
-    struct reader reader = {.at = bytes, .end = bytes + size, .error = error};
+    struct varint_reader reader = {
+        .at = bytes, .end = bytes + size, .what = "interval", .error = error};
     _cleanup_(interval_freep) struct interval *interval = calloc(1, sizeof *interval);
 
     if (!interval) {
         return error_set(error, -ENOMEM, "interval: out of memory");
     }
-    if (get(&reader) != VERSION) {
-        fail(&reader, -EBADMSG, "it is of another version");
+    if (varint_get(&reader) != VERSION) {
+        varint_fail(&reader, -EBADMSG, "it is of another version");
     }
-    uint64_t second = get(&reader);
-    uint64_t seconds = get(&reader);
+    uint64_t second = varint_get(&reader);
+    uint64_t seconds = varint_get(&reader);
     if (second > UINT32_MAX || seconds == 0 || seconds > UINT32_MAX - second) {
-        fail(&reader, -EBADMSG, "its seconds can't be");
+        varint_fail(&reader, -EBADMSG, "its seconds can't be");
     }
     interval->second = (uint32_t)second;
     interval->seconds = (uint32_t)seconds;
@@ -345,7 +272,7 @@ int interval_decode(const uint8_t *bytes, size_t size, struct interval **ret, st
     interval->counters = get_counts(&reader, NAMES_MAX_COUNTERS, INT64_MIN, &interval->n_counters);
     get_tests(&reader, interval);
     if (reader.r == 0 && reader.at != reader.end) {
-        fail(&reader, -EBADMSG, "there is something behind its end");
+        varint_fail(&reader, -EBADMSG, "there is something behind its end");
     }
     if (reader.r < 0) {
         return reader.r;
