@@ -30,7 +30,7 @@ struct agent {
     struct ev_loop *loop;
     struct agent_options options;
     struct link *link;
-    struct outbox *outbox;
+    struct outbox *outbox, *detail_outbox;
     struct place *places;
     ev_timer tick, last;
     bool draining, ending;
@@ -139,6 +139,12 @@ static void on_problem(struct run *run, const char *text, void *context)
     run_log_add(run_printed(run), RUN_LOG_PREPARING, "\n", 1);
 }
 
+static bool on_is_connected(void *context)
+{
+    struct agent *agent = context;
+    return link_is_up(agent->link);
+}
+
 /* ---- orders ---------------------------------------------------------------------------------- */
 
 /* A run that there is no place for. */
@@ -182,8 +188,11 @@ static int make_place(struct agent *agent, const struct agent_message *message,
         .worker_program = agent->options.worker_program,
         .work_dir = agent->options.work_dir,
         .outbox = agent->outbox,
+        .detail_outbox = agent->detail_outbox,
+        .save_hits = message->save_hits,
         .changed = on_changed,
         .problem = on_problem,
+        .is_connected = on_is_connected,
         .context = agent,
     };
     struct place *place = calloc(1, sizeof *place);
@@ -249,15 +258,18 @@ static void on_archive(struct agent *agent, struct place *place,
 static void on_acknowledged(struct agent *agent, struct place *place,
                             const struct agent_message *message)
 {
-    struct outbox_queue *queue = run_queue(place->run);
+    struct outbox_queue *queue = message->detail ? run_details(place->run) : run_queue(place->run);
     int r;
 
+    if (!queue) {
+        return; /* there is no detail */
+    }
     switch (message->type) {
     case AGENT_ACK:
         r = outbox_acknowledge(queue, message->seq);
         break;
     case AGENT_EXPECT:
-        r = sender_expect(&place->sender, place->run, message->seq);
+        r = sender_expect(&place->sender, queue, message->seq);
         break;
     default:
         r = outbox_reject(queue, message->seq);
@@ -446,6 +458,9 @@ int agent_new(struct agent **ret, struct ev_loop *loop, struct mq *mq,
     agent->tick.data = agent->last.data = agent;
     int r = outbox_new(&agent->outbox, OUTBOX_LIMIT_BYTES);
     if (r == 0) {
+        r = outbox_new(&agent->detail_outbox, OUTBOX_LIMIT_BYTES);
+    }
+    if (r == 0) {
         r = link_new(&agent->link, loop, mq, &link);
     }
     if (r < 0) {
@@ -467,6 +482,7 @@ struct agent *agent_free(struct agent *agent)
         }
         link_free(agent->link);
         outbox_free(agent->outbox);
+        outbox_free(agent->detail_outbox);
         free(agent);
     }
     return NULL;
@@ -506,7 +522,8 @@ void agent_status(const struct agent *agent, struct agent_status *ret)
                                  .draining = agent->draining,
                                  .trouble = agent->trouble,
                                  .offset_usec = link_offset_usec(agent->link),
-                                 .waiting_bytes = outbox_used_bytes(agent->outbox),
+                                 .waiting_bytes = outbox_used_bytes(agent->outbox) +
+                                                  outbox_used_bytes(agent->detail_outbox),
                                  .n_runs = count_places(agent)};
 }
 

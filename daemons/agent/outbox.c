@@ -15,8 +15,8 @@
 
 struct item {
     struct item *next, *previous;
-    uint64_t seq; /* 0: never sent */
-    uint32_t second, seconds;
+    uint64_t seq;             /* 0: never sent */
+    uint32_t second, seconds; /* 0, 0: no interval */
     uint8_t *bytes;
     size_t size;
 };
@@ -169,6 +169,25 @@ static void make_room(struct outbox_queue *queue)
     }
 }
 
+static void append(struct outbox_queue *queue, struct item *item)
+{
+    item->previous = queue->last;
+    *(queue->last ? &queue->last->next : &queue->first) = item;
+    queue->last = item;
+    queue->count++;
+    queue->outbox->used_bytes += cost(item);
+    if (!queue->position) {
+        queue->position = item;
+    }
+}
+
+static void number(struct outbox_queue *queue, struct item *item)
+{
+    if (item->seq == 0) {
+        item->seq = ++queue->last_seq;
+    }
+}
+
 int outbox_add(struct outbox_queue *queue, const struct interval *interval)
 {
     struct item *item = calloc(1, sizeof *item);
@@ -183,26 +202,33 @@ int outbox_add(struct outbox_queue *queue, const struct interval *interval)
     }
     item->second = interval->second;
     item->seconds = interval->seconds;
-    item->previous = queue->last;
-    *(queue->last ? &queue->last->next : &queue->first) = item;
-    queue->last = item;
-    queue->count++;
-    queue->outbox->used_bytes += cost(item);
-    if (!queue->position) {
-        queue->position = item;
-    }
+    append(queue, item);
     make_room(queue);
     return 0;
 }
 
-/* ---- sending --------------------------------------------------------------------------------- */
-
-static void number(struct outbox_queue *queue, struct item *item)
+bool outbox_has_room(const struct outbox *outbox)
 {
-    if (item->seq == 0) {
-        item->seq = ++queue->last_seq;
-    }
+    return outbox->used_bytes < outbox->limit_bytes;
 }
+
+int outbox_add_bytes(struct outbox_queue *queue, uint8_t *bytes, size_t size)
+{
+    if (!outbox_has_room(queue->outbox)) {
+        return -ENOBUFS;
+    }
+    struct item *item = calloc(1, sizeof *item);
+    if (!item) {
+        return -ENOMEM;
+    }
+    item->bytes = bytes;
+    item->size = size;
+    append(queue, item);
+    number(queue, item);
+    return 0;
+}
+
+/* ---- sending --------------------------------------------------------------------------------- */
 
 void outbox_close(struct outbox_queue *queue)
 {
@@ -280,6 +306,18 @@ int outbox_expect(struct outbox_queue *queue, uint64_t seq)
     return 0;
 }
 
+/* Its seconds, with nothing in them; of detail, nothing at all. */
+static int empty(const struct item *item, uint8_t **ret, size_t *ret_size)
+{
+    if (item->seconds == 0) {
+        *ret = NULL;
+        *ret_size = 0;
+        return 0;
+    }
+    return interval_encode(&(struct interval){.second = item->second, .seconds = item->seconds},
+                           ret, ret_size);
+}
+
 int outbox_reject(struct outbox_queue *queue, uint64_t seq)
 {
     struct item *item = seq > 0 ? find(queue, seq) : NULL;
@@ -289,8 +327,7 @@ int outbox_reject(struct outbox_queue *queue, uint64_t seq)
     if (!item) {
         return -EINVAL;
     }
-    int r = interval_encode(&(struct interval){.second = item->second, .seconds = item->seconds},
-                            &bytes, &size);
+    int r = empty(item, &bytes, &size);
     if (r < 0) {
         return r;
     }

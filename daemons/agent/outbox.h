@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* What an agent counted and the broker has not stored yet: a queue of encoded intervals per run, in
- * memory that all runs share.
+/* What an agent counted and the broker has not stored yet: queues of encoded intervals, and of
+ * detail, per run, in memory that all runs share.
  *
  * An interval gets its number when it is first sent, and never changes from then on, since nobody
  * knows whether the broker has it. Those that were never sent can still be put together: when
@@ -31,6 +31,11 @@ DEFINE_CLEANUP(struct outbox_queue, outbox_queue_free)
 
 /* Puts a copy of an interval at the end. -ENOMEM: it isn't in the queue. */
 int outbox_add(struct outbox_queue *queue, const struct interval *interval) _must_check_;
+
+/* Puts bytes that stand for themselves (detail) at the end, with their number: takes them over.
+ * -ENOBUFS: memory is used up; -ENOMEM: the same. They are the caller's then. */
+int outbox_add_bytes(struct outbox_queue *queue, uint8_t *bytes, size_t size) _must_check_;
+bool outbox_has_room(const struct outbox *outbox);
 
 /* Gives all that is in the queue its number: nothing will come behind it. */
 void outbox_close(struct outbox_queue *queue);

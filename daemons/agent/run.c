@@ -26,8 +26,9 @@ struct run {
     struct supervisor *supervisor;
     struct gather gather;
     struct outbox_queue *queue;
-    struct run_log *log;   /* for who asks for the run's log */
-    struct run_log *words; /* what was said while it was prepared, again */
+    struct detail_queue *details; /* NULL: none is wanted */
+    struct run_log *log;          /* for who asks for the run's log */
+    struct run_log *words;        /* what was said while it was prepared, again */
     unsigned cycle;
     bool begun;          /* a cycle was on */
     uint64_t start_usec; /* of the cycle, as ordered */
@@ -211,6 +212,9 @@ void run_tick(struct run *run)
 {
     uint64_t now = clock_monotonic_usec();
 
+    if (run->details) {
+        detail_queue_flush(run->details);
+    }
     if (run->begun && !run_is_over(run) && now > run->zero_usec + LATE_USEC) {
         queue_until(run, (now - run->zero_usec - LATE_USEC) / USEC_PER_SEC);
     }
@@ -218,9 +222,35 @@ void run_tick(struct run *run)
 
 /* ---- what the supervisor tells --------------------------------------------------------------- */
 
-static void on_detail(const struct detail *detail _unused_, void *context _unused_)
+static bool is_outcome(enum detail_type type)
 {
-    /* The specification asks for none. */
+    return type == DETAIL_SUCCESS || type == DETAIL_FAILURE || type == DETAIL_ERROR ||
+           type == DETAIL_INTERRUPTED;
+}
+
+/* A worker's record of how an iteration ended says that it ended, too; others get two, as in the
+ * output `file`. */
+static void on_detail(const struct detail *detail, void *context)
+{
+    struct run *run = context;
+
+    if (!run->details) {
+        return;
+    }
+    detail_queue_add(run->details, detail);
+    if (is_outcome(detail->type)) {
+        struct detail end = *detail;
+        end.type = DETAIL_STOP_TEST;
+        detail_queue_add(run->details, &end);
+    }
+}
+
+static bool on_wants_detail(void *context)
+{
+    struct run *run = context;
+
+    return !run->details || detail_queue_has_room(run->details) ||
+           !run->options.is_connected(run->options.context);
 }
 
 static void on_ready(unsigned cycle, void *context)
@@ -276,6 +306,7 @@ static void supervise(struct run *run)
         .agent_index = run->options.agent_index,
         .callbacks = {.interval = on_interval,
                       .detail = on_detail,
+                      .wants_detail = on_wants_detail,
                       .ready = on_ready,
                       .cycle = on_cycle,
                       .problem = on_problem,
@@ -322,6 +353,9 @@ static void finish(struct run *run)
     run->preparation = preparation_free(run->preparation);
     queue_until(run, UINT64_MAX);
     outbox_close(run->queue);
+    if (run->details) {
+        detail_queue_flush(run->details);
+    }
     tell(run);
 }
 
@@ -366,11 +400,14 @@ int run_new(struct run **ret, struct ev_loop *loop, const struct run_options *op
     if (r == 0) {
         r = run_log_new(&run->words);
     }
+    if (r == 0 && options->save_hits) {
+        r = detail_queue_new(&run->details, options->detail_outbox);
+    }
     if (r < 0) {
         return r;
     }
     run->spec = TAKE_PTR(*spec);
-    run->spec->detail = false;
+    run->spec->detail = options->save_hits;
     *ret = TAKE_PTR(run);
     return 0;
 }
@@ -383,6 +420,7 @@ struct run *run_free(struct run *run)
         run_files_free(run->files);
         gather_clear(&run->gather);
         outbox_queue_free(run->queue);
+        detail_queue_free(run->details);
         run_log_free(run->log);
         run_log_free(run->words);
         run_spec_free(run->spec);
@@ -463,6 +501,11 @@ struct outbox_queue *run_queue(struct run *run)
     return run->queue;
 }
 
+struct outbox_queue *run_details(struct run *run)
+{
+    return run->details ? detail_queue_outbox(run->details) : NULL;
+}
+
 struct run_log *run_printed(struct run *run)
 {
     return run->log;
@@ -483,7 +526,8 @@ void run_end(const struct run *run, struct run_end *ret)
     *ret = (struct run_end){.result = run->result,
                             .reason = run->reason ? run->reason : "",
                             .interrupted = run->stopped,
-                            .active_usec = live.active_usec};
+                            .active_usec = live.active_usec,
+                            .detail_lost = run->details ? detail_queue_lost(run->details) : 0};
 }
 
 void run_each_worker(const struct run *run,

@@ -8,6 +8,7 @@
 #include <ev.h>
 
 #include "base/error.h"
+#include "detail_queue.h"
 #include "metrics/names.h"
 #include "outbox.h"
 #include "run/supervisor.h"
@@ -28,12 +29,16 @@ struct run_options {
     const char *agent_id;
     const char *worker_program;
     const char *work_dir; /* where directories of runs are made */
-    struct outbox *outbox;
+    struct outbox *outbox, *detail_outbox;
+    bool save_hits; /* detail is wanted */
 
     /* It is ready, failed or ended (run_state()): the broker is to be told. */
     void (*changed)(struct run *run, void *context);
     /* For people: a worker crashed. */
     void (*problem)(struct run *run, const char *text, void *context);
+    /* Whether the broker is there. Then users wait for room in the outbox of detail, else they
+     * don't and detail may be lost. */
+    bool (*is_connected)(void *context);
     void *context;
 };
 
@@ -68,6 +73,7 @@ const char *run_word(const struct run *run); /* of the protocol, for its state *
 bool run_is_over(const struct run *run);     /* ended or failed */
 unsigned run_cycle(const struct run *run);
 struct outbox_queue *run_queue(struct run *run);
+struct outbox_queue *run_details(struct run *run); /* NULL: none is wanted */
 struct run_log *run_printed(struct run *run);
 
 /* The names that ids in its intervals stand for; NULL before there are workers. */
@@ -79,6 +85,7 @@ struct run_end {
     const char *reason;
     bool interrupted; /* it was stopped */
     uint64_t active_usec;
+    uint64_t detail_lost; /* records */
 };
 
 void run_end(const struct run *run, struct run_end *ret);

@@ -10,12 +10,15 @@ void sender_rewind(struct sender *sender, struct run *run)
 {
     memset(sender, 0, sizeof *sender);
     outbox_rewind(run_queue(run));
+    if (run_details(run)) {
+        outbox_rewind(run_details(run));
+    }
 }
 
-int sender_expect(struct sender *sender, struct run *run, uint64_t seq)
+int sender_expect(struct sender *sender, struct outbox_queue *queue, uint64_t seq)
 {
     memset(sender, 0, sizeof *sender);
-    return outbox_expect(run_queue(run), seq);
+    return outbox_expect(queue, seq);
 }
 
 static int send_prints(struct run *run, struct link *link)
@@ -59,12 +62,12 @@ static struct agent_name *new_names(const struct sender *sender, struct names *n
 }
 
 static int send_item(struct sender *sender, struct run *run, struct link *link,
-                     const struct outbox_item *item)
+                     enum agent_message_type type, const struct outbox_item *item)
 {
     struct names *names = run_names(run);
     unsigned counts[NAME_KINDS];
     struct agent_message message = {
-        .type = AGENT_RESULTS, .run_id = run_id(run), .source = run_source(run), .seq = item->seq};
+        .type = type, .run_id = run_id(run), .source = run_source(run), .seq = item->seq};
     _cleanup_free_ struct agent_name *list = new_names(sender, names, counts, &message.n_names);
 
     if (!list) {
@@ -81,19 +84,32 @@ static int send_item(struct sender *sender, struct run *run, struct link *link,
     return r;
 }
 
-void sender_pump(struct sender *sender, struct run *run, struct link *link)
+static int send_queue(struct sender *sender, struct run *run, struct link *link,
+                      enum agent_message_type type, struct outbox_queue *queue)
 {
     struct outbox_item item;
+    int r = 0;
 
+    while (r == 0 && outbox_next(queue, &item)) {
+        r = send_item(sender, run, link, type, &item);
+        if (r == 0) {
+            outbox_advance(queue);
+        }
+    }
+    return r;
+}
+
+void sender_pump(struct sender *sender, struct run *run, struct link *link)
+{
     if (!link_is_up(link)) {
         return;
     }
     int r = send_prints(run, link);
-    while (r == 0 && outbox_next(run_queue(run), &item)) {
-        r = send_item(sender, run, link, &item);
-        if (r == 0) {
-            outbox_advance(run_queue(run));
-        }
+    if (r == 0) {
+        r = send_queue(sender, run, link, AGENT_RESULTS, run_queue(run));
+    }
+    if (r == 0 && run_details(run)) {
+        (void)!send_queue(sender, run, link, AGENT_DETAIL, run_details(run));
     }
 }
 
@@ -115,6 +131,8 @@ void sender_tell_state(struct run *run, struct link *link)
     case RUN_ENDED:
         message.type = AGENT_ENDED;
         message.last_seq = outbox_last_seq(run_queue(run));
+        message.last_detail_seq = run_details(run) ? outbox_last_seq(run_details(run)) : 0;
+        message.detail_lost = end.detail_lost;
         message.active_usec = end.active_usec;
         message.interrupted = end.interrupted;
         break;

@@ -14,10 +14,11 @@ struct sender {
 /* A new connection: all is told again, from behind what was acknowledged. */
 void sender_rewind(struct sender *sender, struct run *run);
 
-/* The broker asks for messages again from this one on: names, too. -EINVAL: it can't mean that. */
-int sender_expect(struct sender *sender, struct run *run, uint64_t seq) _must_check_;
+/* The broker asks for messages of a queue of the run again from this one on: names, too. -EINVAL:
+ * it can't mean that. */
+int sender_expect(struct sender *sender, struct outbox_queue *queue, uint64_t seq) _must_check_;
 
-/* Sends results and prints, as much as the connection takes. */
+/* Sends results, detail and prints, as much as the connection takes. */
 void sender_pump(struct sender *sender, struct run *run, struct link *link);
 
 /* Tells what state it is in, if the broker has to know: ready, failed, ended. */

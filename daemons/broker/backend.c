@@ -225,7 +225,7 @@ void receiver_received(struct mq_socket *socket _unused_, const struct mq_messag
     struct member *member = &run->members[decoded->source];
     memcpy(member->receiver_identity, arrival.identity, arrival.identity_size);
     member->receiver_identity_size = arrival.identity_size;
-    if (decoded->type == AGENT_RESULTS) {
+    if (decoded->type == AGENT_RESULTS || decoded->type == AGENT_DETAIL) {
         conduct_results(broker, run, member, decoded, arrival.payload, arrival.payload_size);
     } else if (decoded->type == AGENT_LOG) {
         conduct_log(broker, run, member, decoded);

@@ -202,12 +202,27 @@ void conduct_failed(struct broker *broker, struct run *run, struct member *membe
     check(run);
 }
 
+static void note_lost_detail(struct broker *broker, struct run *run, const struct member *member,
+                             uint64_t records)
+{
+    static const char text[] = "%ju records of detail of agent %s are lost: it had no memory left "
+                               "for them";
+
+    keep_event(broker, run, member, "detail-lost", NULL, text, (uintmax_t)records,
+               member->agent_id);
+    run_add_trouble(run, text, (uintmax_t)records, member->agent_id);
+}
+
 void conduct_ended(struct broker *broker, struct run *run, struct member *member,
                    struct agent *agent _unused_, const struct agent_message *message)
 {
     if (member->state != MEMBER_ENDED) {
+        const uint64_t last_seq[STREAMS] = {message->last_seq, message->last_detail_seq};
         run_member_has_ended(run, member, message->result, message->reason ? message->reason : "",
-                             message->last_seq, message->active_usec);
+                             last_seq, message->active_usec);
+        if (message->detail_lost > 0) {
+            note_lost_detail(broker, run, member, message->detail_lost);
+        }
         keep_member(broker, run, member);
         conduct_store_results(broker, run);
     }

@@ -13,35 +13,42 @@
 #define REMIND_USEC USEC_PER_SEC
 
 static void tell_seq(struct broker *broker, const struct run *run, const struct member *member,
-                     enum agent_message_type type, uint64_t seq, const char *reason)
+                     enum results_stream stream, enum agent_message_type type, uint64_t seq,
+                     const char *reason)
 {
     struct agent_message message = {.type = type,
                                     .run_id = run->run_id,
                                     .source = run_member_number(run, member),
                                     .seq = seq,
+                                    .detail = stream == STREAM_DETAIL,
                                     .reason = reason};
     receiver_send(broker, run, member, &message);
 }
 
 static void acknowledge(struct broker *broker, const struct run *run, const struct member *member)
 {
-    uint64_t seq = results_stored_seq(run->results, run_member_number(run, member));
-    if (seq > 0) {
-        tell_seq(broker, run, member, AGENT_ACK, seq, NULL);
+    unsigned number = run_member_number(run, member);
+
+    for (unsigned stream = 0; stream < STREAMS; stream++) {
+        uint64_t seq = results_stored_seq(run->results, number, stream);
+        if (seq > 0) {
+            tell_seq(broker, run, member, stream, AGENT_ACK, seq, NULL);
+        }
     }
 }
 
-static void expect(struct broker *broker, const struct run *run, struct member *member)
+static void expect(struct broker *broker, const struct run *run, struct member *member,
+                   enum results_stream stream)
 {
-    member->expecting = true;
-    tell_seq(broker, run, member, AGENT_EXPECT,
-             results_expected(run->results, run_member_number(run, member)), NULL);
+    member->expecting[stream] = true;
+    tell_seq(broker, run, member, stream, AGENT_EXPECT,
+             results_expected(run->results, run_member_number(run, member), stream), NULL);
 }
 
 /* ---- taking ---- */
 
 static void reject(struct broker *broker, struct run *run, const struct member *member,
-                   uint64_t seq, const char *reason)
+                   enum results_stream stream, uint64_t seq, const char *reason)
 {
     if (results_rejected(run->results, run_member_number(run, member)) == 1) {
         broker_log(LOG_WARNING, run->run_id, member->agent_id,
@@ -52,37 +59,43 @@ static void reject(struct broker *broker, struct run *run, const struct member *
         publish_problem(broker, run, member, "its results are rejected: %s", reason);
         run_add_trouble(run, "some results of %s were rejected", member->agent_id);
     }
-    tell_seq(broker, run, member, AGENT_REJECTED, seq, reason);
+    tell_seq(broker, run, member, stream, AGENT_REJECTED, seq, reason);
 }
 
 void conduct_results(struct broker *broker, struct run *run, struct member *member,
                      const struct agent_message *message, const void *payload, size_t size)
 {
+    enum results_stream stream = message->type == AGENT_DETAIL ? STREAM_DETAIL : STREAM_INTERVALS;
     struct error error = {0};
 
     if (run->state < RUN_PREPARING || run->state > RUN_STOPPING) {
         acknowledge(broker, run, member); /* nothing is missing any more */
         return;
     }
+    if (stream == STREAM_DETAIL && !run->save_hits) {
+        tell_seq(broker, run, member, stream, AGENT_REJECTED, message->seq,
+                 "the run keeps no detail");
+        return;
+    }
     switch (results_take(run->results, run_member_number(run, member), message, payload, size,
                          &error)) {
     case RESULTS_TAKEN:
-        member->expecting = false;
+        member->expecting[stream] = false;
         run->has_news = true;
         break;
     case RESULTS_KNOWN:
         acknowledge(broker, run, member);
         break;
     case RESULTS_EXPECTED:
-        if (!member->expecting) {
-            expect(broker, run, member);
+        if (!member->expecting[stream]) {
+            expect(broker, run, member, stream);
         }
         break;
     case RESULTS_FULL:
-        member->was_refused = true;
+        member->was_refused[stream] = true;
         break;
     case RESULTS_REJECTED:
-        reject(broker, run, member, message->seq, error.text);
+        reject(broker, run, member, stream, message->seq, error.text);
         break;
     }
     if (member->state == MEMBER_ENDED) {
@@ -120,9 +133,11 @@ static void on_results_kept(const struct store_answer *answer, void *context)
     for (unsigned i = 0; i < run->n_members; i++) {
         struct member *member = &run->members[i];
         acknowledge(broker, run, member);
-        if (member->was_refused) {
-            member->was_refused = false;
-            expect(broker, run, member);
+        for (unsigned stream = 0; stream < STREAMS; stream++) {
+            if (member->was_refused[stream]) {
+                member->was_refused[stream] = false;
+                expect(broker, run, member, stream);
+            }
         }
     }
     run_check(run, clock_monotonic_usec());
@@ -141,6 +156,20 @@ void conduct_store_results(struct broker *broker, struct run *run)
     run->calls += r == 0 ? 1 : 0; /* else it is tried again */
 }
 
+static void remind(struct broker *broker, struct run *run, unsigned number,
+                   enum results_stream stream)
+{
+    struct member *member = &run->members[number];
+    bool behind = member->state == MEMBER_ENDED && !member->lost &&
+                  results_expected(run->results, number, stream) <= member->last_seq[stream];
+
+    if (behind) {
+        expect(broker, run, member, stream);
+    } else {
+        member->expecting[stream] = false;
+    }
+}
+
 void conduct_remind(struct broker *broker, struct run *run)
 {
     uint64_t now_usec = clock_monotonic_usec();
@@ -150,13 +179,8 @@ void conduct_remind(struct broker *broker, struct run *run)
     }
     run->reminded_usec = now_usec;
     for (unsigned i = 0; i < run->n_members; i++) {
-        struct member *member = &run->members[i];
-        bool behind = member->state == MEMBER_ENDED && !member->lost &&
-                      results_expected(run->results, i) <= member->last_seq;
-        if (behind) {
-            expect(broker, run, member);
-        } else {
-            member->expecting = false;
+        for (unsigned stream = 0; stream < STREAMS; stream++) {
+            remind(broker, run, i, stream);
         }
     }
 }

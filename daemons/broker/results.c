@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "metrics/detail_codec.h"
 #include "metrics/interval_remap.h"
 
 /* What the database can hold, with room for everything that is still to come. */
@@ -24,22 +25,30 @@ static const unsigned max_ids[NAME_KINDS] = {
 struct source {
     uint32_t *ids[NAME_KINDS]; /* of the run, by those of the source; NULL: none yet */
     uint64_t overflows[NAME_KINDS];
-    uint64_t taken_seq, stored_seq;
-    uint64_t nameless_seq; /* an id of this message was not known when it came before */
+    struct {
+        uint64_t taken_seq, stored_seq;
+        uint64_t nameless_seq; /* an id of this message was not known when it came before */
+    } streams[STREAMS];
     uint64_t rejected;
 };
 
 struct pending {
     unsigned source;
     uint64_t seq;
-    struct interval *interval;
+    struct interval *interval;   /* of STREAM_INTERVALS */
+    struct detail_list *details; /* of STREAM_DETAIL */
     size_t size;
 };
 
-/* What is with the store: the last number of each source. */
+struct pending_list {
+    struct pending *items;
+    size_t count, room, bytes;
+};
+
+/* What is with the store: the last numbers of each source. */
 struct batch {
     struct batch *next;
-    uint64_t seq[];
+    uint64_t seq[][STREAMS];
 };
 
 struct results {
@@ -49,8 +58,7 @@ struct results {
     struct source *sources;
     unsigned n_sources;
     uint64_t restored_overflows[NAME_KINDS];
-    struct pending *pending;
-    size_t n_pending, room, pending_bytes;
+    struct pending_list pending[STREAMS];
     struct batch *batches, **last_batch; /* the oldest first */
 };
 
@@ -83,11 +91,14 @@ int results_new(struct results **ret, unsigned sources)
 
 static void forget_pending(struct results *results)
 {
-    for (size_t i = 0; i < results->n_pending; i++) {
-        interval_free(results->pending[i].interval);
+    for (unsigned stream = 0; stream < STREAMS; stream++) {
+        struct pending_list *list = &results->pending[stream];
+        for (size_t i = 0; i < list->count; i++) {
+            interval_free(list->items[i].interval);
+            detail_list_free(list->items[i].details);
+        }
+        list->count = list->bytes = 0;
     }
-    results->n_pending = 0;
-    results->pending_bytes = 0;
 }
 
 static void clear_sources(struct results *results)
@@ -104,7 +115,9 @@ struct results *results_free(struct results *results)
 {
     if (results) {
         forget_pending(results);
-        free(results->pending);
+        for (unsigned stream = 0; stream < STREAMS; stream++) {
+            free(results->pending[stream].items);
+        }
         while (results->batches) {
             results_stored(results);
         }
@@ -241,23 +254,23 @@ static bool fits(const struct results *results, const struct interval *interval)
            series_fit(results->totals, interval) && counts_fit(results->totals, interval);
 }
 
-static int make_room(struct results *results)
+static int make_room(struct pending_list *list)
 {
-    if (results->n_pending < results->room) {
+    if (list->count < list->room) {
         return 0;
     }
-    size_t room = MAX(2 * results->room, (size_t)64);
-    struct pending *pending = reallocarray(results->pending, room, sizeof *pending);
-    if (!pending) {
+    size_t room = MAX(2 * list->room, (size_t)64);
+    struct pending *items = reallocarray(list->items, room, sizeof *items);
+    if (!items) {
         return -ENOMEM;
     }
-    results->pending = pending;
-    results->room = room;
+    list->items = items;
+    list->room = room;
     return 0;
 }
 
 static int take_interval(struct results *results, unsigned number, const void *payload, size_t size,
-                         struct interval **ret, struct error *error)
+                         struct pending *ret, struct error *error)
 {
     _cleanup_(interval_freep) struct interval *interval = NULL;
     struct interval_map map = map_of(&results->sources[number]);
@@ -274,28 +287,51 @@ static int take_interval(struct results *results, unsigned number, const void *p
     }
     r = totals_add(results->totals, interval);
     if (r == 0) {
-        *ret = TAKE_PTR(interval);
+        ret->interval = TAKE_PTR(interval);
+        ret->size = size;
+    }
+    return r;
+}
+
+static int take_detail(struct results *results, unsigned number, const void *payload, size_t size,
+                       struct pending *ret, struct error *error)
+{
+    _cleanup_(detail_list_freep) struct detail_list *list = NULL;
+    struct interval_map map = map_of(&results->sources[number]);
+
+    int r = detail_decode(payload, size, &list, error);
+    if (r == 0) {
+        r = detail_remap(list, &map);
+    }
+    if (r == 0) {
+        ret->size = size + list->n_records * sizeof *list->records;
+        ret->details = TAKE_PTR(list);
     }
     return r;
 }
 
 /* In place of one that is rejected, so that its number is stored. */
-static int empty_interval(struct interval **ret)
+static int make_empty(enum results_stream stream, struct pending *ret)
 {
-    *ret = calloc(1, sizeof **ret);
-    if (!*ret) {
+    if (stream == STREAM_DETAIL) {
+        ret->details = calloc(1, sizeof *ret->details);
+        return ret->details ? 0 : -ENOMEM;
+    }
+    ret->interval = calloc(1, sizeof *ret->interval);
+    if (!ret->interval) {
         return -ENOMEM;
     }
-    (*ret)->seconds = 1;
+    ret->interval->seconds = 1;
     return 0;
 }
 
-static void append(struct results *results, unsigned number, struct interval *interval, size_t size)
+static void append(struct results *results, enum results_stream stream, struct pending *pending)
 {
-    uint64_t seq = ++results->sources[number].taken_seq;
+    struct pending_list *list = &results->pending[stream];
 
-    results->pending[results->n_pending++] = (struct pending){number, seq, interval, size};
-    results->pending_bytes += size;
+    pending->seq = ++results->sources[pending->source].streams[stream].taken_seq;
+    list->items[list->count++] = *pending;
+    list->bytes += pending->size;
 }
 
 enum results_verdict results_take(struct results *results, unsigned number,
@@ -304,43 +340,49 @@ enum results_verdict results_take(struct results *results, unsigned number,
 {
     assert(number < results->n_sources);
     struct source *source = &results->sources[number];
+    enum results_stream stream = message->type == AGENT_DETAIL ? STREAM_DETAIL : STREAM_INTERVALS;
+    struct pending pending = {.source = number};
+    uint64_t taken_seq = source->streams[stream].taken_seq;
 
     if (learn_names(results, source, message) < 0) {
         return RESULTS_FULL;
     }
-    if (message->seq <= source->taken_seq) {
+    if (message->seq <= taken_seq) {
         return RESULTS_KNOWN;
     }
-    if (message->seq != source->taken_seq + 1) {
+    if (message->seq != taken_seq + 1) {
         return RESULTS_EXPECTED;
     }
-    if (!results_have_room(results) || make_room(results) < 0) {
+    if (!results_have_room(results, stream) || make_room(&results->pending[stream]) < 0) {
         return RESULTS_FULL;
     }
-    struct interval *interval = NULL;
-    int r = take_interval(results, number, payload, size, &interval, error);
+    int r = stream == STREAM_DETAIL
+                ? take_detail(results, number, payload, size, &pending, error)
+                : take_interval(results, number, payload, size, &pending, error);
     if (r == 0) {
-        append(results, number, interval, size);
+        append(results, stream, &pending);
         return RESULTS_TAKEN;
     }
-    if (r == -ENOENT && source->nameless_seq != message->seq) {
-        source->nameless_seq = message->seq; /* what named it may have been lost */
+    if (r == -ENOENT && source->streams[stream].nameless_seq != message->seq) {
+        /* what named it may have been lost */
+        source->streams[stream].nameless_seq = message->seq;
         return RESULTS_EXPECTED;
     }
-    if (r == -ENOMEM || empty_interval(&interval) < 0) {
+    if (r == -ENOMEM || make_empty(stream, &pending) < 0) {
         return RESULTS_FULL;
     }
     if (r == -ENOENT) {
         error_set(error, r, "it has an id that was not named");
     }
-    append(results, number, interval, 0);
+    append(results, stream, &pending);
     source->rejected++;
     return RESULTS_REJECTED;
 }
 
-uint64_t results_expected(const struct results *results, unsigned source)
+uint64_t results_expected(const struct results *results, unsigned source,
+                          enum results_stream stream)
 {
-    return results->sources[source].taken_seq + 1;
+    return results->sources[source].streams[stream].taken_seq + 1;
 }
 
 uint64_t results_rejected(const struct results *results, unsigned source)
@@ -352,23 +394,27 @@ uint64_t results_rejected(const struct results *results, unsigned source)
 
 bool results_are_pending(const struct results *results)
 {
-    return results->n_pending > 0;
+    return results->pending[STREAM_INTERVALS].count > 0 ||
+           results->pending[STREAM_DETAIL].count > 0;
 }
 
-bool results_have_room(const struct results *results)
+bool results_have_room(const struct results *results, enum results_stream stream)
 {
-    return results->n_pending < RESULTS_MAX_PENDING &&
-           results->pending_bytes < RESULTS_MAX_PENDING_BYTES;
+    const struct pending_list *list = &results->pending[stream];
+
+    return list->count < RESULTS_MAX_PENDING && list->bytes < RESULTS_MAX_PENDING_BYTES;
 }
 
 static int new_batch(const struct results *results, struct batch **ret)
 {
-    struct batch *batch = calloc(1, sizeof *batch + results->n_sources * sizeof *batch->seq);
+    struct batch *batch = calloc(1, sizeof *batch + results->n_sources * sizeof batch->seq[0]);
     if (!batch) {
         return -ENOMEM;
     }
     for (unsigned i = 0; i < results->n_sources; i++) {
-        batch->seq[i] = results->sources[i].taken_seq;
+        for (unsigned stream = 0; stream < STREAMS; stream++) {
+            batch->seq[i][stream] = results->sources[i].streams[stream].taken_seq;
+        }
     }
     *ret = batch;
     return 0;
@@ -377,15 +423,22 @@ static int new_batch(const struct results *results, struct batch **ret)
 int results_store(struct results *results, struct store *store, const char *run_id,
                   uint64_t started_usec, store_done *done, void *context)
 {
+    const struct pending_list *some = &results->pending[STREAM_INTERVALS];
+    const struct pending_list *more = &results->pending[STREAM_DETAIL];
     _cleanup_free_ struct batch *batch = NULL;
-    _cleanup_free_ struct store_interval *intervals =
-        calloc(MAX(results->n_pending, (size_t)1), sizeof *intervals);
-    if (!intervals || new_batch(results, &batch) < 0) {
+    _cleanup_free_ struct store_interval *intervals = calloc(some->count + 1, sizeof *intervals);
+    _cleanup_free_ struct store_details *details = calloc(more->count + 1, sizeof *details);
+    if (!intervals || !details || new_batch(results, &batch) < 0) {
         return -ENOMEM;
     }
-    for (size_t i = 0; i < results->n_pending; i++) {
-        const struct pending *pending = &results->pending[i];
+    for (size_t i = 0; i < some->count; i++) {
+        const struct pending *pending = &some->items[i];
         intervals[i] = (struct store_interval){pending->source, pending->seq, pending->interval};
+    }
+    for (size_t i = 0; i < more->count; i++) {
+        const struct pending *pending = &more->items[i];
+        details[i] = (struct store_details){pending->source, pending->seq,
+                                            pending->details->records, pending->details->n_records};
     }
     struct store_batch given = {
         .run_id = run_id,
@@ -393,7 +446,9 @@ int results_store(struct results *results, struct store *store, const char *run_
         .names = results->names,
         .totals = results->totals,
         .intervals = intervals,
-        .n_intervals = results->n_pending,
+        .n_intervals = some->count,
+        .details = details,
+        .n_details = more->count,
     };
     int r = store_results(store, &given, done, context);
     if (r < 0) {
@@ -419,13 +474,16 @@ void results_stored(struct results *results)
         results->last_batch = &results->batches;
     }
     for (unsigned i = 0; i < results->n_sources; i++) {
-        results->sources[i].stored_seq = batch->seq[i];
+        for (unsigned stream = 0; stream < STREAMS; stream++) {
+            results->sources[i].streams[stream].stored_seq = batch->seq[i][stream];
+        }
     }
 }
 
-uint64_t results_stored_seq(const struct results *results, unsigned source)
+uint64_t results_stored_seq(const struct results *results, unsigned source,
+                            enum results_stream stream)
 {
-    return results->sources[source].stored_seq;
+    return results->sources[source].streams[stream].stored_seq;
 }
 
 int results_restore(struct results *results, const struct store_record *record)
@@ -440,8 +498,11 @@ int results_restore(struct results *results, const struct store_record *record)
         if (stored->number >= results->n_sources) {
             return -EBADMSG;
         }
+        const uint64_t seq[STREAMS] = {stored->last_seq, stored->last_detail_seq};
         struct source *source = &results->sources[stored->number];
-        source->taken_seq = source->stored_seq = stored->last_seq;
+        for (unsigned stream = 0; stream < STREAMS; stream++) {
+            source->streams[stream].taken_seq = source->streams[stream].stored_seq = seq[stream];
+        }
     }
     return 0;
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* What the agents of one run have counted: names and totals with numbers of the run, and the
- * intervals that are still to be stored.
+ * intervals and the detail that are still to be stored.
  *
- * Each agent of a run is a source. Its messages are numbered from 1 without gaps; each is taken
- * once, in order. Totals have all that was taken, so that with each batch of intervals the totals
- * that include it are stored. */
+ * Each agent of a run is a source with two streams. Messages of each are numbered from 1 without
+ * gaps; each is taken once, in order. Totals have all that was taken, so that with each batch of
+ * intervals the totals that include it are stored. */
 #ifndef LOADS_BROKER_RESULTS_H
 #define LOADS_BROKER_RESULTS_H
 
@@ -15,8 +15,13 @@
 #include "store.h"
 #include "wire/agent_message.h"
 
-#define RESULTS_MAX_PENDING_BYTES ((size_t)64 << 20) /* as they came; beyond it none is taken */
-#define RESULTS_MAX_PENDING       100000             /* messages */
+/* Of each stream; beyond it none is taken. */
+#define RESULTS_MAX_PENDING_BYTES                                                                  \
+    ((size_t)64 << 20)             /* intervals as they came, detail in memory                     \
+                                    */
+#define RESULTS_MAX_PENDING 100000 /* messages */
+
+enum results_stream { STREAM_INTERVALS, STREAM_DETAIL, STREAMS };
 
 struct results;
 
@@ -40,23 +45,24 @@ enum results_verdict {
     RESULTS_REJECTED, /* it makes no sense; its number counts as taken, nothing in it does */
 };
 
-/* One AGENT_RESULTS of source `number` and its payload. `error` gets a text with RESULTS_REJECTED.
- * Names are learnt in any case. -ENOMEM is RESULTS_FULL. */
+/* One AGENT_RESULTS or AGENT_DETAIL of source `number` and its payload. `error` gets a text with
+ * RESULTS_REJECTED. Names are learnt in any case. -ENOMEM is RESULTS_FULL. */
 enum results_verdict results_take(struct results *results, unsigned number,
                                   const struct agent_message *message, const void *payload,
                                   size_t size, struct error *error);
 
 /* The number of the next message. */
-uint64_t results_expected(const struct results *results, unsigned source);
+uint64_t results_expected(const struct results *results, unsigned source,
+                          enum results_stream stream);
 
-/* How many messages of a source were rejected. */
+/* How many messages of a source were rejected, of both streams. */
 uint64_t results_rejected(const struct results *results, unsigned source);
 
 /* ---- storing ---- */
 
 /* Whether there is something to store, and room for more. */
 bool results_are_pending(const struct results *results);
-bool results_have_room(const struct results *results);
+bool results_have_room(const struct results *results, enum results_stream stream);
 
 /* Gives what is pending to the store, as one batch. 0: done() will be called, and then
  * results_stored() is to be. -errno: nothing has changed. It is cheapest to wait with it while
@@ -70,7 +76,8 @@ bool results_are_being_stored(const struct results *results);
 void results_stored(struct results *results);
 
 /* The last number of a source that is stored. */
-uint64_t results_stored_seq(const struct results *results, unsigned source);
+uint64_t results_stored_seq(const struct results *results, unsigned source,
+                            enum results_stream stream);
 
 /* Totals and names of a run that is read back, and where its sources are. */
 int results_restore(struct results *results, const struct store_record *record) _must_check_;

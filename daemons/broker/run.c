@@ -213,7 +213,7 @@ void run_member_has_failed(struct run *run, struct member *member, const char *r
 }
 
 void run_member_has_ended(struct run *run, struct member *member, int result, const char *reason,
-                          uint64_t last_seq, uint64_t active_usec)
+                          const uint64_t last_seq[static STREAMS], uint64_t active_usec)
 {
     if (member->state == MEMBER_FAILED || member->state == MEMBER_ENDED) {
         return;
@@ -221,7 +221,7 @@ void run_member_has_ended(struct run *run, struct member *member, int result, co
     member->state = MEMBER_ENDED;
     member->ended_usec = clock_realtime_usec();
     member->result = result;
-    member->last_seq = last_seq;
+    memcpy(member->last_seq, last_seq, sizeof member->last_seq);
     member->active_usec = active_usec;
     set_reason(member, reason);
     if (result < 0) {
@@ -245,7 +245,7 @@ void run_member_is_back(struct run *run, struct member *member)
 {
     member->away = member->lost = false;
     member->lost_usec = 0;
-    member->expecting = false;
+    memset(member->expecting, 0, sizeof member->expecting);
     if (member->state != MEMBER_ENDED && member->state != MEMBER_FAILED) {
         set_reason(member, NULL);
     }
@@ -270,6 +270,16 @@ struct sight {
     unsigned here, on, ready, failed, lost, behind;
 };
 
+/* Whether something that a member sent, or will, is not stored yet. */
+static bool is_behind(const struct run *run, unsigned number)
+{
+    const uint64_t *last_seq = run->members[number].last_seq;
+
+    return results_stored_seq(run->results, number, STREAM_INTERVALS) <
+               last_seq[STREAM_INTERVALS] ||
+           results_stored_seq(run->results, number, STREAM_DETAIL) < last_seq[STREAM_DETAIL];
+}
+
 static struct sight look(const struct run *run)
 {
     struct sight sight = {0};
@@ -281,10 +291,7 @@ static struct sight look(const struct run *run)
         sight.on += member_is_on(member) ? 1 : 0;
         sight.ready += member_is_on(member) && member->ready_cycles > run->begun ? 1 : 0;
         sight.failed += member->state == MEMBER_FAILED ? 1 : 0;
-        sight.behind += !member->lost && member->state == MEMBER_ENDED &&
-                                results_stored_seq(run->results, i) < member->last_seq
-                            ? 1
-                            : 0;
+        sight.behind += !member->lost && member->state == MEMBER_ENDED && is_behind(run, i) ? 1 : 0;
     }
     return sight;
 }

@@ -39,16 +39,16 @@ struct member {
     bool lost;          /* not heard any more */
     uint64_t lost_usec; /* dates; 0: not so */
     uint64_t ended_usec;
-    unsigned ready_cycles; /* it was ready for so many */
-    uint64_t last_seq;     /* once it ended: of its last results */
+    unsigned ready_cycles;      /* it was ready for so many */
+    uint64_t last_seq[STREAMS]; /* once it ended: the last of each that there is */
     uint64_t active_usec;
     int result;
     char *reason;
     uint64_t archive_offset;                  /* how much of the archive it was sent */
     char receiver_identity[RUN_MAX_IDENTITY]; /* of its connection to the receiver */
     size_t receiver_identity_size;
-    bool expecting;   /* it was told what to send */
-    bool was_refused; /* there was no room for its results */
+    bool expecting[STREAMS];   /* it was told what to send */
+    bool was_refused[STREAMS]; /* there was no room for it */
 };
 
 struct run;
@@ -159,7 +159,7 @@ void run_check(struct run *run, uint64_t now_usec);
 void run_member_is_ready(struct run *run, struct member *member, unsigned cycle);
 void run_member_has_failed(struct run *run, struct member *member, const char *reason);
 void run_member_has_ended(struct run *run, struct member *member, int result, const char *reason,
-                          uint64_t last_seq, uint64_t active_usec);
+                          const uint64_t last_seq[static STREAMS], uint64_t active_usec);
 /* True: it was not lost before. */
 bool run_member_is_lost(struct run *run, struct member *member, const char *reason);
 void run_member_is_back(struct run *run, struct member *member);

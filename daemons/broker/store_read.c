@@ -137,15 +137,18 @@ static void answer_details(struct store_postgres *store _unused_, const struct c
     " CROSS JOIN (" HITS " UNION ALL " EVENTS ") AS h"                                             \
     " WHERE r.run_id = $1 AND ($2::text IS NULL OR h.data_type = $2)"
 
-#define ORDER "at, source, seq, user_number, iteration"
+/* Complete, since pages must not overlap: what is alike in all of it may change places. */
+#define ORDER(d)                                                                                   \
+    d "at, " d "source, " d "user_number, " d "iteration, CASE " d                                 \
+      "data_type WHEN 'startTest' THEN 0 WHEN 'stopTest' THEN 2 ELSE 1 END, " d "seq, " d          \
+      "data_type, " d "series_id, " d "elapsed_usec, " d "counter_id, " d "value"
 
 #define ANSWER(list)                                                                               \
     "SELECT r.save_hits, coalesce((" list "), '[]') FROM loads.runs AS r WHERE r.run_id = $1"
 
 static const char each_sql[] =
-    CHOSEN_DETAIL " ORDER BY " ORDER " OFFSET $3::bigint LIMIT $4::bigint) " ANSWER(
-        "SELECT json_agg(" OBJECT
-        " ORDER BY d.at, d.source, d.seq, d.user_number, d.iteration) " NAMED);
+    CHOSEN_DETAIL " ORDER BY " ORDER("h.") " OFFSET $3::bigint LIMIT $4::bigint) " ANSWER(
+        "SELECT json_agg(" OBJECT " ORDER BY " ORDER("d.") ") " NAMED);
 
 static const char grouped_sql[] = CHOSEN_DETAIL
     "), g AS (SELECT min(d.at) AS at, " GROUP_OBJECT "::jsonb AS object, count(*) AS n " NAMED

@@ -5,7 +5,7 @@
 
 #include <errno.h>
 
-static uint32_t mapped(const struct interval_map *map, enum name_kind kind, unsigned id)
+uint32_t interval_map_id(const struct interval_map *map, enum name_kind kind, unsigned id)
 {
     if (id == 0) {
         return 0;
@@ -19,7 +19,7 @@ static bool all_mapped(const struct interval_map *map, enum name_kind kind, cons
 {
     for (size_t i = 0; i < n; i++) {
         const unsigned *id = (const void *)((const char *)entries + i * size);
-        if (mapped(map, kind, *id) == INTERVAL_UNMAPPED) {
+        if (interval_map_id(map, kind, *id) == INTERVAL_UNMAPPED) {
             return false;
         }
     }
@@ -40,7 +40,7 @@ static void replace(const struct interval_map *map, enum name_kind kind, void *e
 
     for (size_t i = 0; i < n; i++) {
         unsigned *id = (void *)((char *)entries + i * size);
-        *id = mapped(map, kind, *id);
+        *id = interval_map_id(map, kind, *id);
         in_order = in_order && before <= *id;
         before = *id;
     }

@@ -16,6 +16,9 @@ struct interval_map {
     size_t counts[NAME_KINDS];
 };
 
+/* What an id becomes, INTERVAL_UNMAPPED included. */
+uint32_t interval_map_id(const struct interval_map *map, enum name_kind kind, unsigned id);
+
 /* Replaces the ids; what has the same one then is added up. -ENOENT: an id is unmapped; nothing has
  * changed. -ENOMEM: only good for interval_free() now. */
 int interval_remap(struct interval *interval, const struct interval_map *map) _must_check_;

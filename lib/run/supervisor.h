@@ -36,6 +36,8 @@ struct supervisor_options {
          * that died. Borrowed during the call, as all below. */
         void (*interval)(const struct interval *interval, void *context);
         void (*detail)(const struct detail *detail, void *context);
+        /* Whether there is room for more of it: users wait until there is. NULL: always. */
+        bool (*wants_detail)(void *context);
         /* All workers of a cycle wait for supervisor_go(). NULL: it begins by itself. */
         void (*ready)(unsigned cycle, void *context);
         void (*cycle)(unsigned index, const struct cycle *cycle, void *context); /* begins */

@@ -57,6 +57,13 @@ static void on_detail(struct worker_process *worker _unused_, const struct detai
     s->options.callbacks.detail(detail, s->options.callbacks.context);
 }
 
+static bool on_wants_detail(struct worker_process *worker _unused_, void *context)
+{
+    struct supervisor *s = context;
+    return !s->options.callbacks.wants_detail ||
+           s->options.callbacks.wants_detail(s->options.callbacks.context);
+}
+
 static void on_output(struct worker_process *worker, const char *text, size_t size, void *context)
 {
     struct supervisor *s = context;
@@ -86,6 +93,7 @@ int supervisor_launch(struct supervisor *s, unsigned slot, unsigned first_user, 
         .gone = on_gone,
         .interval = on_interval,
         .detail = on_detail,
+        .wants_detail = on_wants_detail,
         .output = s->options.callbacks.output ? on_output : NULL,
         .context = s,
     };

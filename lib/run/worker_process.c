@@ -107,7 +107,9 @@ void worker_drain(struct worker_process *worker)
         worker_stop(worker, worker->stop_grace_usec);
     }
     if (worker->area->tally) {
-        give_detail(worker);
+        if (worker->callbacks.wants_detail(worker, worker->callbacks.context)) {
+            give_detail(worker);
+        }
         give_intervals(worker, false);
     }
 }

@@ -34,6 +34,9 @@ struct worker_callbacks {
     void (*gone)(struct worker_process *worker, int status, void *context);
     void (*interval)(struct worker_process *worker, const struct interval *interval, void *context);
     void (*detail)(struct worker_process *worker, const struct detail *detail, void *context);
+    /* Whether detail is to be given out now; what isn't stays in the ring, and when that is full,
+     * users wait. That of a worker that is gone is given out in any case. */
+    bool (*wants_detail)(struct worker_process *worker, void *context);
     /* What it writes to standard output and standard error. NULL: it goes to our standard error. */
     void (*output)(struct worker_process *worker, const char *text, size_t size, void *context);
     void *context;

@@ -31,13 +31,16 @@ enum agent_message_type {
     AGENT_ARCHIVE_GOT, /* run_id offset: how many bytes of the archive are there */
     AGENT_READY,       /* run_id cycle: all workers of it wait for the start */
     AGENT_FAILED,      /* run_id reason: it could not be prepared */
-    AGENT_ENDED,  /* run_id result reason last_seq active_usec [interrupted]: workers are gone */
+    /* run_id result reason last_seq active_usec [interrupted last_detail_seq detail_lost]: workers
+     * are gone */
+    AGENT_ENDED,
     AGENT_STATUS, /* request workers: the answer to AGENT_ASK_STATUS */
 
     /* agent to receiver */
     AGENT_RESULTS, /* run_id source seq names [overflows]; payload: an interval */
     AGENT_LOG,     /* run_id source worker text */
-    AGENT_DETAIL,  /* run_id source seq; payload: records */
+    AGENT_DETAIL, /* run_id source seq names [overflows]; payload: detail_decode()'s; numbered apart
+                   */
 
     /* backend to agent */
     AGENT_REGISTERED, /* broker_pid heartbeat_usec echo_usec now_usec */
@@ -51,10 +54,10 @@ enum agent_message_type {
     AGENT_ASK_STATUS, /* request */
     AGENT_QUIT,
 
-    /* receiver to agent */
-    AGENT_ACK,      /* run_id source seq: all up to this one are stored */
-    AGENT_EXPECT,   /* run_id source seq: send again from this one on */
-    AGENT_REJECTED, /* run_id source seq reason: this one can never be stored */
+    /* receiver to agent; with `detail` of numbers of detail, else of results */
+    AGENT_ACK,      /* run_id source seq [detail]: all up to this one are stored */
+    AGENT_EXPECT,   /* run_id source seq [detail]: send again from this one on */
+    AGENT_REJECTED, /* run_id source seq reason [detail]: this one can never be stored */
     AGENT_MESSAGE_TYPES
 };
 
@@ -86,6 +89,9 @@ struct agent_message {
     const char *run_id;
     uint64_t source; /* the number of this life of the agent in the run */
     uint64_t seq, last_seq;
+    bool detail;              /* `seq` is of detail */
+    uint64_t last_detail_seq; /* 0: there was none */
+    uint64_t detail_lost;     /* records that there was no memory for */
     unsigned cycle;
 
     uint64_t protocol, pid, broker_pid;

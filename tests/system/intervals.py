@@ -2,7 +2,7 @@
 """Intervals as docs/protocol.md describes them, written from that page."""
 
 
-def _varint(number):
+def varint(number):
     bytes_ = b""
     while number >= 0x80:
         bytes_ += bytes([number & 0x7F | 0x80])
@@ -49,7 +49,7 @@ def encode(series=(), errors=(), counters=(), tests=(), second=0, seconds=1):
     out += [len(tests)]
     for gap, outcomes in _ascending((t[0], t[1:]) for t in tests):
         out += [gap, *outcomes]
-    return b"".join(map(_varint, out))
+    return b"".join(map(varint, out))
 
 
 class _Reader:

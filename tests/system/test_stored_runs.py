@@ -5,65 +5,16 @@ between, and can be asked for as long as it is there."""
 import json
 import pathlib
 import re
-import tempfile
 
 import pytest
 
-from cluster import Cluster, kill
+from cluster import kill
 from consoles import hits_of
 from runner import wait_until
+from stored import OVER
 
 MODULES = pathlib.Path(__file__).parent / "modules"
-OVER = ("finished", "failed", "aborted")
 REQUEST_ID = "0d9b6a3e-63b4-4d3e-8a55-1b9f0c2d7e44"
-
-
-class Stored(Cluster):
-    """A Cluster with a database."""
-
-    def __init__(self, start, program, module_cache, folder, database):
-        super().__init__(start, program, module_cache, folder)
-        self.database = database
-        self.start_broker(database=database.uri())
-
-    def restart_broker(self):
-        """Kills it, and waits until the next one has read the runs back."""
-        kill(self.broker)
-        self.start_broker(database=self.database.uri())
-        while self.ask("CTRL_LIST_RUNS").get("code") == "database":
-            pass
-
-    def busy(self):
-        self.wait_for(lambda ping: len(ping["agents"]) == len(self.agents) and all(
-            one["state"] == "busy" for one in ping["agents"].values()))
-
-    def summary(self, run_id):
-        """The row of loads.run_summary."""
-        row, = self.database.rows(f"SELECT * FROM loads.run_summary WHERE run_id = '{run_id}'")
-        return row
-
-
-@pytest.fixture
-def new_cluster(start, program, module_cache):
-    """new_cluster(database): a Stored without agents."""
-    made = []
-    with tempfile.TemporaryDirectory(prefix="lc-", dir="/tmp") as folder:
-        def start_it(database):
-            made.append(Stored(start, program, module_cache, pathlib.Path(folder), database))
-            return made[-1]
-
-        yield start_it
-        for cluster in made:
-            cluster.close()
-
-
-@pytest.fixture
-def stored(new_cluster, database):
-    database.migrate()
-    made = new_cluster(database)
-    for _ in range(2):
-        made.start_agent()
-    return made
 
 
 # ---- what is stored ----

@@ -31,6 +31,9 @@ static const struct agent_message full = {
     .source = 3,
     .seq = INT64_MAX,
     .last_seq = 78,
+    .detail = true,
+    .last_detail_seq = 79,
+    .detail_lost = 80,
     .cycle = 4,
     .protocol = AGENT_PROTOCOL,
     .pid = 11160,
@@ -157,6 +160,8 @@ static void test_results(void **state _unused_)
 static void test_others(void **state _unused_)
 {
     _cleanup_(agent_message_freep) struct agent_message *ended = pass(AGENT_ENDED);
+    _cleanup_(agent_message_freep) struct agent_message *ack = pass(AGENT_ACK);
+    _cleanup_(agent_message_freep) struct agent_message *detail = pass(AGENT_DETAIL);
     _cleanup_(agent_message_freep) struct agent_message *log = pass(AGENT_LOG);
     _cleanup_(agent_message_freep) struct agent_message *status = pass(AGENT_STATUS);
     _cleanup_(agent_message_freep) struct agent_message *registered = pass(AGENT_REGISTERED);
@@ -164,6 +169,10 @@ static void test_others(void **state _unused_)
     assert_int_equal(ended->result, -12);
     assert_string_equal(ended->reason, "no\nmemory");
     assert_int_equal(ended->last_seq, 78);
+    assert_int_equal(ended->last_detail_seq, 79);
+    assert_int_equal(ended->detail_lost, 80);
+    assert_true(ack->detail);
+    assert_int_equal(detail->n_names, ELEMENTSOF(names));
     assert_int_equal(ended->active_usec, 9);
     assert_true(ended->interrupted);
     assert_int_equal(log->worker, -1);

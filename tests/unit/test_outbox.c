@@ -205,6 +205,69 @@ static void test_rejected(void **state)
     assert_int_equal(outbox_used_bytes(f->outbox), 0);
 }
 
+static int try_add_bytes(struct fixture *f, const char *text)
+{
+    uint8_t *bytes = malloc(strlen(text));
+
+    assert_non_null(bytes);
+    memcpy(bytes, text, strlen(text));
+    int r = outbox_add_bytes(f->queue, bytes, strlen(text));
+    if (r < 0) {
+        free(bytes);
+    }
+    return r;
+}
+
+static void assert_next_bytes(struct fixture *f, uint64_t seq, const char *text)
+{
+    struct outbox_item item;
+
+    assert_true(outbox_next(f->queue, &item));
+    assert_int_equal(item.seq, seq);
+    assert_int_equal(item.size, strlen(text));
+    assert_memory_equal(item.size > 0 ? (const char *)item.bytes : "", text, item.size);
+    outbox_advance(f->queue);
+}
+
+/* Bytes are sent as they came, have their number from the beginning, and nothing is left of those
+ * that can't be stored. */
+static void test_bytes(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_int_equal(try_add_bytes(f, "one"), 0);
+    assert_int_equal(try_add_bytes(f, "three"), 0);
+    assert_int_equal(outbox_last_seq(f->queue), 2);
+    assert_next_bytes(f, 1, "one");
+    assert_int_equal(outbox_reject(f->queue, 2), 0);
+    assert_next_bytes(f, 2, "");
+    outbox_rewind(f->queue);
+    assert_next_bytes(f, 1, "one");
+    assert_int_equal(outbox_acknowledge(f->queue, 2), 0);
+    assert_int_equal(outbox_used_bytes(f->outbox), 0);
+}
+
+/* They can't be put together: beyond the limit they are not taken. */
+static void test_bytes_without_room(void **state)
+{
+    struct fixture *f = *state;
+    unsigned n = 0;
+
+    while (outbox_has_room(f->outbox)) {
+        assert_int_equal(try_add_bytes(f, "bytes"), 0);
+        n++;
+    }
+    assert_true(n > 10);
+    assert_int_equal(try_add_bytes(f, "bytes"), -ENOBUFS);
+    assert_int_equal(outbox_last_seq(f->queue), n);
+    assert_next_bytes(f, 1, "bytes");
+    assert_int_equal(outbox_acknowledge(f->queue, 1), 0);
+    allocation_fails_after = 1; /* that of the test is the first */
+    assert_int_equal(try_add_bytes(f, "bytes"), -ENOMEM);
+    allocation_fails_after = -1;
+    assert_int_equal(try_add_bytes(f, "bytes"), 0);
+}
+
 static void test_closed(void **state)
 {
     struct fixture *f = *state;
@@ -376,6 +439,8 @@ int main(void)
         TEST(test_gap),
         TEST(test_rejected),
         TEST(test_closed),
+        TEST(test_bytes),
+        TEST_SMALL(test_bytes_without_room),
         TEST(test_window),
         TEST_SMALL(test_gets_coarser),
         TEST_SMALL(test_oldest_first),

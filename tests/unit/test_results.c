@@ -6,6 +6,7 @@
 
 #include "allocation.h"
 #include "broker/results.h"
+#include "metrics/detail_codec.h"
 
 #define SOURCES 3
 #define RUN     "6b0f7d5c-0c5e-4c52-9d8e-000000000001"
@@ -20,6 +21,12 @@ static struct {
         uint32_t second;
     } intervals[16];
     size_t n_intervals;
+    struct {
+        unsigned source, id;
+        uint64_t seq;
+        size_t n_records;
+    } details[16];
+    size_t n_details;
     uint64_t hits; /* of the totals */
     const struct names *names;
     uint64_t started_usec;
@@ -45,6 +52,15 @@ int __wrap_store_results(struct store *store _unused_, const struct store_batch 
             given->interval->n_series > 0 ? given->interval->series[0].latency.count : 0;
     }
     stored.n_intervals = batch->n_intervals;
+    assert_true(batch->n_details <= ELEMENTSOF(stored.details));
+    for (size_t i = 0; i < batch->n_details; i++) {
+        const struct store_details *given = &batch->details[i];
+        stored.details[i].source = given->source;
+        stored.details[i].seq = given->seq;
+        stored.details[i].n_records = given->n_records;
+        stored.details[i].id = given->n_records > 0 ? given->records[0].id : 0;
+    }
+    stored.n_details = batch->n_details;
     stored.hits = batch->totals->hits;
     stored.names = batch->names;
     stored.started_usec = batch->started_usec;
@@ -133,9 +149,9 @@ static void test_names_of_several_sources(void **state _unused_)
     assert_int_equal(hits_of(SERIES("b")), 40200);
     assert_int_equal(results_totals(results)->hits, 543210);
     assert_int_equal(names_count(results_names(results), NAME_SERIES), 3);
-    assert_int_equal(results_expected(results, 0), 4);
-    assert_int_equal(results_expected(results, 1), 3);
-    assert_int_equal(results_expected(results, 2), 1);
+    assert_int_equal(results_expected(results, 0, STREAM_INTERVALS), 4);
+    assert_int_equal(results_expected(results, 1, STREAM_INTERVALS), 3);
+    assert_int_equal(results_expected(results, 2, STREAM_INTERVALS), 1);
 }
 
 static void test_every_kind(void **state _unused_)
@@ -164,7 +180,7 @@ static void test_every_kind(void **state _unused_)
 static void test_known_and_gap(void **state _unused_)
 {
     assert_int_equal(take(0, 2, 1, SERIES("a"), 1), RESULTS_EXPECTED);
-    assert_int_equal(results_expected(results, 0), 1);
+    assert_int_equal(results_expected(results, 0, STREAM_INTERVALS), 1);
     assert_int_equal(results_totals(results)->hits, 0);
     assert_int_equal(take(0, 1, 1, NULL, 10), RESULTS_TAKEN); /* its name came with the other */
     assert_int_equal(take(0, 2, 1, NULL, 200), RESULTS_TAKEN);
@@ -172,7 +188,7 @@ static void test_known_and_gap(void **state _unused_)
     assert_int_equal(take(0, 2, 1, NULL, 200), RESULTS_KNOWN);
     assert_int_equal(take(0, 4, 1, NULL, 200), RESULTS_EXPECTED);
     assert_int_equal(take(0, UINT64_MAX, 1, NULL, 1), RESULTS_EXPECTED);
-    assert_int_equal(results_expected(results, 0), 3);
+    assert_int_equal(results_expected(results, 0, STREAM_INTERVALS), 3);
     assert_int_equal(results_totals(results)->hits, 210);
     assert_int_equal(take_bytes(0, 1, NULL, 0, "nonsense", 8), RESULTS_KNOWN); /* not looked at */
 }
@@ -196,14 +212,14 @@ static void test_rejected(void **state _unused_)
     assert_int_equal(stored.intervals[1].seq, 2);
     assert_int_equal(stored.intervals[1].hits, 0);
     results_stored(results);
-    assert_int_equal(results_stored_seq(results, 0), 4);
+    assert_int_equal(results_stored_seq(results, 0, STREAM_INTERVALS), 4);
 }
 
 /* The message with the name may have been lost: what needs it is asked for again, once. */
 static void test_unknown_id(void **state _unused_)
 {
     assert_int_equal(take(0, 1, 9, NULL, 1), RESULTS_EXPECTED);
-    assert_int_equal(results_expected(results, 0), 1);
+    assert_int_equal(results_expected(results, 0, STREAM_INTERVALS), 1);
     assert_int_equal(take(0, 1, 9, SERIES("a"), 1), RESULTS_TAKEN); /* sent with its names */
     assert_int_equal(take(0, 2, 8, NULL, 1), RESULTS_EXPECTED);
     assert_int_equal(take(0, 2, 8, NULL, 1), RESULTS_REJECTED);
@@ -345,9 +361,9 @@ static void test_full(void **state _unused_)
     for (uint64_t seq = 1; seq <= RESULTS_MAX_PENDING; seq++) {
         assert_int_equal(take_bytes(0, seq, NULL, 0, bytes, size), RESULTS_TAKEN);
     }
-    assert_false(results_have_room(results));
+    assert_false(results_have_room(results, STREAM_INTERVALS));
     assert_int_equal(take(1, 1, 1, SERIES("a"), 1), RESULTS_FULL);
-    assert_int_equal(results_expected(results, 1), 1);
+    assert_int_equal(results_expected(results, 1, STREAM_INTERVALS), 1);
     assert_int_equal(results_totals(results)->hits, 0);
     assert_int_equal(take_bytes(0, RESULTS_MAX_PENDING, NULL, 0, bytes, size), RESULTS_KNOWN);
     assert_int_equal(take_bytes(0, RESULTS_MAX_PENDING + 2, NULL, 0, bytes, size),
@@ -374,7 +390,8 @@ static void test_without_memory(void **state _unused_)
         verdict = results_take(results, 0, &message, bytes, size, &error);
         bool failed = allocation_fails_after < 0;
         allocation_fails_after = -1;
-        assert_int_equal(results_expected(results, 0), verdict == RESULTS_TAKEN ? 2 : 1);
+        assert_int_equal(results_expected(results, 0, STREAM_INTERVALS),
+                         verdict == RESULTS_TAKEN ? 2 : 1);
         assert_int_equal(results_totals(results)->hits, verdict == RESULTS_TAKEN ? 5 : 0);
         assert_true(verdict == RESULTS_TAKEN || (verdict == RESULTS_FULL && failed));
         assert_true(n < 100);
@@ -430,19 +447,19 @@ static void test_batches(void **state _unused_)
     assert_int_equal(stored.intervals[0].seq, 3);
     assert_int_equal(stored.hits, 15); /* all that was taken, the first batch's included */
 
-    assert_int_equal(results_stored_seq(results, 0), 0);
+    assert_int_equal(results_stored_seq(results, 0, STREAM_INTERVALS), 0);
     results_stored(results);
-    assert_int_equal(results_stored_seq(results, 0), 2);
-    assert_int_equal(results_stored_seq(results, 1), 0);
-    assert_int_equal(results_stored_seq(results, 2), 1);
+    assert_int_equal(results_stored_seq(results, 0, STREAM_INTERVALS), 2);
+    assert_int_equal(results_stored_seq(results, 1, STREAM_INTERVALS), 0);
+    assert_int_equal(results_stored_seq(results, 2, STREAM_INTERVALS), 1);
     assert_true(results_are_being_stored(results));
     results_stored(results);
-    assert_int_equal(results_stored_seq(results, 0), 3);
+    assert_int_equal(results_stored_seq(results, 0, STREAM_INTERVALS), 3);
     assert_false(results_are_being_stored(results));
     assert_int_equal(take(0, 4, 1, NULL, 16), RESULTS_TAKEN); /* and it goes on */
     assert_int_equal(results_store(results, NULL, RUN, 4711, NULL, NULL), 0);
     results_stored(results);
-    assert_int_equal(results_stored_seq(results, 0), 4);
+    assert_int_equal(results_stored_seq(results, 0, STREAM_INTERVALS), 4);
 }
 
 /* What the store doesn't take stays, and is offered again. */
@@ -465,7 +482,7 @@ static void test_a_store_that_has_no_room(void **state _unused_)
     assert_int_equal(stored.n_intervals, 2);
     assert_int_equal(stored.calls, 2);
     results_stored(results);
-    assert_int_equal(results_stored_seq(results, 0), 2);
+    assert_int_equal(results_stored_seq(results, 0, STREAM_INTERVALS), 2);
 }
 
 /* ---- reading back ---- */
@@ -484,11 +501,11 @@ static void test_restore(void **state _unused_)
     assert_int_equal(histogram_add(&series[1].latency, 1000, 100), 0);
     assert_int_equal(results_restore(results, &record), 0);
     histogram_clear(&series[1].latency);
-    assert_int_equal(results_expected(results, 0), 8);
-    assert_int_equal(results_expected(results, 1), 1);
-    assert_int_equal(results_expected(results, 2), 2);
-    assert_int_equal(results_stored_seq(results, 0), 7);
-    assert_int_equal(results_stored_seq(results, 2), 1);
+    assert_int_equal(results_expected(results, 0, STREAM_INTERVALS), 8);
+    assert_int_equal(results_expected(results, 1, STREAM_INTERVALS), 1);
+    assert_int_equal(results_expected(results, 2, STREAM_INTERVALS), 2);
+    assert_int_equal(results_stored_seq(results, 0, STREAM_INTERVALS), 7);
+    assert_int_equal(results_stored_seq(results, 2, STREAM_INTERVALS), 1);
     assert_false(results_are_pending(results));
     assert_int_equal(take(0, 7, 1, SERIES("a"), 1), RESULTS_KNOWN);
     assert_int_equal(take(0, 8, 1, NULL, 1), RESULTS_TAKEN);
@@ -499,8 +516,8 @@ static void test_restore(void **state _unused_)
     assert_int_equal(results_totals(results)->request_errors, 4);
     assert_int_equal(results_store(results, NULL, RUN, 1, NULL, NULL), 0);
     results_stored(results);
-    assert_int_equal(results_stored_seq(results, 0), 8);
-    assert_int_equal(results_stored_seq(results, 2), 2);
+    assert_int_equal(results_stored_seq(results, 0, STREAM_INTERVALS), 8);
+    assert_int_equal(results_stored_seq(results, 2, STREAM_INTERVALS), 2);
 }
 
 static void test_restore_what_makes_no_sense(void **state _unused_)
@@ -515,6 +532,99 @@ static void test_restore_what_makes_no_sense(void **state _unused_)
     record.n_sources = 0;
     record.n_names = 1;
     assert_int_equal(results_restore(results, &record), -EBADMSG); /* a second name, and no first */
+}
+
+/* ---- detail ---- */
+
+static enum results_verdict take_detail_bytes(unsigned source, uint64_t seq,
+                                              const struct agent_name *names, size_t n_names,
+                                              const void *bytes, size_t size)
+{
+    struct agent_message message = {.type = AGENT_DETAIL,
+                                    .run_id = RUN,
+                                    .source = source,
+                                    .seq = seq,
+                                    .names = names,
+                                    .n_names = n_names};
+    error = (struct error){0};
+    return results_take(results, source, &message, bytes, size, &error);
+}
+
+/* So many hits of one series; `name` NULL: it isn't named. */
+static enum results_verdict take_detail(unsigned source, uint64_t seq, unsigned id,
+                                        const char *name, unsigned hits)
+{
+    const struct agent_name names[] = {{NAME_SERIES, id, name}};
+    struct detail_chunk chunk = {0};
+    size_t size = 0;
+
+    for (unsigned i = 0; i < hits; i++) {
+        struct detail hit = {.type = DETAIL_HIT, .id = id, .text = "/", .text_size = 1};
+        assert_int_equal(detail_chunk_add(&chunk, &hit), 0);
+    }
+    _cleanup_free_ uint8_t *bytes = detail_chunk_take(&chunk, &size);
+    return take_detail_bytes(source, seq, names, name ? 1 : 0, bytes, size);
+}
+
+/* It is numbered apart from intervals, taken once and in order, and stored with them. */
+static void test_detail(void **state _unused_)
+{
+    assert_int_equal(take(0, 1, 1, SERIES("a"), 10), RESULTS_TAKEN);
+    assert_int_equal(take_detail(0, 1, 1, NULL, 10), RESULTS_TAKEN);
+    assert_int_equal(take_detail(1, 1, 5, SERIES("a"), 3), RESULTS_TAKEN);
+    assert_int_equal(take_detail(1, 1, 5, NULL, 3), RESULTS_KNOWN);
+    assert_int_equal(take_detail(1, 3, 5, NULL, 3), RESULTS_EXPECTED);
+    assert_int_equal(results_expected(results, 1, STREAM_DETAIL), 2);
+    assert_int_equal(results_expected(results, 1, STREAM_INTERVALS), 1);
+    assert_int_equal(results_totals(results)->hits, 10); /* detail counts nothing */
+    assert_int_equal(results_store(results, NULL, RUN, 0, NULL, NULL), 0);
+    assert_int_equal(stored.n_intervals, 1);
+    assert_int_equal(stored.n_details, 2);
+    assert_int_equal(stored.details[0].n_records, 10);
+    assert_int_equal(stored.details[1].source, 1);
+    assert_int_equal(stored.details[1].seq, 1);
+    assert_int_equal(stored.details[1].id, stored.details[0].id);
+    assert_false(results_are_pending(results));
+    assert_int_equal(results_stored_seq(results, 1, STREAM_DETAIL), 0);
+    results_stored(results);
+    assert_int_equal(results_stored_seq(results, 0, STREAM_DETAIL), 1);
+    assert_int_equal(results_stored_seq(results, 1, STREAM_DETAIL), 1);
+    assert_int_equal(results_stored_seq(results, 1, STREAM_INTERVALS), 0);
+}
+
+/* The number of what makes no sense is stored, and nothing else of it. */
+static void test_bad_detail(void **state _unused_)
+{
+    assert_int_equal(take_detail_bytes(0, 1, NULL, 0, "\2", 1), RESULTS_REJECTED);
+    assert_string_equal(error.text, "detail: it is of another version");
+    assert_int_equal(take_detail(0, 2, 1, NULL, 1), RESULTS_EXPECTED); /* its name was lost? */
+    assert_int_equal(take_detail(0, 2, 1, NULL, 1), RESULTS_REJECTED);
+    assert_string_equal(error.text, "it has an id that was not named");
+    assert_int_equal(take_detail_bytes(0, 3, NULL, 0, NULL, 0), RESULTS_TAKEN); /* was rejected */
+    assert_int_equal(results_rejected(results, 0), 2);
+    assert_int_equal(results_store(results, NULL, RUN, 0, NULL, NULL), 0);
+    assert_int_equal(stored.n_details, 3);
+    assert_int_equal(stored.details[0].n_records + stored.details[1].n_records, 0);
+    results_stored(results);
+    assert_int_equal(results_stored_seq(results, 0, STREAM_DETAIL), 3);
+}
+
+/* The store is slower than the agents: detail is refused, intervals aren't. */
+static void test_detail_without_room(void **state _unused_)
+{
+    enum results_verdict verdict = RESULTS_TAKEN;
+    uint64_t seq = 0;
+
+    while (verdict == RESULTS_TAKEN) {
+        verdict = take_detail(0, ++seq, 1, SERIES("a"), 10000);
+    }
+    assert_int_equal(verdict, RESULTS_FULL);
+    assert_true(seq > 10 && seq < 100);
+    assert_false(results_have_room(results, STREAM_DETAIL));
+    assert_int_equal(take(0, 1, 1, NULL, 10), RESULTS_TAKEN);
+    stored.answer = -ENOBUFS;
+    assert_int_equal(results_store(results, NULL, RUN, 0, NULL, NULL), -ENOBUFS);
+    assert_int_equal(take_detail(0, seq, 1, NULL, 1), RESULTS_FULL);
 }
 
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
@@ -540,6 +650,9 @@ int main(void)
         TEST(test_a_store_that_has_no_room),
         TEST(test_restore),
         TEST(test_restore_what_makes_no_sense),
+        TEST(test_detail),
+        TEST(test_bad_detail),
+        TEST(test_detail_without_room),
     };
     return cmocka_run_group_tests_name("results", tests, NULL, NULL);
 }

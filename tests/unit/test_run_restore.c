@@ -104,8 +104,8 @@ static void test_all_that_was_stored(void **state _unused_)
         assert_string_equal(run->members[i].agent_id, sources[i].agent_id);
         assert_true(run->members[i].away);
         assert_int_equal(run->members[i].state, MEMBER_RUNNING);
-        assert_int_equal(results_expected(run->results, i), 8 + i);
-        assert_int_equal(results_stored_seq(run->results, i), 7 + i);
+        assert_int_equal(results_expected(run->results, i, STREAM_INTERVALS), 8 + i);
+        assert_int_equal(results_stored_seq(run->results, i, STREAM_INTERVALS), 7 + i);
     }
     assert_int_equal(n_actions, 0);
 }
@@ -123,7 +123,7 @@ static void test_who_ended_ends_again(void **state _unused_)
         run_check(run, NOW + i);
         assert_int_equal(run->state, RUN_RUNNING);
         run_member_is_back(run, &run->members[i]);
-        run_member_has_ended(run, &run->members[i], 0, "", 7 + i, 1000);
+        run_member_has_ended(run, &run->members[i], 0, "", (uint64_t[STREAMS]){7 + i}, 1000);
     }
     run_check(run, NOW + 2);
     assert_int_equal(run->state, RUN_ENDING);

@@ -25,7 +25,8 @@ struct fixture {
     struct worker_launch launch;
     unsigned n_descriptors; /* before the worker */
     bool ready, gone, free_when_gone, go_when_ready;
-    bool on; /* the first user's iteration was, when we looked */
+    bool wants_no_detail; /* till it waits for us */
+    bool on;              /* the first user's iteration was, when we looked */
     unsigned n_ready, n_gone, n_details, next_iteration;
     int status;
 };
@@ -36,6 +37,10 @@ static void on_drain(struct ev_loop *loop _unused_, ev_timer *timer, int events 
 
     if (f->worker) {
         worker_drain(f->worker);
+        if (f->wants_no_detail && user_word_iterations(worker_words(f->worker)[0]) > 1000) {
+            assert_int_equal(f->n_details, 0);
+            f->wants_no_detail = false;
+        }
         f->on = user_word_phase(worker_words(f->worker)[0]) != USER_BETWEEN;
     }
 }
@@ -130,6 +135,12 @@ static void on_detail(struct worker_process *worker _unused_, const struct detai
     f->n_details++;
 }
 
+static bool on_wants_detail(struct worker_process *worker _unused_, void *context)
+{
+    struct fixture *f = context;
+    return !f->wants_no_detail;
+}
+
 static const struct worker_callbacks *callbacks(struct fixture *f)
 {
     static struct worker_callbacks callbacks;
@@ -137,6 +148,7 @@ static const struct worker_callbacks *callbacks(struct fixture *f)
                                           .gone = on_gone,
                                           .interval = on_interval,
                                           .detail = on_detail,
+                                          .wants_detail = on_wants_detail,
                                           .context = f};
     return &callbacks;
 }
@@ -232,6 +244,21 @@ static void test_detail(void **state)
     f->launch.hits = 2000; /* two records of 1.5 KiB each: the ring has 4 MiB */
     run(f, "");
     assert_int_equal(f->status, 0);
+    assert_int_equal(f->n_details, 4000);
+    assert_counts(f, 2000);
+}
+
+/* Nobody wants it for a while: it stays where it is. */
+static void test_detail_is_not_wanted(void **state)
+{
+    struct fixture *f = *state;
+
+    f->launch.detail = f->wants_no_detail = true;
+    f->launch.n_users = 1;
+    f->launch.hits = 2000; /* the ring is full before */
+    run(f, "");
+    assert_int_equal(f->status, 0);
+    assert_false(f->wants_no_detail);
     assert_int_equal(f->n_details, 4000);
     assert_counts(f, 2000);
 }
@@ -505,6 +532,7 @@ int main(void)
         TEST(test_freed_when_gone),
         TEST(test_takeover),
         TEST(test_detail),
+        TEST(test_detail_is_not_wanted),
         TEST(test_stop),
         TEST(test_stop_on_a_full_channel),
         TEST(test_serials),
