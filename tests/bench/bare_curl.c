@@ -2,7 +2,10 @@
 /* libcurl alone, used as its documentation says, on the same event loop and with the same options
  * as ours: what loads-runner costs more than this is our own.
  *
- *     bench-curl URL CONNECTIONS SECONDS [CA_FILE]        prints "requests N"
+ *     bench-curl keep|once URL CONNECTIONS SECONDS [CA_FILE]        prints "requests N"
+ *
+ * once: a handle makes one request, then comes a new one. With libcurl before 8.2.0 it is how ours
+ * has to use them (lib/loop/curl_request.c says why).
  */
 #include <curl/curl.h>
 #include <ev.h>
@@ -11,6 +14,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 struct client {
@@ -18,7 +22,8 @@ struct client {
     CURLM *multi;
     ev_timer timer, end;
     uint64_t answers;
-    bool over;
+    const char *url, *ca_file;
+    bool once, over;
 };
 
 struct user {
@@ -46,6 +51,22 @@ static size_t on_bytes(char *bytes, size_t size, size_t count, void *context)
     return size * count;
 }
 
+static void make_handle(const struct client *client, struct user *user)
+{
+    user->easy = curl_easy_init();
+    check(user->easy, "curl_easy_init");
+    curl_easy_setopt(user->easy, CURLOPT_PRIVATE, user);
+    curl_easy_setopt(user->easy, CURLOPT_SHARE, user->share);
+    curl_easy_setopt(user->easy, CURLOPT_URL, client->url);
+    curl_easy_setopt(user->easy, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(user->easy, CURLOPT_TIMEOUT_MS, 30000L);
+    curl_easy_setopt(user->easy, CURLOPT_WRITEFUNCTION, on_bytes);
+    curl_easy_setopt(user->easy, CURLOPT_HEADERFUNCTION, on_bytes);
+    if (client->ca_file) {
+        curl_easy_setopt(user->easy, CURLOPT_CAINFO, client->ca_file);
+    }
+}
+
 /* Takes what is done and starts it again. */
 static void drain(struct client *client)
 {
@@ -54,11 +75,17 @@ static void drain(struct client *client)
 
     while ((message = curl_multi_info_read(client->multi, &left))) {
         CURL *easy = message->easy_handle;
+        struct user *user;
         check(message->data.result == CURLE_OK, curl_easy_strerror(message->data.result));
         client->answers++;
+        curl_easy_getinfo(easy, CURLINFO_PRIVATE, &user);
         curl_multi_remove_handle(client->multi, easy);
+        if (client->once) {
+            curl_easy_cleanup(easy);
+            make_handle(client, user);
+        }
         if (!client->over) {
-            curl_multi_add_handle(client->multi, easy);
+            curl_multi_add_handle(client->multi, user->easy);
         }
     }
 }
@@ -131,33 +158,18 @@ static int on_timeout(CURLM *multi, long timeout_msec, void *context)
     return 0;
 }
 
-static void make_user(struct client *client, struct user *user, const char *url, const char *ca)
-{
-    user->easy = curl_easy_init();
-    user->share = curl_share_init();
-    check(user->easy && user->share, "curl_easy_init");
-    curl_share_setopt(user->share, CURLSHOPT_SHARE, CURL_LOCK_DATA_CONNECT);
-    curl_easy_setopt(user->easy, CURLOPT_SHARE, user->share);
-    curl_easy_setopt(user->easy, CURLOPT_URL, url);
-    curl_easy_setopt(user->easy, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(user->easy, CURLOPT_TIMEOUT_MS, 30000L);
-    curl_easy_setopt(user->easy, CURLOPT_WRITEFUNCTION, on_bytes);
-    curl_easy_setopt(user->easy, CURLOPT_HEADERFUNCTION, on_bytes);
-    if (ca) {
-        curl_easy_setopt(user->easy, CURLOPT_CAINFO, ca);
-    }
-    curl_multi_add_handle(client->multi, user->easy);
-}
-
 int main(int argc, char *argv[])
 {
-    if (argc != 4 && argc != 5) {
-        (void)fputs("bench-curl URL CONNECTIONS SECONDS [CA_FILE]\n", stderr);
+    if (argc != 5 && argc != 6) {
+        (void)fputs("bench-curl keep|once URL CONNECTIONS SECONDS [CA_FILE]\n", stderr);
         return 2;
     }
-    size_t n = strtoul(argv[2], NULL, 10);
+    size_t n = strtoul(argv[3], NULL, 10);
     struct user *users = calloc(n, sizeof *users);
-    struct client client = {.loop = ev_loop_new(EVFLAG_AUTO)};
+    struct client client = {.loop = ev_loop_new(EVFLAG_AUTO),
+                            .once = strcmp(argv[1], "once") == 0,
+                            .url = argv[2],
+                            .ca_file = argc == 6 ? argv[5] : NULL};
 
     curl_global_init(CURL_GLOBAL_DEFAULT);
     client.multi = curl_multi_init();
@@ -168,11 +180,15 @@ int main(int argc, char *argv[])
     curl_multi_setopt(client.multi, CURLMOPT_TIMERDATA, &client);
     curl_multi_setopt(client.multi, CURLMOPT_MAXCONNECTS, 32L);
     ev_timer_init(&client.timer, on_timer, 0, 0);
-    ev_timer_init(&client.end, on_end, strtod(argv[3], NULL), 0);
+    ev_timer_init(&client.end, on_end, strtod(argv[4], NULL), 0);
     client.timer.data = client.end.data = &client;
     ev_timer_start(client.loop, &client.end);
     for (size_t i = 0; i < n; i++) {
-        make_user(&client, &users[i], argv[1], argc == 5 ? argv[4] : NULL);
+        users[i].share = curl_share_init();
+        check(users[i].share, "curl_share_init");
+        curl_share_setopt(users[i].share, CURLSHOPT_SHARE, CURL_LOCK_DATA_CONNECT);
+        make_handle(&client, &users[i]);
+        curl_multi_add_handle(client.multi, users[i].easy);
     }
     ev_run(client.loop, 0);
     (void)printf("requests %" PRIu64 "\n", client.answers);
