@@ -151,9 +151,10 @@ def differences(example, actual, place="answer"):
 class Scene:
     """A broker with a run that is over and one that is on, each on an agent of its own."""
 
-    def __init__(self, client, url, hold_url):
-        self.client, self.url = client, url
-        over = self.run({"fqn": url, "users": "2:3", "hits": 2, "tag": "branch=main"})
+    def __init__(self, client, variant, url, hold_url):
+        self.client, self.variant, self.url = client, variant, url
+        over = self.run({"fqn": url, "users": "2:3", "hits": 2, "tag": "branch=main"},
+                        save_hits=variant == "database")
         self.client.wait_for_end(over["run_id"])
         self.over, self.over_agent = over["run_id"], over["agents"][0]
         on = self.run({"fqn": hold_url, "duration": 3600, "grace": 0})
@@ -162,8 +163,13 @@ class Scene:
         while self.client.ask("CTRL_SNAPSHOT", run_id=self.on)["run"]["state"] != "running":
             assert self.socket.poll(60000) and self.socket.recv_multipart()
 
-    def run(self, args):
-        return self.client.ask("CTRL_RUN", agents=1, args=args)
+    def run(self, args, **keys):
+        return self.client.ask("CTRL_RUN", agents=1, args=args, **keys)
+
+    def answer_to(self, example):
+        """What the page says, and what is."""
+        expected = example.answers.get(self.variant, example.answers["none"])
+        return json.loads(self.fill(example, expected)), answer_of(self, example)
 
     def fill(self, example, text):
         """What the page calls something is called otherwise here."""
@@ -186,10 +192,11 @@ def with_agents(cluster):
     return start
 
 
-@pytest.fixture
-def scene(with_agents, target, gate):
-    """The Scene; what is on waits for an answer."""
-    made = Scene(with_agents(2), target.url + "/any/page", gate.url)
+@pytest.fixture(params=["none", "database"])
+def scene(request, target, gate):
+    """The Scene, of a broker without and with a database; what is on waits for an answer."""
+    cluster = request.getfixturevalue("two_agents" if request.param == "none" else "stored")
+    made = Scene(Client(cluster), request.param, target.url + "/any/page", gate.url)
     yield made
     made.socket.close()
     gate.open()
@@ -206,8 +213,7 @@ def test_examples(scene):
     for example in EXAMPLES:
         if example.section == "CTRL_RUN" and '"request_id"' in example.request:
             continue  # no third agent: it is tried below
-        expected = json.loads(scene.fill(example, example.answers["none"]))
-        actual = answer_of(scene, example)
+        expected, actual = scene.answer_to(example)
         if example.section == "CTRL_RUNS":  # the other one has no end yet
             actual["result"] = [run for run in actual["result"] if run["run_id"] == scene.over]
         found = differences(expected, actual)
