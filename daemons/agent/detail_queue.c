@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MPL-2.0 */
+/* A chunk is closed when it is full, and whenever the run is asked to send what it has. */
 #include "detail_queue.h"
 
 #include <errno.h>

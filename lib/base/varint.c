@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
+/* The reader is for bytes from outside: it never reads beyond their end, and takes nothing but the
+ * shortest form. */
 #include "base/varint.h"
 
 #include <errno.h>
