@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* A virtual user as a coroutine: whatever it waits for, it suspends; what it waited for wakes it,
- * which only puts it into a queue. The queue is run in
- * ev_prepare, before the loop waits for descriptors: by then every library's call has returned.
+ * which only puts it into a queue. The queue is run when every library's call has returned: after
+ * each answer, and in ev_prepare, before the loop waits for descriptors.
  *
  * An iteration can end from any depth. _Unwind_ForcedUnwind() goes up frame by frame and runs
  * cleanup attributes, as a C++ exception would, until the stop function sees the frame of

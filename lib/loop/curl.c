@@ -7,36 +7,21 @@
  * exchange's header() and body(). What is started waits in `queued` until the loop is about to
  * wait; what libcurl has finished waits in `done` until libcurl has returned. A request is in
  * exactly one of the lists idle, queued, running and done, and request_move() moves it.
- *
- * libcurl takes a kept connection's socket off the loop after every answer and puts it back with
- * the next request. Watchers stay for as long as the descriptor is open, so that for libev nothing
- * has changed, and no epoll_ctl() is made. Meanwhile they see what comes unasked: libcurl before
- * 8.0.1 would take it for the answer to the next request. */
+ */
 #include "loop/curl.h"
 
 #include <errno.h>
-#include <string.h>
-#include <sys/socket.h>
 
 #include "base/clock.h"
 #include "loop/curl_request.h"
-#include "loop/url.h"
+#include "loop/curl_watch.h"
 
 #define MAX_CONNECTIONS 32L /* kept per struct connections */
 /* Exchanges that done() starts are begun in the same turn, but descriptors must get theirs too. */
-#define ROUNDS_PER_TURN   4
-#define MAX_UNASKED_BYTES ((size_t)1 << 20) /* read from a connection that is given up */
+#define ROUNDS_PER_TURN 4
 
 struct request_list {
     struct request *first, *last;
-};
-
-struct watch {
-    ev_io io;
-    bool ours;  /* opened by on_open(), so that we learn when it is closed */
-    bool known; /* libev has this very descriptor */
-    bool plain; /* no TLS: what comes between requests can only be wrong */
-    bool kept;  /* no request uses it now; the loop doesn't go on for its sake */
 };
 
 struct curl_transport {
@@ -53,8 +38,7 @@ struct curl_transport {
     uint64_t deadline_usec; /* when libcurl wants to be called; 0: not */
     bool deadline_changed;
 
-    struct watch **watches; /* by descriptor */
-    size_t watches_size;
+    struct curl_watches watches;
 
     struct request_list idle_requests, queued, running, done;
 };
@@ -84,147 +68,6 @@ static void request_move(struct request *request, struct request_list *list)
     *(list->last ? &list->last->next : &list->first) = request;
     list->last = request;
     request->list = list;
-}
-
-/* ---- descriptors ---- */
-
-static void on_io(struct ev_loop *loop, ev_io *io, int events);
-
-/* The watcher of a descriptor; NULL: no memory. */
-static struct watch *get_watch(struct curl_transport *transport, int fd)
-{
-    size_t index = (size_t)fd;
-    struct watch *watch;
-
-    if (index >= transport->watches_size) {
-        size_t size = MAX(index + 1, MAX((size_t)64, transport->watches_size * 2));
-        struct watch **grown = realloc(transport->watches, size * sizeof *grown);
-        if (!grown) {
-            return NULL;
-        }
-        for (size_t i = transport->watches_size; i < size; i++) {
-            grown[i] = NULL;
-        }
-        transport->watches = grown;
-        transport->watches_size = size;
-    }
-    watch = transport->watches[index];
-    if (!watch) {
-        watch = calloc(1, sizeof *watch);
-        if (!watch) {
-            return NULL;
-        }
-        ev_init(&watch->io, on_io);
-        watch->io.data = transport;
-        transport->watches[index] = watch;
-    }
-    return watch;
-}
-
-static curl_socket_t on_open(void *context, curlsocktype purpose _unused_,
-                             struct curl_sockaddr *address)
-{
-    struct request *request = context;
-    struct watch *watch;
-    int fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
-
-    request->family = address->family;
-    if (fd < 0) {
-        request->socket_errno = errno;
-        return CURL_SOCKET_BAD;
-    }
-    watch = get_watch(request->owner, fd);
-    if (!watch) {
-        close_fd(fd);
-        request->socket_errno = ENOMEM;
-        return CURL_SOCKET_BAD;
-    }
-    watch->ours = true;
-    watch->known = false;
-    watch->plain = strcmp(request->exchange->url->scheme, "http") == 0;
-    return fd;
-}
-
-/* A connection is kept: it is watched on, if there is nothing to be changed for that. */
-static void keep(struct curl_transport *transport, struct watch *watch)
-{
-    if (watch->kept || !ev_is_active(&watch->io)) {
-        return;
-    }
-    if (watch->plain && watch->known && watch->io.events == EV_READ) {
-        watch->kept = true;
-        ev_unref(transport->loop);
-    } else {
-        ev_io_stop(transport->loop, &watch->io);
-    }
-}
-
-static void keep_no_longer(struct curl_transport *transport, struct watch *watch)
-{
-    if (watch->kept) {
-        watch->kept = false;
-        ev_ref(transport->loop);
-    }
-}
-
-/* Something came on a kept connection. If that is its end, libcurl will see it; bytes are read
- * away, so that it sees an end then, too. */
-static void give_up_kept(struct curl_transport *transport, struct watch *watch)
-{
-    char unasked[4096];
-    size_t size = 0;
-    ssize_t got;
-
-    keep_no_longer(transport, watch);
-    ev_io_stop(transport->loop, &watch->io);
-    while (size < MAX_UNASKED_BYTES &&
-           (got = recv(watch->io.fd, unasked, sizeof unasked, MSG_DONTWAIT)) > 0) {
-        size += (size_t)got;
-    }
-    if (size > 0) {
-        (void)shutdown(watch->io.fd, SHUT_RDWR); /* fails only if the other side was faster */
-    }
-}
-
-static int on_close(void *context, curl_socket_t fd)
-{
-    struct curl_transport *transport = context;
-    struct watch *watch = transport->watches[fd]; /* made by on_open() */
-
-    keep_no_longer(transport, watch);
-    ev_io_stop(transport->loop, &watch->io);
-    watch->ours = watch->known = watch->plain = false;
-    close_fd(fd);
-    return 0;
-}
-
-static int on_socket(CURL *easy _unused_, curl_socket_t fd, int what, void *context,
-                     void *socket_context _unused_)
-{
-    struct curl_transport *transport = context;
-    struct watch *watch = get_watch(transport, fd);
-    int events = (what & CURL_POLL_IN ? EV_READ : 0) | (what & CURL_POLL_OUT ? EV_WRITE : 0);
-
-    if (!watch) {
-        return 0; /* an error would end every transfer; this one will run into its timeout */
-    }
-    if (what == CURL_POLL_REMOVE) {
-        keep(transport, watch);
-        return 0;
-    }
-    keep_no_longer(transport, watch);
-    if (ev_is_active(&watch->io) && watch->known && watch->io.events == events) {
-        return 0;
-    }
-    ev_io_stop(transport->loop, &watch->io);
-    if (watch->known) {
-        ev_io_modify(&watch->io, events);
-    } else {
-        ev_io_set(&watch->io, fd, events);
-    }
-    ev_io_start(transport->loop, &watch->io);
-    watch->known = watch->ours; /* of libcurl's own we don't learn when the number changes hands */
-    return 0;
 }
 
 /* ---- calls into libcurl ---- */
@@ -315,21 +158,39 @@ static void start_queued(struct curl_transport *transport)
     }
 }
 
+static void run_queued(struct curl_transport *transport)
+{
+    start_queued(transport);
+    call_libcurl(transport, CURL_SOCKET_TIMEOUT, 0);
+    tell_done(transport);
+}
+
+/* What follows from an answer happens at once: when all answers of a turn come first, then all that
+ * they cause, and then all requests, each finds its memory gone from the caches. */
+static void settle(struct curl_transport *transport)
+{
+    tell_done(transport);
+    if (transport->options.told) {
+        transport->options.told(transport->options.context);
+    }
+    if (transport->queued.first) {
+        run_queued(transport);
+    }
+}
+
 /* ---- the loop ---- */
 
 static void on_io(struct ev_loop *loop _unused_, ev_io *io, int events)
 {
     struct curl_transport *transport = io->data;
-    struct watch *watch = CONTAINER_OF(io, struct watch, io);
 
-    if (watch->kept) {
-        give_up_kept(transport, watch);
+    if (curl_watch_give_up(&transport->watches, io)) {
         return;
     }
     call_libcurl(transport, io->fd,
                  (events & EV_READ ? CURL_CSELECT_IN : 0) |
                      (events & EV_WRITE ? CURL_CSELECT_OUT : 0));
-    tell_done(transport);
+    settle(transport);
 }
 
 static void on_timer(struct ev_loop *loop _unused_, ev_timer *timer, int events _unused_)
@@ -339,7 +200,7 @@ static void on_timer(struct ev_loop *loop _unused_, ev_timer *timer, int events 
     transport->deadline_usec = 0;
     transport->deadline_changed = true; /* libcurl names the next one; none if it doesn't */
     call_libcurl(transport, CURL_SOCKET_TIMEOUT, 0);
-    tell_done(transport);
+    settle(transport);
 }
 
 static void arm_timer(struct curl_transport *transport)
@@ -367,9 +228,7 @@ static void on_prepare(struct ev_loop *loop, ev_prepare *prepare, int events _un
     struct curl_transport *transport = CONTAINER_OF(prepare, struct curl_transport, prepare);
 
     for (int i = 0; i < ROUNDS_PER_TURN && transport->queued.first; i++) {
-        start_queued(transport);
-        call_libcurl(transport, CURL_SOCKET_TIMEOUT, 0);
-        tell_done(transport);
+        run_queued(transport);
     }
     if (!transport->queued.first) {
         ev_idle_stop(loop, &transport->idle);
@@ -389,10 +248,7 @@ static void transport_release(struct curl_transport *transport)
     if (--transport->holders > 0) {
         return;
     }
-    for (size_t i = 0; i < transport->watches_size; i++) {
-        free(transport->watches[i]);
-    }
-    free(transport->watches);
+    curl_watches_clear(&transport->watches);
     free(transport);
     curl_global_cleanup();
 }
@@ -449,10 +305,7 @@ static int open_request(struct curl_transport *transport, struct request *reques
     if (request_open(request, &transport->options) < 0) {
         return -ENOMEM;
     }
-    if (curl_easy_setopt(request->easy, CURLOPT_OPENSOCKETFUNCTION, on_open) != CURLE_OK ||
-        curl_easy_setopt(request->easy, CURLOPT_OPENSOCKETDATA, request) != CURLE_OK ||
-        curl_easy_setopt(request->easy, CURLOPT_CLOSESOCKETFUNCTION, on_close) != CURLE_OK ||
-        curl_easy_setopt(request->easy, CURLOPT_CLOSESOCKETDATA, transport) != CURLE_OK) {
+    if (!curl_watches_set(&transport->watches, request)) {
         request_close(request);
         return -ENOMEM;
     }
@@ -560,8 +413,7 @@ static bool set_up_multi(struct curl_transport *transport)
 {
     CURLM *multi = transport->multi;
 
-    return curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, on_socket) == CURLM_OK &&
-           curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, transport) == CURLM_OK &&
+    return curl_watches_set_multi(&transport->watches, multi) &&
            curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, on_deadline) == CURLM_OK &&
            curl_multi_setopt(multi, CURLMOPT_TIMERDATA, transport) == CURLM_OK &&
            curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, MAX_CONNECTIONS) == CURLM_OK;
@@ -583,6 +435,7 @@ int transport_curl_new(struct transport **ret, struct ev_loop *loop,
     transport->base.ops = &curl_ops;
     transport->holders = 1;
     transport->loop = loop;
+    transport->watches = (struct curl_watches){.loop = loop, .on_io = on_io, .data = transport};
     transport->options = options ? *options : (struct transport_curl_options){0};
     ev_timer_init(&transport->timer, on_timer, 0., 0.);
     ev_idle_init(&transport->idle, on_idle);

@@ -17,6 +17,10 @@ struct transport_curl_options {
     const char
         *ca_file;  /* PEM file of trusted certificates; NULL: the system's; kept by the caller */
     bool insecure; /* takes any certificate */
+    /* Some exchanges may be done(): whoever waited for them can go on now, and what is started then
+     * is sent before the next answers are looked at. NULL: nothing waits for it. */
+    void (*told)(void *context);
+    void *context;
 };
 
 /* `options` NULL: all defaults. -ENOMEM. Not from another thread than the loop's. */

@@ -22,7 +22,8 @@ struct request {
     struct request_list *list;
     struct request *previous, *next;
 
-    /* Noted by the owner when a socket is opened. */
+    /* Noted when a socket is opened. */
+    struct curl_watches *watches;
     int socket_errno; /* of a socket() that failed, else 0 */
     int family;       /* the last one tried */
 
