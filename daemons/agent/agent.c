@@ -71,12 +71,13 @@ static size_t count_places(const struct agent *agent)
     return n;
 }
 
-/* What `systemctl status` shows. */
+/* What `systemctl status` shows, and what loads-cluster waits for. */
 static void tell_manager(const struct agent *agent)
 {
     const struct place *active = find_active(agent);
 
-    daemon_notify("STATUS=%s %s the broker at %s%s%s", agent->options.agent_id,
+    daemon_notify("X_LOADS_REGISTERED=%d\nSTATUS=%s %s the broker at %s%s%s",
+                  link_is_up(agent->link), agent->options.agent_id,
                   link_is_up(agent->link) ? "is registered at" : "tries to reach",
                   agent->options.broker, active ? "; run " : "; no run is on",
                   active ? run_id(active->run) : "");

@@ -7,6 +7,7 @@
 
 #include "backend.h"
 #include "base/clock.h"
+#include "base/daemon.h"
 #include "conduct.h"
 #include "keep.h"
 
@@ -91,6 +92,7 @@ static void on_loaded(const struct store_answer *answer, const struct store_reco
     }
     broker->loaded = true;
     broker->loaded_usec = clock_monotonic_usec();
+    daemon_notify("X_LOADS_LOADED=1"); /* loads-cluster waits for it */
     call_agents(broker);
 }
 

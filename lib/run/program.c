@@ -18,7 +18,8 @@ int program_find(const char *name, char **ret, struct error *error)
     if (slash) {
         *slash = '\0';
     }
-    const char *directories[] = {slash ? self : LOADS_LIBEXEC_DIR, LOADS_LIBEXEC_DIR};
+    const char *directories[] = {slash ? self : LOADS_LIBEXEC_DIR, LOADS_SBIN_DIR,
+                                 LOADS_LIBEXEC_DIR};
     for (size_t i = 0; i < ELEMENTSOF(directories); i++) {
         if (asprintf(&path, "%s/%s", directories[i], name) < 0) {
             path = NULL;
@@ -30,6 +31,6 @@ int program_find(const char *name, char **ret, struct error *error)
         }
         free(TAKE_PTR(path));
     }
-    return error_set(error, -ENOENT, "%s is neither in %s nor in %s: is Loads installed whole?",
-                     name, directories[0], LOADS_LIBEXEC_DIR);
+    return error_set(error, -ENOENT, "%s is neither in %s, %s nor %s: is Loads installed whole?",
+                     name, directories[0], LOADS_SBIN_DIR, LOADS_LIBEXEC_DIR);
 }

@@ -6,7 +6,8 @@
 #include "base/error.h"
 
 /* Path of a program such as "loads-worker": beside the running one (a build directory), else where
- * it is installed. Malloc'ed, the caller's. -ENOENT with a text that names both places. */
+ * it is installed, in sbin or libexec. Malloc'ed, the caller's. -ENOENT with a text that names the
+ * places. */
 int program_find(const char *name, char **ret, struct error *error) _must_check_;
 
 #endif

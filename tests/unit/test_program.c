@@ -39,6 +39,7 @@ static void test_nowhere(void **state _unused_)
     assert_null(found);
     assert_non_null(strstr(error.text, "loads-nonexistent"));
     assert_non_null(strstr(error.text, path));
+    assert_non_null(strstr(error.text, "/sbin"));
     assert_non_null(strstr(error.text, "/loads"));
 }
 
