@@ -10,7 +10,7 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 ALIASES = {"--check-cluster"}  # other names of options, which --help leaves out
 PAGES = {"loads-runner": "docs/loads-runner.md"}
-MANUALS = {"loads-runner": 1, "loads-echo-server": 1, "loads-broker": 8, "loads-agent": 8}
+MANUALS = {"loads-runner": 1, "loads-cluster": 1, "loads-echo-server": 1, "loads-broker": 8, "loads-agent": 8}
 HEADER = "lib/include/loads/loads.h"
 LONG = r"--[a-z][a-z-]+"
 
