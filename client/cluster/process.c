@@ -82,10 +82,14 @@ static int explain(const struct process_options *options, const struct failure *
         return error_set_errno(error, -failure->code, "cannot start %s as user '%s'", program,
                                options->account->name);
     case AT_DIRECTORY:
-        return error_set_errno(
-            error, -failure->code, "cannot start %s: user '%s', as whom it runs, can't use %s",
-            program, options->account && options->account->other ? options->account->name : "you",
-            options->directory);
+        if (!options->account || !options->account->other) {
+            return error_set_errno(error, -failure->code, "cannot start %s in %s", program,
+                                   options->directory);
+        }
+        return error_set_errno(error, -failure->code,
+                               "cannot start %s as user '%s', to whom %s is closed (set "
+                               "XDG_STATE_HOME, or with --temporary TMPDIR, to another place)",
+                               program, options->account->name, options->directory);
     case AT_PROGRAM:
         break;
     }
