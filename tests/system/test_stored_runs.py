@@ -5,10 +5,11 @@ between, and can be asked for as long as it is there."""
 import json
 import pathlib
 import re
+import tempfile
 
 import pytest
 
-from cluster import kill
+from cluster import Cluster, kill
 from consoles import hits_of
 from runner import wait_until
 from stored import OVER
