@@ -34,6 +34,7 @@ _loadsctl_words()
         show | logs | delete) _loadsctl_ids runs ;;
         agents) key=agent_id _loadsctl_ids agents ;;
         db) echo init migrate status ;;
+        key) echo add remove list ;;
         esac
         ;;
     esac

@@ -82,6 +82,30 @@ static const struct conf_option db_rows[] = {
              "PGDATABASE says)."},
 };
 
+static const struct conf_option keygen_rows[] = {
+    {.name = "name", .kind = CONF_LIST, FIELD(words), .metavar = "NAME",
+     .where = CONF_POSITIONAL, .group = "What", .help = "What the key is called."},
+    {.name = "file", .kind = CONF_STRING, FIELD(file), .metavar = "FILE", .group = "What",
+     .help = "Where it is kept (default ~/.config/loads/key)."},
+    {.name = "role", .kind = CONF_STRING, FIELD(role), .metavar = "ROLE", .group = "What",
+     .help = "In the line for the broker: observe, run, admin or agent (default run)."},
+};
+
+static const struct conf_option key_rows[] = {
+    {.name = "words", .kind = CONF_LIST, FIELD(words), .metavar = "add|remove|list",
+     .where = CONF_POSITIONAL, .group = "What",
+     .help = "Let a key in (with NAME ROLE PUBLICKEY, and for agents HOSTS, a pattern of host "
+             "names); shut it out (with NAME); or show all."},
+    {.name = "keys-dir", .kind = CONF_STRING, FIELD(keys_dir), .metavar = "DIR", .group = "What",
+     .help = "Where the broker has them (default /etc/loads/keys.d)."},
+};
+
+static const struct conf_option trust_rows[] = {
+    {.name = "words", .kind = CONF_LIST, FIELD(words), .metavar = "ADDRESS",
+     .where = CONF_POSITIONAL, .group = "What",
+     .help = "The broker's tcp address, and its public key behind it."},
+};
+
 static const struct conf_option main_rows[] = {
     {.name = "help", .letters = "h", .kind = CONF_FLAG, FIELD(help), .where = CONF_ALONE,
      .group = OTHER, .help = "Show this help and exit."},
@@ -99,6 +123,9 @@ PART(runs_rows);
 PART(logs_rows);
 PART(agents_rows);
 PART(db_rows);
+PART(keygen_rows);
+PART(key_rows);
+PART(trust_rows);
 
 #define BROKER                                                                                     \
     {                                                                                              \
@@ -179,6 +206,19 @@ const struct conf_table health_check_table =
 const struct conf_table delete_table =
     TABLE("delete", "[OPTION...] RUN", "Deletes a run that is over, with its results.",
           OWN(run_row), BROKER);
+
+const struct conf_table keygen_table =
+    TABLE("keygen", "[OPTION...] NAME",
+          "Makes a key for connections between machines, and prints the line for the broker.",
+          OWN(keygen_rows));
+
+const struct conf_table key_table =
+    TABLE("key", "[OPTION...] add|remove|list [NAME ROLE PUBLICKEY [HOSTS]]",
+          "On the broker's machine: says whose keys it takes.", OWN(key_rows));
+
+const struct conf_table trust_table =
+    TABLE("trust", "[OPTION...] ADDRESS PUBLICKEY",
+          "Believes a broker at an address when it has this key.", OWN(trust_rows));
 
 const struct conf_table db_table =
     TABLE("db", "[OPTION...] init|migrate|status",

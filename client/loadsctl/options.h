@@ -15,6 +15,8 @@ struct ctl_options {
     bool quiet;
     uint64_t limit;
     bool active;
+    struct strlist words; /* of keygen, key and trust */
+    char *file, *role, *keys_dir;
     char *action, *database; /* of db */
 
     /* Of submit: */
@@ -38,6 +40,6 @@ extern const struct verb verbs[];
 extern const struct conf_table ctl_table; /* of what stands before the verb */
 extern const struct conf_table submit_table, attach_table, detach_table, stop_table, purge_table,
     runs_table, show_table, logs_table, agents_table, ping_table, health_check_table, delete_table,
-    db_table;
+    db_table, keygen_table, key_table, trust_table;
 
 #endif

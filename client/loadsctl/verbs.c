@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "db.h"
+#include "keys.h"
 #include "remote/choose.h"
 #include "remote/health.h"
 #include "remote/remote_run.h"
@@ -122,5 +123,8 @@ const struct verb verbs[] = {
      verb_health_check},
     {"delete", "delete a run and its results", &delete_table, verb_delete},
     {"db", "make the tables of results in PostgreSQL, or look at them", &db_table, verb_db},
+    {"keygen", "make a key for connections between machines", &keygen_table, verb_keygen},
+    {"key", "say whose keys the broker takes", &key_table, verb_key},
+    {"trust", "believe a broker by its key", &trust_table, verb_trust},
     {.name = NULL},
 };

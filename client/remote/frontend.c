@@ -14,6 +14,7 @@
 
 #include "remote/address.h"
 #include "run/addresses.h"
+#include "run/identity.h"
 
 #define CODE_BYTES 32
 
@@ -231,13 +232,21 @@ int frontend_open(struct frontend **ret, struct ev_loop *loop, const char *addre
     if (r < 0) {
         return error_set_errno(error, r, "cannot use ZeroMQ");
     }
+    r = identity_assume(frontend->mq, address, error);
+    if (r < 0) {
+        return r;
+    }
+    bool secure = r > 0;
     r = connect_anew(frontend, error);
     if (r == 0) {
         r = ping(frontend, 1, error);
     }
     if (r == -EHOSTUNREACH) {
-        return error_set(error, r, "no answer from the broker at %s within %d s", address,
-                         FRONTEND_ANSWER_SEC);
+        return error_set(error, r, "no answer from the broker at %s within %d s%s", address,
+                         FRONTEND_ANSWER_SEC,
+                         secure ? "; it takes neither unknown keys nor clients that take it for "
+                                  "another broker: its log says which"
+                                : "");
     }
     if (r == 0) {
         *ret = TAKE_PTR(frontend);

@@ -15,6 +15,7 @@
 #include "clock_offset.h"
 #include "pause.h"
 #include "run/addresses.h"
+#include "run/identity.h"
 #include "wire/json.h"
 
 #define PATIENCE_SEC       2.0 /* for an answer, while connecting */
@@ -160,7 +161,11 @@ static int ask(struct link *link, struct error *error)
                                         .context = link};
     static const char ping[] = "{\"command\": \"PING\"}";
 
-    int r = mq_socket_new(&link->frontend, link->mq, &options, error);
+    int r = identity_assume(link->mq, link->options.broker, error);
+    if (r < 0) {
+        return r;
+    }
+    r = mq_socket_new(&link->frontend, link->mq, &options, error);
     if (r == 0) {
         r = mq_socket_connect(link->frontend, link->options.broker, error);
     }

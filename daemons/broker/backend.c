@@ -12,6 +12,7 @@
 /* A message as it came. */
 struct arrival {
     struct broker *broker;
+    struct caller caller;
     const void *identity;
     size_t identity_size;
     const struct agent_message *message;
@@ -63,6 +64,25 @@ static void refuse(const struct arrival *arrival, const char *reason)
 
 /* ---- in ---- */
 
+/* Its key is no agent's, or one of other hosts. */
+static void refuse_stranger(const struct arrival *arrival)
+{
+    const struct caller *caller = &arrival->caller;
+    const struct agent_message *message = arrival->message;
+    char text[512];
+
+    if (caller->role == KEY_AGENT) {
+        (void)snprintf(text, sizeof text, "the key '%s' is for agents on hosts '%s', not on %s",
+                       caller->name, caller->hosts, message->hostname);
+    } else {
+        (void)snprintf(text, sizeof text, "the key '%s' has the role '%s', and agents need 'agent'",
+                       caller->name, caller->role ? key_role_word(caller->role) : "");
+    }
+    broker_log(LOG_NOTICE, NULL, message->agent_id, "agent %s from %s is refused: %s",
+               message->agent_id, caller->peer, text);
+    refuse(arrival, text);
+}
+
 static void on_register(const struct arrival *arrival)
 {
     struct broker *broker = arrival->broker;
@@ -72,6 +92,10 @@ static void on_register(const struct arrival *arrival)
     bool is_new;
     char previous_run[SPEC_RUN_ID_BYTES + 1];
 
+    if (!authority_is_agent(&arrival->caller, message->hostname)) {
+        refuse_stranger(arrival);
+        return;
+    }
     int r = registry_register(broker->registry, message, arrival->identity, arrival->identity_size,
                               clock_monotonic_usec(), &agent, &is_new, previous_run, &error);
     if (r < 0) {
@@ -163,6 +187,10 @@ static void handle_backend(const struct arrival *arrival)
         on_register(arrival);
         return;
     }
+    if (arrival->caller.role == KEY_NOBODY) {
+        refuse(arrival, "its key is not known to the broker any more");
+        return;
+    }
     if (!agent || agent->lost) {
         refuse(arrival, "not registered");
         return;
@@ -181,7 +209,8 @@ static bool take(struct broker *broker, const struct mq_message *message, struct
     size_t size;
     const void *bytes = mq_message_bytes(message, 1, &size);
 
-    *ret = (struct arrival){.broker = broker};
+    *ret =
+        (struct arrival){.broker = broker, .caller = authority_caller(broker->authority, message)};
     ret->identity = mq_message_bytes(message, 0, &ret->identity_size);
     ret->payload = mq_message_bytes(message, 2, &ret->payload_size);
     int r = bytes ? agent_message_decode(bytes, size, ret_message, &error)
@@ -223,6 +252,12 @@ void receiver_received(struct mq_socket *socket _unused_, const struct mq_messag
         return; /* an agent that has it is told to drop it, by the backend */
     }
     struct member *member = &run->members[decoded->source];
+    if (!authority_is_agent(&arrival.caller, member->hostname)) {
+        broker_log(LOG_NOTICE, run->run_id, member->agent_id,
+                   "results of agent %s from %s are not taken: the key '%s' is not its",
+                   member->agent_id, arrival.caller.peer, arrival.caller.name);
+        return;
+    }
     memcpy(member->receiver_identity, arrival.identity, arrival.identity_size);
     member->receiver_identity_size = arrival.identity_size;
     if (decoded->type == AGENT_RESULTS || decoded->type == AGENT_DETAIL) {

@@ -6,6 +6,7 @@
 #include <ev.h>
 #include <stdbool.h>
 
+#include "authority.h"
 #include "base/log.h"
 #include "frontend.h"
 #include "loop/mq.h"
@@ -22,6 +23,9 @@ struct broker {
     struct ev_loop *loop;
     const struct broker_options *options;
     struct mq *mq;
+    struct authority *authority;
+    struct mq_guard *guard; /* NULL: nobody has to show a key */
+    struct key_file *key;   /* NULL: it has none */
     struct mq_socket *backend, *receiver, *publisher;
     struct frontend *frontend;
     struct resolver *resolver; /* of the store */

@@ -110,7 +110,7 @@ static void ping(struct broker *broker, const struct request *request)
         const char *name = broker_socket_names[i];
         const struct mq_socket *socket = socket_of(broker, name);
         (void)json_object_set_new(endpoints, name,
-                                  json_string(choose_endpoint(socket, request->peer)));
+                                  json_string(choose_endpoint(socket, request->caller.peer)));
         (void)json_object_set_new(all, name, all_endpoints_of(socket));
     }
     (void)conf_each(&broker_table, add_option, &options); /* it visits all */
@@ -146,33 +146,30 @@ static void agent_stop(struct broker *broker, const struct request *request)
     }
 }
 
-static const struct {
-    const char *name;
-    command *run;
-} table[] = {
-    {"PING", ping},
-    {"LIST", list},
-    {"CTRL_RUN", submit_run},
-    {"CTRL_LIST_RUNS", command_list_runs},
-    {"CTRL_RUNS", command_runs},
-    {"CTRL_SNAPSHOT", command_snapshot},
-    {"CTRL_STOP_RUN", command_stop_run},
-    {"CTRL_GET_COUNTS", command_get_counts},
-    {"CTRL_GET_URLS", command_get_urls},
-    {"CTRL_GET_METADATA", command_get_metadata},
-    {"CTRL_GET_DATA", command_get_data},
-    {"CTRL_LOGS", command_logs},
-    {"CTRL_DETACH_RUN", command_detach_run},
-    {"CTRL_DELETE_RUN", command_delete_run},
-    {"CTRL_AGENT_STATUS", agent_status},
-    {"CTRL_AGENT_STOP", agent_stop},
+static const struct command table[] = {
+    {"PING", ping, KEY_AGENT},
+    {"LIST", list, KEY_OBSERVE},
+    {"CTRL_RUN", submit_run, KEY_RUN},
+    {"CTRL_LIST_RUNS", command_list_runs, KEY_OBSERVE},
+    {"CTRL_RUNS", command_runs, KEY_OBSERVE},
+    {"CTRL_SNAPSHOT", command_snapshot, KEY_OBSERVE},
+    {"CTRL_STOP_RUN", command_stop_run, KEY_RUN},
+    {"CTRL_GET_COUNTS", command_get_counts, KEY_OBSERVE},
+    {"CTRL_GET_URLS", command_get_urls, KEY_OBSERVE},
+    {"CTRL_GET_METADATA", command_get_metadata, KEY_OBSERVE},
+    {"CTRL_GET_DATA", command_get_data, KEY_OBSERVE},
+    {"CTRL_LOGS", command_logs, KEY_OBSERVE},
+    {"CTRL_DETACH_RUN", command_detach_run, KEY_RUN},
+    {"CTRL_DELETE_RUN", command_delete_run, KEY_RUN},
+    {"CTRL_AGENT_STATUS", agent_status, KEY_OBSERVE},
+    {"CTRL_AGENT_STOP", agent_stop, KEY_ADMIN},
 };
 
-command *command_find(const char *name)
+const struct command *command_find(const char *name)
 {
     for (size_t i = 0; i < ELEMENTSOF(table); i++) {
         if (strcmp(table[i].name, name) == 0) {
-            return table[i].run;
+            return &table[i];
         }
     }
     return NULL;

@@ -262,6 +262,9 @@ void command_runs(struct broker *broker, const struct request *request)
 
 static void detach_found(struct inquiry *inquiry, struct run *run)
 {
+    if (!inquiry_may_change(inquiry, run)) {
+        return;
+    }
     if (run) {
         publish_detach(inquiry->broker, run);
     }
@@ -275,10 +278,13 @@ void command_detach_run(struct broker *broker, const struct request *request)
 
 static void stop_found(struct inquiry *inquiry, struct run *run)
 {
-    json_t *agents = json_array();
     struct error error = {0};
     uint64_t grace_usec;
 
+    if (!inquiry_may_change(inquiry, run)) {
+        return;
+    }
+    json_t *agents = json_array();
     if (keys_number(inquiry->json, "grace_usec", PARSE_MAX_DURATION_USEC,
                     run ? run->spec->grace_usec : 0, &grace_usec, &error) < 0) {
         json_decref(agents);
@@ -317,6 +323,9 @@ static void on_deleted(const struct store_answer *answer, void *context)
 
 static void delete_found(struct inquiry *inquiry, struct run *run)
 {
+    if (!inquiry_may_change(inquiry, run)) {
+        return;
+    }
     if (run && (!run_state_is_over(run->state) || run->calls > 0)) {
         inquiry_refuse(inquiry, "active-run", "run %s is on: stop it before it is deleted",
                        run->run_id);

@@ -131,6 +131,22 @@ void frontend_refuse(struct broker *broker, const struct asker *asker, const cha
 
 /* ---- requests ---- */
 
+static void refuse_role(struct broker *broker, const struct request *request,
+                        const struct command *refused)
+{
+    const struct caller *caller = &request->caller;
+
+    if (caller->role == KEY_NOBODY) {
+        frontend_refuse(broker, &request->asker, "unknown-key", "the broker doesn't know your key");
+    } else {
+        frontend_refuse(broker, &request->asker, "not-allowed",
+                        "%s needs the role '%s', and the key '%s' has '%s'", refused->name,
+                        key_role_word(refused->needs), caller->name, key_role_word(caller->role));
+    }
+    log_notice("%s from %s%s%s is refused: it needs the role '%s'", refused->name, caller->peer,
+               *caller->name ? ", key " : "", caller->name, key_role_word(refused->needs));
+}
+
 static void handle(struct broker *broker, struct request *request, const void *bytes, size_t size)
 {
     json_auto_t *json = NULL;
@@ -155,12 +171,14 @@ static void handle(struct broker *broker, struct request *request, const void *b
         return;
     }
     request->json = json;
-    command *run = command_find(json_string_value(name));
-    if (run) {
-        run(broker, request);
-    } else {
+    const struct command *known = command_find(json_string_value(name));
+    if (!known) {
         frontend_refuse(broker, &request->asker, "unknown-command", "unknown command '%.100s'",
                         json_string_value(name));
+    } else if (request->caller.role < known->needs) {
+        refuse_role(broker, request, known);
+    } else {
+        known->run(broker, request);
     }
 }
 
@@ -169,7 +187,7 @@ void frontend_received(struct mq_socket *socket _unused_, const struct mq_messag
                        void *context)
 {
     struct broker *broker = context;
-    struct request request = {.peer = mq_message_peer(message)};
+    struct request request = {.caller = authority_caller(broker->authority, message)};
     size_t size, at = 1;
     const void *identity = mq_message_bytes(message, 0, &size);
 

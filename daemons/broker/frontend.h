@@ -5,6 +5,7 @@
 
 #include <stdint.h>
 
+#include "authority.h"
 #include "base/error.h"
 #include "loop/mq.h"
 #include "wire/agent_message.h"
@@ -29,7 +30,7 @@ struct request {
     const json_t *json;
     const void *payload; /* a second frame; NULL: none */
     size_t payload_size;
-    const char *peer;
+    struct caller caller;
     bool has_waited; /* for agents, in vain or not: it doesn't again */
 };
 
@@ -64,8 +65,14 @@ void frontend_ask_status(struct broker *broker, const struct asker *asker,
 /* A command: answers, now or later. */
 typedef void command(struct broker *broker, const struct request *request);
 
-/* The table of commands. NULL: there is none of that name. */
-command *command_find(const char *name);
+/* The table of commands, and who may use each. NULL: there is none of that name. */
+struct command {
+    const char *name;
+    command *run;
+    enum key_role needs;
+};
+
+const struct command *command_find(const char *name);
 
 /* CTRL_RUN. */
 void submit_run(struct broker *broker, const struct request *request);

@@ -21,6 +21,7 @@ struct inquiry *inquiry_new(struct broker *broker, const struct request *request
     }
     inquiry->broker = broker;
     inquiry->asker = request->asker;
+    inquiry->caller = request->caller;
     inquiry->json = json_incref((json_t *)request->json); /* it is counted, not changed */
     inquiry->next = broker->inquiries;
     if (inquiry->next) {
@@ -170,6 +171,20 @@ void inquiry_begin(struct broker *broker, const struct request *request,
     } else if (r < 0) {
         inquiry_fail(inquiry, r);
     }
+}
+
+bool inquiry_may_change(struct inquiry *inquiry, const struct run *run)
+{
+    const struct caller *caller = &inquiry->caller;
+    const char *owner = run && run->spec->user_id ? run->spec->user_id : "";
+
+    if (caller->role >= KEY_ADMIN || (*caller->name && strcmp(owner, caller->name) == 0)) {
+        return true;
+    }
+    log_notice("key %s may not change run %s, which is not its own", caller->name, inquiry->run_id);
+    inquiry_refuse(inquiry, "not-allowed", "run %s is not one of '%s': that needs the role 'admin'",
+                   inquiry->run_id, caller->name);
+    return false;
 }
 
 /* ---- reports --------------------------------------------------------------------------------- */

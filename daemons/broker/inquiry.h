@@ -12,6 +12,7 @@ typedef json_t *make_report(const struct report *report);
 struct inquiry {
     struct broker *broker;
     struct asker asker;
+    struct caller caller;
     json_t *json;                       /* the request */
     char run_id[SPEC_RUN_ID_BYTES + 1]; /* whole, once it is known */
     struct inquiry *next, *previous;    /* in broker->inquiries */
@@ -47,6 +48,10 @@ void inquiry_report(struct inquiry *inquiry, const struct run *run, make_report 
 
 /* What it makes of one in memory. */
 json_t *inquiry_report_of(const struct run *run, make_report *make);
+
+/* False: it was refused, since who asks may change their own runs only. NULL: one that is in the
+ * database alone. */
+bool inquiry_may_change(struct inquiry *inquiry, const struct run *run);
 
 /* False: it was refused, since nobody knows yet which runs there are. */
 bool inquiry_may_look(struct broker *broker, const struct asker *asker);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* Every socket has a name, which is that of its option and of its descriptors from systemd; what is
- * passed in stands for the configured addresses. Until clients have keys, whoever reaches a tcp
- * address can run code on every agent, so only this machine's are taken. */
+ * passed in stands for the configured addresses. Without keys whoever reaches a tcp address can run
+ * code on every agent, so then only this machine's are taken. */
 #include "listen.h"
 
 #include <errno.h>
@@ -17,7 +17,7 @@
 /* What other machines can reach is said at every start. */
 static int check_exposure(const struct broker *broker, const char *address, struct error *error)
 {
-    int r = addresses_check_local(address, error);
+    int r = broker->key ? 0 : addresses_check_local(address, error);
 
     if (r != -EPERM || !broker->options->allow_insecure) {
         return r;
@@ -49,7 +49,9 @@ static int describe_rival(const struct broker *broker, struct error *error)
     uint64_t pid;
     struct error ignored;
 
-    if (probe_broker(&broker->options->frontend, &pid, &ignored) == 1) {
+    const struct mq_key_pair *key = broker->key ? &broker->key->pair : NULL;
+
+    if (probe_broker(&broker->options->frontend, key, &pid, &ignored) == 1) {
         return error_set(error, -EADDRINUSE, "a broker runs there already, its pid is %" PRIu64,
                          pid);
     }

@@ -44,6 +44,11 @@ static bool same_list(const struct strlist *a, const struct strlist *b)
     return same;
 }
 
+static bool same_text(const char *a, const char *b)
+{
+    return a == b || (a && b && strcmp(a, b) == 0);
+}
+
 /* Takes what can be changed while it runs, and says what can't. */
 static void adopt(struct broker_options *now, struct broker_options *next)
 {
@@ -56,6 +61,9 @@ static void adopt(struct broker_options *now, struct broker_options *next)
     if (strcmp(now->database, next->database) != 0) {
         log_notice("database has changed: that takes effect when the broker is restarted");
     }
+    if (!same_text(now->key, next->key)) {
+        log_notice("key has changed: that takes effect when the broker is restarted");
+    }
     if (now->max_upload_bytes != next->max_upload_bytes) { /* the socket has it, too */
         log_notice("max-upload has changed: that takes effect when the broker is restarted");
     }
@@ -65,8 +73,25 @@ static void adopt(struct broker_options *now, struct broker_options *next)
     struct strlist agents = now->agents;
     now->agents = next->agents;
     next->agents = agents;
+    char *keys_dir = now->keys_dir;
+    now->keys_dir = next->keys_dir;
+    next->keys_dir = keys_dir;
     now->log_level = next->log_level;
     log_open("loads-broker", now->log_level);
+}
+
+static int load_keys(const struct broker *broker, struct error *error)
+{
+    int r = authority_load(broker->authority, broker->options->keys_dir, error);
+
+    if (r == -ENOENT) { /* nobody was let in yet */
+        log_notice("%s", error->text);
+        return 0;
+    }
+    if (r >= 0) {
+        log_info("%d keys are known", r);
+    }
+    return r < 0 ? r : 0;
 }
 
 static void reload(struct program *program)
@@ -80,6 +105,9 @@ static void reload(struct program *program)
     } else {
         adopt(&program->options, &next);
         log_info("the configuration was read again");
+        if (program->broker.key && load_keys(&program->broker, &error) < 0) {
+            log_error("the keys stay as they were: %s", error.text);
+        }
     }
     broker_options_clear(&next);
     daemon_notify("READY=1");
@@ -207,6 +235,46 @@ static int make_store(struct program *program, struct error *error)
     return r < 0 ? error_set_errno(error, r, "cannot start") : 0;
 }
 
+static bool on_connect(const struct mq_key *public_key, const char *address, void *context)
+{
+    const struct broker *broker = context;
+    bool known = authority_find(broker->authority, public_key->text) != NULL;
+
+    if (!known) {
+        log_notice("a connection from %s is refused: the key %s is not known", address,
+                   public_key->text);
+    }
+    return known;
+}
+
+static int make_authority(struct broker *broker, struct error *error)
+{
+    int r = authority_new(&broker->authority);
+
+    if (r < 0) {
+        return error_set_errno(error, r, "keys");
+    }
+    if (!broker->options->key) {
+        return 0;
+    }
+    broker->key = calloc(1, sizeof *broker->key);
+    if (!broker->key) {
+        return error_set_errno(error, -ENOMEM, "keys");
+    }
+    r = key_file_read(broker->options->key, broker->key, error);
+    if (r == 0) {
+        r = load_keys(broker, error);
+    }
+    if (r < 0) {
+        return r;
+    }
+    authority_trust(broker->authority, &broker->key->pair.public_key);
+    mq_serve(broker->mq, &broker->key->pair);
+    log_info("who comes by tcp needs a key, and knows the broker by %s",
+             broker->key->pair.public_key.text);
+    return mq_guard_new(&broker->guard, broker->mq, on_connect, broker, error);
+}
+
 static int set_up(struct program *program, struct error *error)
 {
     struct broker *broker = &program->broker;
@@ -233,7 +301,10 @@ static int set_up(struct program *program, struct error *error)
         return r;
     }
     broker->started_usec = broker->loaded_usec = clock_monotonic_usec();
-    r = listen_all(broker, error);
+    r = make_authority(broker, error);
+    if (r == 0) {
+        r = listen_all(broker, error);
+    }
     if (r == 0) {
         start_watchers(program);
     }
@@ -252,7 +323,13 @@ static void release(struct broker *broker)
     registry_free(broker->registry);
     frontend_free(broker->frontend);
     wake_wait_free(broker->wake);
+    mq_guard_free(broker->guard);
     mq_free(broker->mq);
+    authority_free(broker->authority);
+    if (broker->key) {
+        explicit_bzero(broker->key, sizeof *broker->key);
+        free(broker->key);
+    }
     if (broker->loop) {
         ev_loop_destroy(broker->loop);
     }
@@ -280,7 +357,12 @@ static int check(const struct broker_options *options)
 {
     struct error error = {0};
     uint64_t pid;
-    int r = probe_broker(&options->frontend, &pid, &error);
+    struct key_file key;
+    int r = options->key ? key_file_read(options->key, &key, &error) : 0;
+
+    if (r == 0) {
+        r = probe_broker(&options->frontend, options->key ? &key.pair : NULL, &pid, &error);
+    }
 
     if (r == 1) {
         (void)printf("a broker runs there, its pid is %" PRIu64 "\n", pid);

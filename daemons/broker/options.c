@@ -84,10 +84,18 @@ static const struct conf_option rows[] = {
     {.name = "publisher", .kind = CONF_LIST, FIELD(publisher), .metavar = "ADDRESS",
      .parse = check_address, .where = CONF_FILE, .group = SOCKETS,
      .help = "For clients that watch runs (default ipc://DIRECTORY/publisher.sock)."},
+    {.name = "key", .kind = CONF_STRING, FIELD(key), .metavar = "FILE", .parse = check_some,
+     .where = CONF_FILE, .group = SOCKETS,
+     .help = "The broker's own key, made by 'loadsctl keygen': then tcp addresses take nobody who "
+             "has not shown a key, and may be reached from other machines."},
+    {.name = "keys-dir", .kind = CONF_STRING, FIELD(keys_dir), .metavar = "DIR",
+     .parse = check_some, .where = CONF_FILE, .group = SOCKETS,
+     .help = "Where files *.key say whose keys are taken and what each may do (default "
+             BROKER_KEYS_DIR ")."},
     {.name = "allow-insecure", .kind = CONF_FLAG, FIELD(allow_insecure), .where = CONF_FILE,
      .group = SOCKETS,
-     .help = "Listen on tcp addresses beyond loopback although nobody is authenticated: whoever "
-             "reaches them can run code on every agent."},
+     .help = "Listen on tcp addresses beyond loopback without a key, so that nobody is "
+             "authenticated: whoever reaches them can run code on every agent."},
 
     {.name = "agents", .kind = CONF_LIST, FIELD(agents), .metavar = "ADDRESS",
      .parse = check_address, .where = CONF_FILE, .group = RUNS,
@@ -178,6 +186,12 @@ int broker_options_parse(int argc, char *const argv[], struct broker_options *re
     if (ret->agents.count > WAKE_MAX_ADDRESSES) {
         return error_set(error, -E2BIG, "agents: there are %zu addresses, of %d at most",
                          ret->agents.count, WAKE_MAX_ADDRESSES);
+    }
+    if (!ret->keys_dir) {
+        ret->keys_dir = strdup(BROKER_KEYS_DIR);
+        if (!ret->keys_dir) {
+            return error_set_errno(error, -ENOMEM, "keys-dir");
+        }
     }
     if (!ret->database) {
         ret->database = strdup(DEFAULT_DATABASE);

@@ -9,6 +9,7 @@
 #include "base/conf.h"
 
 #define BROKER_FILE        "/etc/loads/broker.conf"
+#define BROKER_KEYS_DIR    "/etc/loads/keys.d"
 #define MAX_UPLOAD_BYTES   (UINT64_C(1) << 30) /* what max-upload can be */
 #define DEFAULT_MAX_UPLOAD (UINT64_C(64) << 20)
 
@@ -18,7 +19,8 @@ struct broker_options {
     char *database;
     uint64_t max_upload_bytes;
     bool allow_insecure;
-    int log_level; /* LOG_ERR … LOG_DEBUG */
+    char *key, *keys_dir; /* a file; a directory */
+    int log_level;        /* LOG_ERR … LOG_DEBUG */
     char *config;
     bool check, help, version;
 };

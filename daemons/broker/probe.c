@@ -6,7 +6,6 @@
 
 #include <ev.h>
 
-#include "loop/mq.h"
 #include "wire/json.h"
 
 #define WAIT_SEC         1.0
@@ -63,7 +62,8 @@ static int ask(struct mq *mq, const char *address, struct probe *probe, struct m
     return r;
 }
 
-int probe_broker(const struct strlist *addresses, uint64_t *ret_pid, struct error *error)
+int probe_broker(const struct strlist *addresses, const struct mq_key_pair *key, uint64_t *ret_pid,
+                 struct error *error)
 {
     struct probe probe = {.loop = ev_loop_new(EVFLAG_AUTO)};
     struct mq_socket *sockets[MAX_PROBED] = {NULL};
@@ -74,6 +74,9 @@ int probe_broker(const struct strlist *addresses, uint64_t *ret_pid, struct erro
 
     if (r < 0) {
         r = error_set(error, -ENOMEM, "cannot look for a broker");
+    }
+    if (r == 0 && key) {
+        mq_identify(mq, key, &key->public_key);
     }
     for (size_t i = 0; r == 0 && i < n; i++) {
         r = ask(mq, addresses->items[i], &probe, &sockets[i], error);

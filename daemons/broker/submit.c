@@ -163,6 +163,14 @@ static int read_archive(struct wish *wish, const struct request *request, size_t
     return 0;
 }
 
+/* Whose run it is, is what the key says. */
+static int sign(struct run_spec *spec, const char *name, struct error *error)
+{
+    free(spec->user_id);
+    spec->user_id = strdup(name);
+    return spec->user_id ? 0 : error_set_errno(error, -ENOMEM, "user_id");
+}
+
 static int read_wish(const struct broker *broker, const struct request *request, struct wish *wish,
                      struct error *error)
 {
@@ -186,6 +194,9 @@ static int read_wish(const struct broker *broker, const struct request *request,
     }
     if (r == 0) {
         r = arguments_read(args, &wish->spec, error);
+    }
+    if (r == 0 && request->caller.role < KEY_ADMIN) {
+        r = sign(wish->spec, request->caller.name, error);
     }
     if (r == 0) {
         r = read_archive(wish, request, (size_t)broker->options->max_upload_bytes, error);

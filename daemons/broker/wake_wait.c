@@ -13,6 +13,7 @@
 struct waiter {
     struct waiter *next;
     struct asker asker;
+    struct caller caller;
     json_t *json;
     void *payload;
     size_t payload_size, bytes;
@@ -122,6 +123,7 @@ static bool append(struct wake_wait *wait, const struct request *request, size_t
         free(payload);
     }
     waiter->asker = request->asker;
+    waiter->caller = request->caller;
     waiter->json = json_incref((json_t *)request->json);
     waiter->bytes = bytes;
     waiter->wanted = wanted;
@@ -182,7 +184,7 @@ static void submit_again(struct broker *broker, struct waiter *waiter)
                               .json = waiter->json,
                               .payload = waiter->payload,
                               .payload_size = waiter->payload_size,
-                              .peer = "",
+                              .caller = waiter->caller,
                               .has_waited = true};
     submit_run(broker, &request);
     waiter_free(waiter);

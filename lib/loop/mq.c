@@ -14,11 +14,11 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <systemd/sd-daemon.h>
 #include <zmq.h>
 
 #include "base/strlist.h"
+#include "loop/mq_address.h"
 
 #define MESSAGES_PER_TURN  64 /* of a socket */
 #define HEARTBEAT_MSEC     2000
@@ -27,6 +27,7 @@
 #define RECONNECT_MAX_MSEC 2000
 #define ENDPOINT_BYTES     1024
 #define IPC                "ipc://"
+#define TCP                "tcp://"
 
 struct mq {
     void *context;
@@ -37,6 +38,9 @@ struct mq {
     struct mq_socket *sockets;
     unsigned n_sockets;
     bool dispatching; /* sockets that are freed stay in the list till its end */
+    bool serves, identifies;
+    struct mq_key_pair server, client;
+    struct mq_key servers_key; /* of whom we connect to */
 };
 
 struct mq_message {
@@ -120,12 +124,21 @@ const void *mq_message_bytes(const struct mq_message *message, size_t frame, siz
     return zmq_msg_data(frame_of(message, frame));
 }
 
+static const char *property(const struct mq_message *message, const char *name)
+{
+    const char *text =
+        message->count > 0 ? zmq_msg_gets(frame_of(message, message->count - 1), name) : NULL;
+    return text ? text : "";
+}
+
 const char *mq_message_peer(const struct mq_message *message)
 {
-    const char *peer = message->count > 0
-                           ? zmq_msg_gets(frame_of(message, message->count - 1), "Peer-Address")
-                           : NULL;
-    return peer ? peer : "";
+    return property(message, "Peer-Address");
+}
+
+const char *mq_message_user(const struct mq_message *message)
+{
+    return property(message, "User-Id");
 }
 
 /* ---- receiving ------------------------------------------------------------------------------- */
@@ -291,6 +304,7 @@ static void *open_socket(struct mq *mq, enum mq_type type)
     static const int types[] = {
         [MQ_DEALER] = ZMQ_DEALER, [MQ_ROUTER] = ZMQ_ROUTER, [MQ_SUB] = ZMQ_SUB,
         [MQ_XPUB] = ZMQ_XPUB,     [MQ_PULL] = ZMQ_PULL,     [MQ_PUSH] = ZMQ_PUSH,
+        [MQ_REP] = ZMQ_REP,
     };
     sigset_t all, before;
 
@@ -382,37 +396,6 @@ struct mq_socket *mq_socket_free(struct mq_socket *socket)
 
 /* ---- addresses ------------------------------------------------------------------------------- */
 
-/* libzmq takes any path over; that of a socket somebody listens on is left to them. */
-static int check_path(const char *address, struct error *error)
-{
-    const char *path = address + strlen(IPC);
-    struct sockaddr_un name = {.sun_family = AF_UNIX};
-
-    if (strncmp(address, IPC, strlen(IPC)) != 0 || *path == '@' || *path == '*') {
-        return 0;
-    }
-    if (*path == '\0') {
-        return error_set(error, -EINVAL, "%s names no path", address);
-    }
-    if (strlen(path) >= sizeof name.sun_path) {
-        return error_set(error, -ENAMETOOLONG,
-                         "%s is too long: the path of a socket has %zu bytes at most", address,
-                         sizeof name.sun_path - 1);
-    }
-    memcpy(name.sun_path, path, strlen(path));
-    _cleanup_fd_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0) {
-        return error_set_errno(error, -errno, "cannot listen on %s", address);
-    }
-    if (connect(fd, (struct sockaddr *)&name, sizeof name) == 0 || errno == EAGAIN) {
-        return error_set(error, -EADDRINUSE, "cannot listen on %s: another program does", address);
-    }
-    if (errno != ENOENT && errno != ECONNREFUSED) {
-        return error_set_errno(error, -errno, "cannot listen on %s", address);
-    }
-    return 0;
-}
-
 static int fail(const char *verb, const char *address, struct error *error)
 {
     int number = errno;
@@ -428,23 +411,6 @@ static int fail(const char *verb, const char *address, struct error *error)
                : error_set_errno(error, -number, "cannot %s %s", verb, address);
 }
 
-/* An IPv4 address that libzmq shows as one of IPv6 that it is mapped to, as people write it. */
-static void show_plainly(char *endpoint)
-{
-    static const char mapped[] = "tcp://[::ffff:";
-    char *at = endpoint + strlen("tcp://"), *host = endpoint + strlen(mapped);
-
-    if (strncmp(endpoint, mapped, strlen(mapped)) != 0) {
-        return;
-    }
-    for (; *host; host++) {
-        if (*host != ']') {
-            *at++ = *host;
-        }
-    }
-    *at = '\0';
-}
-
 static int remember_endpoint(struct mq_socket *socket, const char *address, struct error *error)
 {
     char endpoint[ENDPOINT_BYTES];
@@ -453,19 +419,61 @@ static int remember_endpoint(struct mq_socket *socket, const char *address, stru
     if (zmq_getsockopt(socket->socket, ZMQ_LAST_ENDPOINT, endpoint, &size) < 0) {
         return fail("listen on", address, error);
     }
-    show_plainly(endpoint);
+    mq_address_show_plainly(endpoint);
     int r = strlist_add(&socket->endpoints, endpoint);
     return r < 0 ? error_set_errno(error, r, "cannot listen on %s", address) : 0;
 }
 
+static bool is_tcp(const char *address)
+{
+    return strncmp(address, TCP, strlen(TCP)) == 0;
+}
+
+static bool set_key(void *socket, int option, const struct mq_key *key)
+{
+    return zmq_setsockopt(socket, option, key->text, sizeof key->text) == 0;
+}
+
+/* What is set counts for the binds that follow. */
+static bool set_server_key(const struct mq_socket *socket, bool tcp)
+{
+    const struct mq *mq = socket->mq;
+    bool serves = tcp && mq->serves;
+
+    return set_number(socket->socket, ZMQ_CURVE_SERVER, serves) &&
+           (!serves || set_key(socket->socket, ZMQ_CURVE_SECRETKEY, &mq->server.secret_key));
+}
+
+static bool set_client_key(const struct mq_socket *socket)
+{
+    const struct mq *mq = socket->mq;
+
+    return set_key(socket->socket, ZMQ_CURVE_SERVERKEY, &mq->servers_key) &&
+           set_key(socket->socket, ZMQ_CURVE_PUBLICKEY, &mq->client.public_key) &&
+           set_key(socket->socket, ZMQ_CURVE_SECRETKEY, &mq->client.secret_key);
+}
+
+void mq_serve(struct mq *mq, const struct mq_key_pair *pair)
+{
+    mq->server = *pair;
+    mq->serves = true;
+}
+
+void mq_identify(struct mq *mq, const struct mq_key_pair *pair, const struct mq_key *servers_key)
+{
+    mq->client = *pair;
+    mq->servers_key = *servers_key;
+    mq->identifies = true;
+}
+
 int mq_socket_bind(struct mq_socket *socket, const char *address, struct error *error)
 {
-    int r = check_path(address, error);
+    int r = mq_address_check(address, error);
 
     if (r < 0) {
         return r;
     }
-    if (zmq_bind(socket->socket, address) < 0) {
+    if (!set_server_key(socket, is_tcp(address)) || zmq_bind(socket->socket, address) < 0) {
         return fail("listen on", address, error);
     }
     return remember_endpoint(socket, address, error);
@@ -486,7 +494,8 @@ int mq_socket_bind_fd(struct mq_socket *socket, int *fd, struct error *error)
     }
     /* Of the address only the scheme counts; the option must not be left on for the next bind. */
     const char *address = name.ss_family == AF_UNIX ? IPC "passed" : "tcp://127.0.0.1:1";
-    if (!set_number(socket->socket, ZMQ_USE_FD, *fd)) {
+    if (!set_server_key(socket, name.ss_family != AF_UNIX) ||
+        !set_number(socket->socket, ZMQ_USE_FD, *fd)) {
         return fail("use", "a passed descriptor", error);
     }
     int bound = zmq_bind(socket->socket, address), number = errno;
@@ -517,6 +526,11 @@ int mq_socket_bind_passed(struct mq_socket *socket, struct daemon_sockets *passe
 
 int mq_socket_connect(struct mq_socket *socket, const char *address, struct error *error)
 {
+    bool secure = is_tcp(address) && socket->mq->identifies;
+
+    if (secure && !set_client_key(socket)) {
+        return fail("connect to", address, error);
+    }
     return zmq_connect(socket->socket, address) < 0 ? fail("connect to", address, error) : 0;
 }
 

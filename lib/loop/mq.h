@@ -22,6 +22,42 @@ int mq_new(struct mq **ret, struct ev_loop *loop) _must_check_;
 struct mq *mq_free(struct mq *mq);
 DEFINE_CLEANUP(struct mq, mq_free)
 
+/* ---- keys: CURVE, libzmq's elliptic curve security ---- */
+
+#define MQ_KEY_BYTES 40 /* of a key as text */
+
+struct mq_key {
+    char text[MQ_KEY_BYTES + 1];
+};
+
+struct mq_key_pair {
+    struct mq_key public_key, secret_key;
+};
+
+/* A new pair. -ENOTSUP: this libzmq has no CURVE. */
+int mq_key_pair_make(struct mq_key_pair *ret) _must_check_;
+
+/* False: the text is no key. */
+bool mq_key_parse(const char *text, struct mq_key *ret);
+
+/* The public key of a secret one. -EINVAL: it is none; -ENOTSUP. */
+int mq_key_derive(const struct mq_key *secret_key, struct mq_key *ret) _must_check_;
+
+/* What listens on tcp from now on takes only connections of clients with a key, which
+ * mq_guard_new() is asked about; ipc is the file system's to guard. */
+void mq_serve(struct mq *mq, const struct mq_key_pair *pair);
+
+/* What connects to tcp from now on does it with a key, and to none but who has that other one. */
+void mq_identify(struct mq *mq, const struct mq_key_pair *pair, const struct mq_key *servers_key);
+
+/* Asked whether a key may connect from an address; it is the only one that asks in its context. */
+struct mq_guard;
+typedef bool mq_guard_allows(const struct mq_key *public_key, const char *address, void *context);
+int mq_guard_new(struct mq_guard **ret, struct mq *mq, mq_guard_allows *allows, void *context,
+                 struct error *error) _must_check_;
+struct mq_guard *mq_guard_free(struct mq_guard *guard);
+DEFINE_CLEANUP(struct mq_guard, mq_guard_free)
+
 /* ---- messages ---- */
 
 struct mq_message;
@@ -41,9 +77,12 @@ const void *mq_message_bytes(const struct mq_message *message, size_t frame, siz
  * doesn't. Borrowed. */
 const char *mq_message_peer(const struct mq_message *message);
 
+/* The public key of who sent a received one; "" if they had to show none. Borrowed. */
+const char *mq_message_user(const struct mq_message *message);
+
 /* ---- sockets ---- */
 
-enum mq_type { MQ_DEALER, MQ_ROUTER, MQ_SUB, MQ_XPUB, MQ_PULL, MQ_PUSH };
+enum mq_type { MQ_DEALER, MQ_ROUTER, MQ_SUB, MQ_XPUB, MQ_PULL, MQ_PUSH, MQ_REP };
 
 struct mq_socket;
 

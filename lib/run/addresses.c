@@ -161,7 +161,7 @@ int addresses_check_local(const char *address, struct error *error)
     return is_loopback(host, host_length(host))
                ? 0
                : error_set(error, -EPERM,
-                           "%s can be reached from other machines, by anybody: with "
-                           "allow-insecure it is used nevertheless",
+                           "%s can be reached from other machines, by anybody: that takes "
+                           "a key, or allow-insecure",
                            address);
 }

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Keys are looked up for every message, so one that is taken away counts no more at once. */
+#include "authority.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fnmatch.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/macros.h"
+
+#define SUFFIX         ".key"
+#define MAX_LINE_BYTES 1024
+#define MAX_KEYS       100000
+
+struct entry {
+    struct key_line line;
+    bool twice;
+};
+
+struct authority {
+    struct mq_key trusted;
+    struct entry *entries; /* ascending by key */
+    size_t count;
+};
+
+static const struct key_line trusted_line = {.name = "broker", .role = KEY_ADMIN};
+
+int authority_new(struct authority **ret)
+{
+    struct authority *authority = calloc(1, sizeof *authority);
+
+    if (!authority) {
+        return -ENOMEM;
+    }
+    *ret = authority;
+    return 0;
+}
+
+struct authority *authority_free(struct authority *authority)
+{
+    if (authority) {
+        free(authority->entries);
+        free(authority);
+    }
+    return NULL;
+}
+
+void authority_trust(struct authority *authority, const struct mq_key *public_key)
+{
+    authority->trusted = *public_key;
+}
+
+/* ---- reading ---- */
+
+struct entry_list {
+    struct entry *entries;
+    size_t count, room;
+};
+
+static int add(struct entry_list *list, const struct key_line *line)
+{
+    if (list->count == list->room) {
+        size_t room = MAX(2 * list->room, (size_t)16);
+        struct entry *entries =
+            room > MAX_KEYS ? NULL : reallocarray(list->entries, room, sizeof *entries);
+        if (!entries) {
+            return -ENOMEM;
+        }
+        list->entries = entries;
+        list->room = room;
+    }
+    list->entries[list->count++] = (struct entry){.line = *line};
+    return 0;
+}
+
+static void close_file(FILE **file)
+{
+    if (*file) {
+        (void)fclose(*file); /* it was only read */
+    }
+}
+
+static int read_file(struct entry_list *list, const char *path)
+{
+    _cleanup_(close_file) FILE *file = fopen(path, "re");
+    char text[MAX_LINE_BYTES];
+    struct key_line line;
+    int r = 0;
+
+    if (!file) {
+        log_warning("%s can't be read, its keys are not taken: %s", path, strerror(errno));
+        return 0;
+    }
+    for (unsigned number = 1; r == 0 && fgets(text, sizeof text, file); number++) {
+        struct error error = {0};
+        int is_key = key_line_parse(text, &line, &error);
+        if (is_key < 0) {
+            log_warning("%s:%u: %s", path, number, error.text);
+        } else if (is_key > 0) {
+            r = add(list, &line);
+        }
+    }
+    return r;
+}
+
+static bool is_key_file(const char *name)
+{
+    size_t size = strlen(name);
+    return name[0] != '.' && size > strlen(SUFFIX) &&
+           strcmp(name + size - strlen(SUFFIX), SUFFIX) == 0;
+}
+
+static int read_directory(struct entry_list *list, const char *directory, DIR *dir)
+{
+    const struct dirent *found;
+    int r = 0;
+
+    while (r == 0 && (found = readdir(dir))) {
+        char *path = NULL;
+        if (!is_key_file(found->d_name)) {
+            continue;
+        }
+        if (asprintf(&path, "%s/%s", directory, found->d_name) < 0) {
+            return -ENOMEM;
+        }
+        r = read_file(list, path);
+        free(path);
+    }
+    return r;
+}
+
+static int compare(const void *left, const void *right)
+{
+    const struct entry *a = left, *b = right;
+    return strcmp(a->line.public_key.text, b->line.public_key.text);
+}
+
+static void find_doubles(struct entry_list *list)
+{
+    for (size_t i = 1; i < list->count; i++) {
+        struct entry *a = &list->entries[i - 1], *b = &list->entries[i];
+        if (strcmp(a->line.public_key.text, b->line.public_key.text) == 0) {
+            log_warning("'%s' and '%s' have one key: it counts for neither", a->line.name,
+                        b->line.name);
+            a->twice = b->twice = true;
+        }
+    }
+}
+
+int authority_load(struct authority *authority, const char *directory, struct error *error)
+{
+    struct entry_list list = {0};
+    DIR *dir = opendir(directory);
+
+    if (!dir) {
+        return error_set_errno(error, -errno, "cannot read the directory of keys %s", directory);
+    }
+    int r = read_directory(&list, directory, dir);
+    (void)closedir(dir); /* it was only read */
+    if (r < 0) {
+        free(list.entries);
+        return error_set_errno(error, r, "cannot read the keys in %s", directory);
+    }
+    if (list.count > 0) {
+        qsort(list.entries, list.count, sizeof *list.entries, compare);
+    }
+    find_doubles(&list);
+    free(authority->entries);
+    authority->entries = list.entries;
+    authority->count = list.count;
+    return (int)list.count;
+}
+
+/* ---- looking ---- */
+
+const struct key_line *authority_find(const struct authority *authority, const char *public_key)
+{
+    struct entry wanted = {0};
+
+    if (!mq_key_parse(public_key, &wanted.line.public_key)) {
+        return NULL;
+    }
+    if (strcmp(authority->trusted.text, public_key) == 0) {
+        return &trusted_line;
+    }
+    const struct entry *entry = authority->count > 0
+                                    ? bsearch(&wanted, authority->entries, authority->count,
+                                              sizeof *authority->entries, compare)
+                                    : NULL;
+    return entry && !entry->twice ? &entry->line : NULL;
+}
+
+struct caller authority_caller(const struct authority *authority, const struct mq_message *message)
+{
+    const char *user = mq_message_user(message);
+    const struct key_line *line = *user ? authority_find(authority, user) : NULL;
+    struct caller caller = {.role = KEY_NOBODY};
+
+    (void)snprintf(caller.peer, sizeof caller.peer, "%s",
+                   mq_message_peer(message)); /* cut is fine */
+    if (line) {
+        caller.role = line->role;
+        memcpy(caller.name, line->name, sizeof caller.name);
+        memcpy(caller.hosts, line->hosts, sizeof caller.hosts);
+    } else if (!*user) { /* ipc; or tcp, where nobody has to show a key */
+        caller.role = KEY_ADMIN;
+    }
+    return caller;
+}
+
+bool authority_is_agent(const struct caller *caller, const char *hostname)
+{
+    return caller->role == KEY_ADMIN ||
+           (caller->role == KEY_AGENT &&
+            (!*caller->hosts || fnmatch(caller->hosts, hostname, 0) == 0));
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Files with keys. Who has a secret one proves with it who they are, so their file is nobody else's
+ * to read. What a broker knows of others is in files with a line for each: "NAME ROLE PUBLICKEY
+ * [HOSTS]", where HOSTS is a pattern of host names, for agents. */
+#ifndef LOADS_RUN_KEY_FILE_H
+#define LOADS_RUN_KEY_FILE_H
+
+#include <stdio.h>
+
+#include "base/error.h"
+#include "loop/mq.h"
+
+#define KEY_MAX_NAME  64
+#define KEY_MAX_HOSTS 255
+
+/* What a key may do; each role more than the one before, but for agents. */
+enum key_role { KEY_NOBODY, KEY_AGENT, KEY_OBSERVE, KEY_RUN, KEY_ADMIN, KEY_ROLES };
+
+/* "observe"; NULL for KEY_NOBODY. And back: KEY_NOBODY for an unknown word. */
+const char *key_role_word(enum key_role role);
+enum key_role key_role_parse(const char *word);
+
+/* Letters, digits, '.', '_' and '-', KEY_MAX_NAME at most. */
+bool key_name_is_valid(const char *name);
+
+/* ---- a pair of one's own ---- */
+
+struct key_file {
+    char name[KEY_MAX_NAME + 1];
+    struct mq_key_pair pair;
+};
+
+/* Makes a pair and its file, of mode 0600, with the directory. -EEXIST: there is one already, which
+ * stays; -EINVAL: the name; with a text. */
+int key_file_make(const char *path, const char *name, struct key_file *ret, struct error *error)
+    _must_check_;
+
+/* The directories that a file is in, as far as they aren't there, for their owner alone. */
+int key_make_directories(const char *path) _must_check_;
+
+/* -ENOENT; -EPERM: others can read it; -EINVAL: it is none; with a text that says what to do. */
+int key_file_read(const char *path, struct key_file *ret, struct error *error) _must_check_;
+
+/* ---- what is known of others ---- */
+
+struct key_line {
+    char name[KEY_MAX_NAME + 1];
+    enum key_role role;
+    struct mq_key public_key;
+    char hosts[KEY_MAX_HOSTS + 1]; /* "": any */
+};
+
+/* Reads a line. 0: it is blank or a comment; 1: there is one; -EINVAL with a text. */
+int key_line_parse(const char *text, struct key_line *ret, struct error *error) _must_check_;
+
+#endif

@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: MPL-2.0
+"""Keys: who comes by tcp shows one, and may do what its role says."""
+
+import json
+import os
+import pathlib
+import re
+import signal
+import socket
+import subprocess
+
+import pytest
+import zmq
+
+from cluster import Cluster
+from runner import wait_until
+
+NAMES = ("frontend", "backend", "receiver", "publisher")
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Guarded(Cluster):
+    """A broker with a key on tcp, and people with and without."""
+
+    def __init__(self, start, program, module_cache, folder):
+        super().__init__(start, program, module_cache, folder)
+        self.keys_dir = folder / "keys.d"
+        self.addresses = {name: f"tcp://127.0.0.1:{free_port()}" for name in NAMES}
+        self.public = self.keygen("broker", folder / "broker.key")
+        listens = [word for name in NAMES
+                   for word in (f"--{name}", self.addresses[name], f"--{name}", self.address(name))]
+        self.start_broker("--key", folder / "broker.key", "--keys-dir", self.keys_dir, *listens)
+
+    def loadsctl(self, *arguments, home=None, code=0, broker=None):
+        environment = {**self.environment}
+        if home:
+            environment["XDG_CONFIG_HOME"] = str(self.folder / home)
+        if broker:
+            environment["LOADS_BROKER"] = broker
+        ran = subprocess.run([self.program("loadsctl"), *map(str, arguments)], env=environment,
+                             stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=100)
+        assert "Sanitizer" not in ran.stderr, ran.stderr
+        assert ran.returncode == code, (ran.returncode, ran.stdout, ran.stderr)
+        return ran
+
+    def keygen(self, name, file=None, home=None):
+        """Its public key."""
+        where = ["--file", file] if file else []
+        return json.loads(self.loadsctl("keygen", name, *where, "--json", home=home).stdout)["public_key"]
+
+    def let_in(self, name, role, *hosts):
+        """Somebody new, who has a key and knows the broker; `name` is their home."""
+        key = self.keygen(name, home=name)
+        self.loadsctl("key", "add", name, role, key, *hosts, "--keys-dir", self.keys_dir)
+        self.loadsctl("trust", self.addresses["frontend"], self.public, home=name)
+        self.reload()
+        return key
+
+    def reload(self):
+        lines = self.broker.stderr().count("keys are known")
+        os.kill(self.broker.pid, signal.SIGHUP)
+        wait_until(lambda: self.broker.stderr().count("keys are known") > lines, "the keys weren't read")
+
+    def by_tcp(self, name, *arguments, code=0):
+        return self.loadsctl(*arguments, home=name, broker=self.addresses["frontend"], code=code)
+
+
+@pytest.fixture
+def guarded(start, program, module_cache, tmp_path):
+    made = Guarded(start, program, module_cache, tmp_path)
+    yield made
+    made.close()
+
+
+def test_roles(guarded, target):
+    guarded.start_agent()
+    for name, role in (("watch", "observe"), ("ada", "run"), ("bob", "run"), ("root", "admin")):
+        guarded.let_in(name, role)
+    assert "observe" in guarded.by_tcp("watch", "submit", f"{target.url}/any", code=4).stderr
+    run_id = guarded.by_tcp("ada", "submit", f"{target.url}/held").stdout.strip()
+    assert guarded.run_of(run_id)["spec"]["user_id"] == "ada"
+    assert run_id[:8] in guarded.by_tcp("watch", "runs").stdout
+    assert "needs the role 'admin'" in guarded.by_tcp("bob", "stop", run_id, code=4).stderr
+    assert "needs the role 'run'" in guarded.by_tcp("watch", "stop", run_id, code=4).stderr
+    target.release()
+    guarded.wait_for_state(run_id, "finished")
+    guarded.by_tcp("bob", "delete", run_id, code=4)
+    guarded.by_tcp("root", "delete", run_id)
+
+
+def test_no_key_no_answer(guarded):
+    """Neither without a mechanism, nor with a password, nor with a key that is not known."""
+    for prepare in (lambda s: None, set_password, set_unknown_key(guarded.public)):
+        with guarded.context.socket(zmq.REQ) as client:
+            client.linger = 0
+            prepare(client)
+            client.connect(guarded.addresses["frontend"])
+            client.send(b'{"command": "PING"}')
+            assert not client.poll(1000)
+    assert "a connection from 127.0.0.1 is refused: the key " in guarded.broker.stderr()
+    assert guarded.ask("PING")["result"]["pid"] == guarded.broker.pid
+
+
+def set_password(client):
+    client.plain_username, client.plain_password = b"ada", b"secret"
+
+
+def set_unknown_key(public):
+    def prepare(client):
+        client.curve_publickey, client.curve_secretkey = zmq.curve_keypair()
+        client.curve_serverkey = public.encode()
+
+    return prepare
+
+
+def test_a_key_is_taken_away(guarded):
+    guarded.let_in("ada", "run")
+    assert "pid" in guarded.by_tcp("ada", "ping").stdout
+    guarded.loadsctl("key", "remove", "ada", "--keys-dir", guarded.keys_dir)
+    guarded.reload()
+    ran = guarded.by_tcp("ada", "ping", code=3)
+    assert "takes neither unknown keys nor" in ran.stderr
+
+
+def test_agents(guarded, target, start, program):
+    """One with its key runs; one of other hosts, or with a client's key, is told why it doesn't."""
+    host = socket.gethostname()
+    guarded.let_in("box", "agent", f"{host[:2]}*")
+    guarded.let_in("other", "agent", "elsewhere-*")
+    guarded.let_in("ada", "run")
+    for name in ("other", "ada"):
+        agent = start_agent(guarded, name)
+        wait_until(lambda agent=agent: "no broker at" in agent.stderr(), "the agent was not refused")
+        reason = "is for agents on hosts 'elsewhere-*'" if name == "other" else "has the role 'run'"
+        assert reason in agent.stderr()
+    agent = start_agent(guarded, "box")
+    guarded.wait_for(lambda ping: any(one["pid"] == agent.pid for one in ping["agents"].values()))
+    run_id = guarded.by_tcp("ada", "submit", f"{target.url}/any", "--hits", 10).stdout.strip()
+    assert guarded.wait_for_state(run_id, "finished", "failed", "aborted")["outcome"] == "passed"
+    assert "CTRL_RUNS needs the role 'observe'" in guarded.by_tcp("box", "runs", code=4).stderr
+    shown = guarded.by_tcp("ada", "attach", run_id)
+    assert "Hits: 10\n" in shown.stdout
+
+
+def start_agent(guarded, name):
+    environment = {**guarded.environment, "XDG_CONFIG_HOME": str(guarded.folder / name),
+                   "XDG_RUNTIME_DIR": str(guarded.folder / f"run-{name}")}
+    (guarded.folder / f"run-{name}").mkdir()
+    return guarded.start([guarded.program("loads-agent"), "--broker", guarded.addresses["frontend"]],
+                         env=environment)
+
+
+def test_files_that_make_no_sense(guarded):
+    """What is wrong is said with file and line; the others count."""
+    key = guarded.let_in("ada", "run")
+    (guarded.keys_dir / "bad.key").write_text("# a comment\nbad run nokey\nworse fly x\n")
+    (guarded.keys_dir / "twin.key").write_text(f"twin admin {key}\n")
+    guarded.let_in("bob", "run")
+    text = guarded.broker.stderr()
+    assert re.search(r"bad\.key:2: 'nokey' is no public key", text)
+    assert re.search(r"bad\.key:3: 'fly' is not observe, run, admin or agent", text)
+    assert re.search(r"'(ada|twin)' and '(ada|twin)' have one key: it counts for neither", text)
+    guarded.by_tcp("bob", "ping")
+    guarded.by_tcp("ada", "ping", code=3)
+
+
+def test_own_files(guarded):
+    guarded.let_in("ada", "run")
+    path = pathlib.Path(guarded.folder / "ada/loads/key")
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert "exists already" in guarded.loadsctl("keygen", "ada", home="ada", code=2).stderr
+    path.chmod(0o644)
+    assert f"chmod 600 {path}" in guarded.by_tcp("ada", "ping", code=2).stderr
+    path.chmod(0o600)
+    path.write_text(path.read_text().replace("secret-key = ", "secret-key = x"))
+    ran = guarded.by_tcp("ada", "ping", code=2)
+    assert "'secret-key' is unknown, or its value makes no sense" in ran.stderr
+    path.unlink()
+    assert "loadsctl keygen NAME" in guarded.by_tcp("ada", "ping", code=2).stderr
+    other = guarded.keygen("other", guarded.folder / "other.key")
+    ran = guarded.loadsctl("trust", guarded.addresses["frontend"], other, home="ada", code=2)
+    assert "another key is known of" in ran.stderr
+
+
+def test_a_tcp_address_for_everybody_needs_a_key(start, program, module_cache, tmp_path):
+    cluster = Cluster(start, program, module_cache, tmp_path)
+    ran = cluster.run("loads-broker", "--database", "none", "--frontend", "tcp://0.0.0.0:0", code=1)
+    assert "allow-insecure" in ran.stderr and "key" in ran.stderr
+    cluster.close()
