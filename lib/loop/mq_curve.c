@@ -16,7 +16,12 @@ enum { VERSION, REQUEST_ID, DOMAIN, ADDRESS, ROUTING_ID, MECHANISM, CREDENTIALS 
 
 int mq_key_pair_make(struct mq_key_pair *ret)
 {
-    return zmq_curve_keypair(ret->public_key.text, ret->secret_key.text) < 0 ? -ENOTSUP : 0;
+    do {
+        if (zmq_curve_keypair(ret->public_key.text, ret->secret_key.text) < 0) {
+            return -ENOTSUP;
+        }
+    } while (ret->public_key.text[0] == '-'); /* on a command line it would be an option */
+    return 0;
 }
 
 bool mq_key_parse(const char *text, struct mq_key *ret)

@@ -406,8 +406,8 @@ int summary_new(struct summary **ret, const struct totals *totals, const struct 
         .errors = totals_outcome(totals, OUTCOME_ERROR),
         .interrupted = totals_outcome(totals, OUTCOME_INTERRUPTED),
         .duration_sec = duration_sec,
-        .other_series = names_overflows(names, NAME_SERIES),
-        .other_errors = names_overflows(names, NAME_ERROR),
+        .other_series = totals->series[0].latency.count + totals->series[0].errors,
+        .other_errors = totals->errors[0],
         .other_counters = names_overflows(names, NAME_COUNTER),
     };
     int r = collect_parts(&parts, totals, names);

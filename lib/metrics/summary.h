@@ -71,7 +71,8 @@ struct summary {
     size_t n_counters;
     struct summary_test *tests; /* by name */
     size_t n_tests;
-    uint64_t other_series, other_errors, other_counters; /* how much had no room for its name */
+    /* What had no room for its name: requests; errors and failures; how often counters changed. */
+    uint64_t other_series, other_errors, other_counters;
 };
 
 /* `duration_sec`: what the cycles took. -ENOMEM. */

@@ -253,6 +253,9 @@ static void test_a_million_urls(void **state _unused_)
         named += totals->series[id].latency.count;
         sum_usec -= totals->series[id].latency.sum_usec;
     }
+    _cleanup_(summary_freep) struct summary *summary = NULL;
+    assert_int_equal(summary_new(&summary, totals, results_names(results), 1), 0);
+    assert_int_equal(summary->other_series, URLS - NAMES_MAX_SERIES);
     results_overflows(results, overflows);
     assert_int_equal(totals->hits, URLS);
     assert_int_equal(named, NAMES_MAX_SERIES);

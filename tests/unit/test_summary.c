@@ -257,7 +257,8 @@ static void test_other(void **state)
     assert_string_equal(s->counters[0].name, "(other)");
     assert_int_equal(s->counters[0].count, 5);
     assert_int_equal(s->other_counters, 5);
-    assert_int_equal(s->other_series, 0);
+    assert_int_equal(s->other_series, 3);
+    assert_int_equal(s->other_errors, 9);
     assert_string_equal(s->failures_and_errors[0].message, "(other)");
     assert_string_equal(s->tests[0].name, "(other)");
 }
