@@ -123,7 +123,7 @@ static int open_log(const char *path, struct error *error)
 int process_start(struct process *process, const struct process_options *options,
                   struct error *error)
 {
-    _cleanup_fd_ int null_fd = -1, log_fd = -1, ours = -1, theirs = -1;
+    _cleanup_fd_ int null_fd = -1, log_fd = -1, ours = -1;
     pid_t parent = getpid();
     int ends[2];
 
@@ -141,20 +141,20 @@ int process_start(struct process *process, const struct process_options *options
         return error_set_errno(error, -errno, "cannot start %s", options->argv[0]);
     }
     ours = ends[0];
-    theirs = ends[1];
     process->gone = process->ready = process->missed = false;
     pid_t pid = fork();
-    if (pid < 0) {
-        return error_set_errno(error, -errno, "cannot start %s", options->argv[0]);
-    }
+    int number = errno;
     if (pid == 0) {
         if (process->log) {
             detach(null_fd, log_fd);
         }
-        run_child(options, parent, theirs);
+        run_child(options, parent, ends[1]);
+    }
+    close_fd(ends[1]);
+    if (pid < 0) {
+        return error_set_errno(error, -number, "cannot start %s", options->argv[0]);
     }
     process->pid = pid;
-    theirs = close_fd(theirs);
     return await_exec(process, options, ours, error);
 }
 

@@ -356,8 +356,8 @@ static int run(struct program *program)
 static int check(const struct broker_options *options)
 {
     struct error error = {0};
-    uint64_t pid;
-    struct key_file key;
+    uint64_t pid = 0;
+    struct key_file key = {.name = ""};
     int r = options->key ? key_file_read(options->key, &key, &error) : 0;
 
     if (r == 0) {

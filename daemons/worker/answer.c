@@ -101,13 +101,13 @@ static const char *codings(struct answer *answer)
 
 static int begin_body(struct answer *answer)
 {
-    struct error error = {0};
     const char *coding = codings(answer);
 
     answer->begun = true;
     if (!coding) {
         return 0;
     }
+    struct error error = {0}; /* not before: it is larger than most answers */
     int r = decoder_new(&answer->decoder, answer->decoders, coding, strlen(coding), &error);
     (void)snprintf(answer->reason, sizeof answer->reason, "%s", error.text);
     return r;
@@ -115,8 +115,6 @@ static int begin_body(struct answer *answer)
 
 bool answer_body(struct answer *answer, const void *bytes, size_t size)
 {
-    struct error error = {0};
-
     if (answer->result == 0 && !answer->begun) {
         answer->result = begin_body(answer);
     }
@@ -130,6 +128,7 @@ bool answer_body(struct answer *answer, const void *bytes, size_t size)
         (void)append(answer, bytes, size); /* the result tells */
         return answer->result == 0;
     }
+    struct error error = {0};
     int r = decoder_write(answer->decoder, bytes, size, append, answer, &error);
     if (r < 0 && answer->result == 0 && !answer->response.body_cut) {
         answer->result = r;

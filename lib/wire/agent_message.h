@@ -89,10 +89,10 @@ struct agent_message {
     const char *run_id;
     uint64_t source; /* the number of this life of the agent in the run */
     uint64_t seq, last_seq;
-    bool detail;              /* `seq` is of detail */
     uint64_t last_detail_seq; /* 0: there was none */
     uint64_t detail_lost;     /* records that there was no memory for */
     unsigned cycle;
+    bool detail; /* `seq` is of detail */
 
     uint64_t protocol, pid, broker_pid;
     const char *version, *agent_id, *incarnation, *hostname;
@@ -110,9 +110,9 @@ struct agent_message {
     uint64_t grace_usec;
 
     int result; /* 0 or -errno */
+    bool interrupted;
     const char *reason;
     uint64_t active_usec;
-    bool interrupted;
 
     const struct agent_name *names;
     size_t n_names;
