@@ -24,6 +24,7 @@ struct authority {
     struct mq_key trusted;
     struct entry *entries; /* ascending by key */
     size_t count;
+    bool changed; /* somebody is not what they were */
 };
 
 static const struct key_line trusted_line = {.name = "broker", .role = KEY_ADMIN};
@@ -150,6 +151,18 @@ static void find_doubles(struct entry_list *list)
     }
 }
 
+/* Whether what was known is known still, just so. */
+static bool is_the_same(const struct entry_list *list, const struct entry *known)
+{
+    const struct entry *now =
+        list->count > 0 ? bsearch(known, list->entries, list->count, sizeof *list->entries, compare)
+                        : NULL;
+
+    return known->twice || (now && !now->twice && now->line.role == known->line.role &&
+                            strcmp(now->line.name, known->line.name) == 0 &&
+                            strcmp(now->line.hosts, known->line.hosts) == 0);
+}
+
 int authority_load(struct authority *authority, const char *directory, struct error *error)
 {
     struct entry_list list = {0};
@@ -168,10 +181,19 @@ int authority_load(struct authority *authority, const char *directory, struct er
         qsort(list.entries, list.count, sizeof *list.entries, compare);
     }
     find_doubles(&list);
+    authority->changed = false;
+    for (size_t i = 0; i < authority->count && !authority->changed; i++) {
+        authority->changed = !is_the_same(&list, &authority->entries[i]);
+    }
     free(authority->entries);
     authority->entries = list.entries;
     authority->count = list.count;
     return (int)list.count;
+}
+
+bool authority_has_changed(const struct authority *authority)
+{
+    return authority->changed;
 }
 
 /* ---- looking ---- */

@@ -20,6 +20,10 @@ DEFINE_CLEANUP(struct authority, authority_free)
 int authority_load(struct authority *authority, const char *directory, struct error *error)
     _must_check_;
 
+/* Whether a key that was known is not any more since the last authority_load(), or may do other
+ * things. */
+bool authority_has_changed(const struct authority *authority);
+
 /* The line of a key; NULL: it is not known. */
 const struct key_line *authority_find(const struct authority *authority, const char *public_key);
 

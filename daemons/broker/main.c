@@ -94,6 +94,25 @@ static int load_keys(const struct broker *broker, struct error *error)
     return r < 0 ? r : 0;
 }
 
+/* Whose key is gone is to be gone, too. Nobody else notices more than that a connection was lost.
+ */
+static void read_keys_again(const struct broker *broker)
+{
+    struct error error = {0};
+
+    if (!broker->key) {
+        return;
+    }
+    if (load_keys(broker, &error) < 0) {
+        log_error("the keys stay as they were: %s", error.text);
+    } else if (authority_has_changed(broker->authority)) {
+        unsigned cut = mq_socket_cut(frontend_socket(broker->frontend)) +
+                       mq_socket_cut(broker->backend) + mq_socket_cut(broker->receiver) +
+                       mq_socket_cut(broker->publisher);
+        log_notice("keys were taken away: %u connections have to show theirs again", cut);
+    }
+}
+
 static void reload(struct program *program)
 {
     struct broker_options next;
@@ -105,9 +124,7 @@ static void reload(struct program *program)
     } else {
         adopt(&program->options, &next);
         log_info("the configuration was read again");
-        if (program->broker.key && load_keys(&program->broker, &error) < 0) {
-            log_error("the keys stay as they were: %s", error.text);
-        }
+        read_keys_again(&program->broker);
     }
     broker_options_clear(&next);
     daemon_notify("READY=1");

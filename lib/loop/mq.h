@@ -18,6 +18,7 @@
 
 /* A context of libzmq, which has a thread of its own. Sockets are freed before it. */
 struct mq;
+struct mq_socket;
 int mq_new(struct mq **ret, struct ev_loop *loop) _must_check_;
 struct mq *mq_free(struct mq *mq);
 DEFINE_CLEANUP(struct mq, mq_free)
@@ -49,6 +50,11 @@ void mq_serve(struct mq *mq, const struct mq_key_pair *pair);
 
 /* What connects to tcp from now on does it with a key, and to none but who has that other one. */
 void mq_identify(struct mq *mq, const struct mq_key_pair *pair, const struct mq_key *servers_key);
+
+/* Ends all connections that came to the tcp addresses of a socket; who may connect does it again by
+ * itself, and is asked for the key again. Returns how many. libzmq has no word for it: their
+ * descriptors are looked for. */
+unsigned mq_socket_cut(const struct mq_socket *socket);
 
 /* Asked whether a key may connect from an address; it is the only one that asks in its context. */
 struct mq_guard;
@@ -83,8 +89,6 @@ const char *mq_message_user(const struct mq_message *message);
 /* ---- sockets ---- */
 
 enum mq_type { MQ_DEALER, MQ_ROUTER, MQ_SUB, MQ_XPUB, MQ_PULL, MQ_PUSH, MQ_REP };
-
-struct mq_socket;
 
 struct mq_socket_options {
     enum mq_type type;

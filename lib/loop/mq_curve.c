@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* Keys, and who may connect: libzmq asks on a socket inside of the process (RFC 27, ZAP) and waits
  * with the connection for the answer; a name that we give it comes with each message. */
+#include <arpa/inet.h>
+#include <dirent.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <zmq.h>
 
 #include "loop/mq.h"
@@ -41,6 +45,62 @@ int mq_key_derive(const struct mq_key *secret_key, struct mq_key *ret)
         return errno == ENOTSUP ? -ENOTSUP : -EINVAL;
     }
     return 0;
+}
+
+/* ---- connections that are there ---- */
+
+/* The port of a tcp address that one listens on; 0: it is another. */
+static unsigned port_of(const char *endpoint)
+{
+    const char *colon = strrchr(endpoint, ':');
+    return strncmp(endpoint, "tcp://", 6) == 0 && colon ? (unsigned)strtoul(colon + 1, NULL, 10)
+                                                        : 0;
+}
+
+static bool listens_on(const struct mq_socket *socket, unsigned port)
+{
+    const char *endpoint;
+
+    for (size_t i = 0; (endpoint = mq_socket_endpoint(socket, i)); i++) {
+        if (port_of(endpoint) == port) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The port at our end of a connection; 0: the descriptor is none by tcp. */
+static unsigned local_port(int fd)
+{
+    struct sockaddr_storage ours, theirs;
+    socklen_t size = sizeof ours, size_theirs = sizeof theirs;
+
+    if (getsockname(fd, (struct sockaddr *)&ours, &size) < 0 ||
+        getpeername(fd, (struct sockaddr *)&theirs, &size_theirs) < 0) {
+        return 0;
+    }
+    return ours.ss_family == AF_INET    ? ntohs(((const struct sockaddr_in *)&ours)->sin_port)
+           : ours.ss_family == AF_INET6 ? ntohs(((const struct sockaddr_in6 *)&ours)->sin6_port)
+                                        : 0;
+}
+
+unsigned mq_socket_cut(const struct mq_socket *socket)
+{
+    DIR *dir = opendir("/proc/self/fd");
+    const struct dirent *found;
+    unsigned cut = 0;
+
+    while (dir && (found = readdir(dir))) {
+        int fd = (int)strtol(found->d_name, NULL, 10); /* "." is 0, which is no connection */
+        unsigned port = local_port(fd);
+        if (port > 0 && listens_on(socket, port) && shutdown(fd, SHUT_RDWR) == 0) {
+            cut++;
+        }
+    }
+    if (dir) {
+        (void)closedir(dir); /* it was only read */
+    }
+    return cut;
 }
 
 /* ---- who may connect ---- */

@@ -66,8 +66,27 @@ class Guarded(Cluster):
         os.kill(self.broker.pid, signal.SIGHUP)
         wait_until(lambda: self.broker.stderr().count("keys are known") > lines, "the keys weren't read")
 
+    def attach(self, name, run_id):
+        """A console that goes on by itself."""
+        return Attached(self, name, run_id)
+
     def by_tcp(self, name, *arguments, code=0):
         return self.loadsctl(*arguments, home=name, broker=self.addresses["frontend"], code=code)
+
+
+class Attached:
+    """loadsctl attach, whose output goes to a file."""
+
+    def __init__(self, guarded, name, run_id):
+        environment = {**guarded.environment, "XDG_CONFIG_HOME": str(guarded.folder / name),
+                       "LOADS_BROKER": guarded.addresses["frontend"]}
+        self.path = guarded.folder / f"console-{name}"
+        self.process = subprocess.Popen([guarded.program("loadsctl"), "attach", run_id], env=environment,
+                                        stdin=subprocess.DEVNULL, stdout=self.path.open("w"),
+                                        stderr=subprocess.STDOUT)
+
+    def text(self):
+        return self.path.read_text()
 
 
 @pytest.fixture
@@ -125,6 +144,29 @@ def test_a_key_is_taken_away(guarded):
     guarded.reload()
     ran = guarded.by_tcp("ada", "ping", code=3)
     assert "takes neither unknown keys nor" in ran.stderr
+
+
+def test_who_is_shut_out_hears_no_more(guarded, target):
+    """A console of theirs ends; those of others go on, and the agent too."""
+    host = socket.gethostname()
+    for words in (("box", "agent", host), ("ada", "run"), ("eve", "observe")):
+        guarded.let_in(*words)
+    agent = start_agent(guarded, "box")
+    guarded.wait_for(lambda ping: any(one["pid"] == agent.pid for one in ping["agents"].values()))
+    run_id = guarded.by_tcp("ada", "submit", f"{target.url}/held", "--hits", 3).stdout.strip()
+    target.wait_for(lambda counts: counts["requests"] == 1)
+    consoles = [guarded.attach(name, run_id) for name in ("ada", "eve")]
+    wait_until(lambda: all("0%" in one.text() for one in consoles), "they are not attached")
+    guarded.loadsctl("key", "remove", "eve", "--keys-dir", guarded.keys_dir)
+    guarded.reload()
+    assert re.search(r"keys were taken away: \d+ connections", guarded.broker.stderr())
+    target.release()
+    assert guarded.wait_for_state(run_id, "finished", "failed", "aborted")["outcome"] == "passed"
+    consoles[0].process.wait(60)
+    assert "Hits: 3\n" in consoles[0].text()
+    assert consoles[1].process.poll() is None and "Hits:" not in consoles[1].text()
+    consoles[1].process.kill()
+    consoles[1].process.wait()
 
 
 def test_agents(guarded, target, start, program):
