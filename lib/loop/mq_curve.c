@@ -72,7 +72,7 @@ static bool listens_on(const struct mq_socket *socket, unsigned port)
 /* The port at our end of a connection; 0: the descriptor is none by tcp. */
 static unsigned local_port(int fd)
 {
-    struct sockaddr_storage ours, theirs;
+    struct sockaddr_storage ours = {.ss_family = AF_UNSPEC}, theirs;
     socklen_t size = sizeof ours, size_theirs = sizeof theirs;
 
     if (getsockname(fd, (struct sockaddr *)&ours, &size) < 0 ||
