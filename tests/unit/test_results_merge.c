@@ -205,8 +205,8 @@ int __wrap_store_results(struct store *store _unused_, const struct store_batch 
     return 0;
 }
 
-/* Where AddressSanitizer allocates, the C library knows of nothing; where valgrind does, nobody does,
- * and this is 0. */
+/* Where AddressSanitizer allocates, the C library knows of nothing; where valgrind does, nobody
+ * does, and this is 0. */
 extern size_t __sanitizer_get_current_allocated_bytes(void) __attribute__((weak));
 
 static size_t allocated_bytes(void)
