@@ -719,7 +719,8 @@ def test_tells_systemd(agents, broker, target):
         manager.settimeout(SECONDS)
 
         def wait_for(pattern):
-            while not re.match(pattern, manager.recv(4096).decode()):
+            """A line of a message."""
+            while not re.search(f"^{pattern}", manager.recv(4096).decode(), re.MULTILINE):
                 pass
 
         agent = agents.start("--broker", broker.address, env={
