@@ -3,7 +3,6 @@
  * again when it is told to. */
 #include "keys.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -15,10 +14,6 @@
 #include "remote/status.h"
 #include "run/identity.h"
 #include "run/key_file.h"
-
-#define DEFAULT_KEYS_DIR "/etc/loads/keys.d"
-#define MAX_LINE_BYTES   1024
-#define SUFFIX           ".key"
 
 static enum exit_code fail(int code, const struct error *error)
 {
@@ -79,13 +74,7 @@ enum exit_code verb_keygen(const struct ctl_options *options)
 
 static const char *keys_dir(const struct ctl_options *options)
 {
-    return options->keys_dir ? options->keys_dir : DEFAULT_KEYS_DIR;
-}
-
-static char *path_of(const struct ctl_options *options, const char *name)
-{
-    char *path = NULL;
-    return asprintf(&path, "%s/%s" SUFFIX, keys_dir(options), name) < 0 ? NULL : path;
+    return options->keys_dir ? options->keys_dir : KEYS_DIR;
 }
 
 static enum exit_code print_change(const struct ctl_options *options, const char *path)
@@ -125,7 +114,7 @@ static enum exit_code add(const struct ctl_options *options)
                  words->count > 4 ? " " : "", words->count > 4 ? words->items[4] : "") < 0) {
         line = NULL;
     }
-    path = path_of(options, words->items[1]);
+    path = key_directory_path(keys_dir(options), words->items[1]);
     int r = line && path ? key_line_parse(line, &parsed, &error)
                          : error_set_errno(&error, -ENOMEM, "key add");
     if (r == 0) {
@@ -145,7 +134,7 @@ static enum exit_code take_away(const struct ctl_options *options)
     if (options->words.count != 2 || !key_name_is_valid(options->words.items[1])) {
         return usage("key remove: a NAME is expected", "key");
     }
-    path = path_of(options, options->words.items[1]);
+    path = key_directory_path(keys_dir(options), options->words.items[1]);
     if (!path || unlink(path) < 0) {
         log_error("cannot take %s away: %s", path ? path : "it", strerror(errno));
         return EXIT_FAILED;
@@ -153,72 +142,43 @@ static enum exit_code take_away(const struct ctl_options *options)
     return print_change(options, path);
 }
 
-static void close_file(FILE **file)
-{
-    if (*file) {
-        (void)fclose(*file); /* it was only read */
-    }
-}
+struct listing {
+    json_t *array; /* NULL: for people */
+    bool good;
+};
 
-/* What is wrong in a file is said, and the others are shown. */
-static bool list_file(const char *path, json_t *array)
+/* What is wrong is said, and the others are shown. */
+static int list_line(const struct key_line *line, const char *text, void *context)
 {
-    _cleanup_(close_file) FILE *file = fopen(path, "re");
-    char text[MAX_LINE_BYTES];
-    struct key_line line;
-    bool good = file != NULL;
+    struct listing *listing = context;
 
-    if (!file) {
-        log_error("%s: %s", path, strerror(errno));
+    if (!line) {
+        log_error("%s", text);
+        listing->good = false;
+    } else if (listing->array) {
+        json_t *object =
+            json_pack("{ss ss ss ss}", "name", line->name, "role", key_role_word(line->role),
+                      "public_key", line->public_key.text, "hosts", line->hosts);
+        return json_array_append_new(listing->array, object) < 0 ? -ENOMEM : 0;
+    } else {
+        (void)printf("%-16s  %-7s  %s  %s\n", line->name, key_role_word(line->role),
+                     line->public_key.text, line->hosts); /* main() looks at stdout */
     }
-    for (unsigned number = 1; file && fgets(text, sizeof text, file); number++) {
-        struct error error = {0};
-        int r = key_line_parse(text, &line, &error);
-        if (r < 0) {
-            log_error("%s:%u: %s", path, number, error.text);
-            good = false;
-        } else if (r > 0 && array) {
-            (void)json_array_append_new(array,
-                                        json_pack("{ss ss ss ss}", "name", line.name, "role",
-                                                  key_role_word(line.role), "public_key",
-                                                  line.public_key.text, "hosts", line.hosts));
-        } else if (r > 0) {
-            (void)printf("%-16s  %-7s  %s  %s\n", line.name, key_role_word(line.role),
-                         line.public_key.text, line.hosts);
-        }
-    }
-    return good;
-}
-
-static int is_key_file(const struct dirent *entry)
-{
-    size_t size = strlen(entry->d_name);
-    return entry->d_name[0] != '.' && size > strlen(SUFFIX) &&
-           strcmp(entry->d_name + size - strlen(SUFFIX), SUFFIX) == 0;
+    return 0;
 }
 
 static enum exit_code list(const struct ctl_options *options)
 {
     _cleanup_(json_decrefp) json_t *array = options->json ? json_array() : NULL;
-    struct dirent **entries = NULL;
-    int n = scandir(keys_dir(options), &entries, is_key_file, alphasort);
-    bool good = true;
+    struct listing listing = {.array = array, .good = true};
+    int r = key_directory_read(keys_dir(options), list_line, &listing);
 
-    if (n < 0 && errno != ENOENT) {
-        log_error("cannot read %s: %s", keys_dir(options), strerror(errno));
+    if (r < 0 && r != -ENOENT) {
+        log_error("cannot read %s: %s", keys_dir(options), strerror(-r));
         return EXIT_FAILED;
     }
-    for (int i = 0; i < n; i++) {
-        char *path = NULL;
-        if (asprintf(&path, "%s/%s", keys_dir(options), entries[i]->d_name) >= 0) {
-            good = list_file(path, array) && good;
-            free(path);
-        }
-        free(entries[i]);
-    }
-    free(entries);
     enum exit_code code = options->json ? status_print_json(array) : EXIT_PASSED;
-    return code == EXIT_PASSED && !good ? EXIT_FAILED : code;
+    return code == EXIT_PASSED && !listing.good ? EXIT_FAILED : code;
 }
 
 enum exit_code verb_key(const struct ctl_options *options)

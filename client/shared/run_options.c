@@ -260,17 +260,10 @@ static int copy_strings(const struct run_options *options, struct run_spec *spec
     return 0;
 }
 
-static void close_filep(FILE **file)
-{
-    if (*file) {
-        (void)fclose(*file); /* only read from */
-    }
-}
-
 /* The absolute path of a file that has a certificate in it, or each connection would fail on it. */
 static int find_authorities(const char *name, char **ret, struct error *error)
 {
-    _cleanup_(close_filep) FILE *file = fopen(name, "re");
+    _cleanup_file_ FILE *file = fopen(name, "re");
     _cleanup_free_ char *path = file ? realpath(name, NULL) : NULL;
     char line[128];
     bool found = false;

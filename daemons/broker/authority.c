@@ -2,7 +2,6 @@
 /* Keys are looked up for every message, so one that is taken away counts no more at once. */
 #include "authority.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fnmatch.h>
 #include <stdio.h>
@@ -11,9 +10,7 @@
 #include "base/log.h"
 #include "base/macros.h"
 
-#define SUFFIX         ".key"
-#define MAX_LINE_BYTES 1024
-#define MAX_KEYS       100000
+#define MAX_KEYS 100000
 
 struct entry {
     struct key_line line;
@@ -77,60 +74,13 @@ static int add(struct entry_list *list, const struct key_line *line)
     return 0;
 }
 
-static void close_file(FILE **file)
+static int take_line(const struct key_line *line, const char *text, void *context)
 {
-    if (*file) {
-        (void)fclose(*file); /* it was only read */
+    if (line) {
+        return add(context, line);
     }
-}
-
-static int read_file(struct entry_list *list, const char *path)
-{
-    _cleanup_(close_file) FILE *file = fopen(path, "re");
-    char text[MAX_LINE_BYTES];
-    struct key_line line;
-    int r = 0;
-
-    if (!file) {
-        log_warning("%s can't be read, its keys are not taken: %s", path, strerror(errno));
-        return 0;
-    }
-    for (unsigned number = 1; r == 0 && fgets(text, sizeof text, file); number++) {
-        struct error error = {0};
-        int is_key = key_line_parse(text, &line, &error);
-        if (is_key < 0) {
-            log_warning("%s:%u: %s", path, number, error.text);
-        } else if (is_key > 0) {
-            r = add(list, &line);
-        }
-    }
-    return r;
-}
-
-static bool is_key_file(const char *name)
-{
-    size_t size = strlen(name);
-    return name[0] != '.' && size > strlen(SUFFIX) &&
-           strcmp(name + size - strlen(SUFFIX), SUFFIX) == 0;
-}
-
-static int read_directory(struct entry_list *list, const char *directory, DIR *dir)
-{
-    const struct dirent *found;
-    int r = 0;
-
-    while (r == 0 && (found = readdir(dir))) {
-        char *path = NULL;
-        if (!is_key_file(found->d_name)) {
-            continue;
-        }
-        if (asprintf(&path, "%s/%s", directory, found->d_name) < 0) {
-            return -ENOMEM;
-        }
-        r = read_file(list, path);
-        free(path);
-    }
-    return r;
+    log_warning("%s", text);
+    return 0;
 }
 
 static int compare(const void *left, const void *right)
@@ -166,13 +116,8 @@ static bool is_the_same(const struct entry_list *list, const struct entry *known
 int authority_load(struct authority *authority, const char *directory, struct error *error)
 {
     struct entry_list list = {0};
-    DIR *dir = opendir(directory);
+    int r = key_directory_read(directory, take_line, &list);
 
-    if (!dir) {
-        return error_set_errno(error, -errno, "cannot read the directory of keys %s", directory);
-    }
-    int r = read_directory(&list, directory, dir);
-    (void)closedir(dir); /* it was only read */
     if (r < 0) {
         free(list.entries);
         return error_set_errno(error, r, "cannot read the keys in %s", directory);

@@ -65,7 +65,7 @@ static void reject(struct broker *broker, struct run *run, const struct member *
 void conduct_results(struct broker *broker, struct run *run, struct member *member,
                      const struct agent_message *message, const void *payload, size_t size)
 {
-    enum results_stream stream = message->type == AGENT_DETAIL ? STREAM_DETAIL : STREAM_INTERVALS;
+    enum results_stream stream = results_stream_of(message);
     struct error error = {0};
 
     if (run->state < RUN_PREPARING || run->state > RUN_STOPPING) {

@@ -380,7 +380,6 @@ static int check(const struct broker_options *options)
     if (r == 0) {
         r = probe_broker(&options->frontend, options->key ? &key.pair : NULL, &pid, &error);
     }
-
     if (r == 1) {
         (void)printf("a broker runs there, its pid is %" PRIu64 "\n", pid);
         return EXIT_SUCCESS;

@@ -12,6 +12,7 @@
 #include "base/parse.h"
 #include "loop/pq.h"
 #include "run/addresses.h"
+#include "run/key_file.h"
 #include "wake.h"
 
 #define DEFAULT_DATABASE "dbname=loads"
@@ -91,7 +92,7 @@ static const struct conf_option rows[] = {
     {.name = "keys-dir", .kind = CONF_STRING, FIELD(keys_dir), .metavar = "DIR",
      .parse = check_some, .where = CONF_FILE, .group = SOCKETS,
      .help = "Where files *.key say whose keys are taken and what each may do (default "
-             BROKER_KEYS_DIR ")."},
+             KEYS_DIR ")."},
     {.name = "allow-insecure", .kind = CONF_FLAG, FIELD(allow_insecure), .where = CONF_FILE,
      .group = SOCKETS,
      .help = "Listen on tcp addresses beyond loopback without a key, so that nobody is "
@@ -188,7 +189,7 @@ int broker_options_parse(int argc, char *const argv[], struct broker_options *re
                          ret->agents.count, WAKE_MAX_ADDRESSES);
     }
     if (!ret->keys_dir) {
-        ret->keys_dir = strdup(BROKER_KEYS_DIR);
+        ret->keys_dir = strdup(KEYS_DIR);
         if (!ret->keys_dir) {
             return error_set_errno(error, -ENOMEM, "keys-dir");
         }

@@ -9,7 +9,6 @@
 #include "base/conf.h"
 
 #define BROKER_FILE        "/etc/loads/broker.conf"
-#define BROKER_KEYS_DIR    "/etc/loads/keys.d"
 #define MAX_UPLOAD_BYTES   (UINT64_C(1) << 30) /* what max-upload can be */
 #define DEFAULT_MAX_UPLOAD (UINT64_C(64) << 20)
 

@@ -15,13 +15,6 @@
 #define MAX_COUNT  (INT64_MAX / 2)
 #define MAX_SECOND (INT32_MAX / 2)
 
-static const unsigned max_ids[NAME_KINDS] = {
-    [NAME_TEST] = NAMES_MAX_TESTS,
-    [NAME_SERIES] = NAMES_MAX_SERIES,
-    [NAME_ERROR] = NAMES_MAX_ERRORS,
-    [NAME_COUNTER] = NAMES_MAX_COUNTERS,
-};
-
 struct source {
     uint32_t *ids[NAME_KINDS]; /* of the run, by those of the source; NULL: none yet */
     uint64_t overflows[NAME_KINDS];
@@ -160,15 +153,15 @@ static int learn_name(struct results *results, struct source *source, const stru
 {
     uint32_t **ids = &source->ids[name->kind];
 
-    if (name->id == 0 || name->id > max_ids[name->kind]) {
+    if (name->id == 0 || name->id > names_max_id(name->kind)) {
         return 0; /* what needs it is rejected */
     }
     if (!*ids) {
-        *ids = calloc(max_ids[name->kind] + 1, sizeof **ids);
+        *ids = calloc(names_max_id(name->kind) + 1, sizeof **ids);
         if (!*ids) {
             return -ENOMEM;
         }
-        for (unsigned id = 0; id <= max_ids[name->kind]; id++) {
+        for (unsigned id = 0; id <= names_max_id(name->kind); id++) {
             (*ids)[id] = INTERVAL_UNMAPPED;
         }
     }
@@ -199,7 +192,7 @@ static struct interval_map map_of(const struct source *source)
     struct interval_map map = {0};
     for (unsigned kind = 0; kind < NAME_KINDS; kind++) {
         map.ids[kind] = source->ids[kind];
-        map.counts[kind] = source->ids[kind] ? max_ids[kind] + 1 : 0;
+        map.counts[kind] = source->ids[kind] ? names_max_id(kind) + 1 : 0;
     }
     return map;
 }
@@ -340,7 +333,7 @@ enum results_verdict results_take(struct results *results, unsigned number,
 {
     assert(number < results->n_sources);
     struct source *source = &results->sources[number];
-    enum results_stream stream = message->type == AGENT_DETAIL ? STREAM_DETAIL : STREAM_INTERVALS;
+    enum results_stream stream = results_stream_of(message);
     struct pending pending = {.source = number};
     uint64_t taken_seq = source->streams[stream].taken_seq;
 

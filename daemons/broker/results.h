@@ -32,6 +32,12 @@ DEFINE_CLEANUP(struct results, results_free)
 struct names *results_names(struct results *results);
 struct totals *results_totals(struct results *results);
 
+/* Which one a message, AGENT_RESULTS or AGENT_DETAIL, is of. */
+static inline enum results_stream results_stream_of(const struct agent_message *message)
+{
+    return message->type == AGENT_DETAIL ? STREAM_DETAIL : STREAM_INTERVALS;
+}
+
 /* What had no room for its name, by kind: here or at the sources. */
 void results_overflows(const struct results *results, uint64_t overflows[static NAME_KINDS]);
 

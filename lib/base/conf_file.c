@@ -126,17 +126,10 @@ int conf_read_file(const struct conf_table *table, FILE *file, const char *name,
     return r < 0 ? r : end_value(&source);
 }
 
-static void close_filep(FILE **file)
-{
-    if (*file) {
-        (void)fclose(*file); /* only read from */
-    }
-}
-
 static int read_open_file(const struct conf_table *table, const char *name, bool required,
                           void *options, struct error *error)
 {
-    _cleanup_(close_filep) FILE *file = fopen(name, "re");
+    _cleanup_file_ FILE *file = fopen(name, "re");
     if (!file && errno == ENOENT && !required) {
         return 0;
     }

@@ -5,6 +5,7 @@
 
 #include <assert.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -71,7 +72,17 @@ static inline _unused_ void close_fdp(int *fd)
     close_fd(*fd);
 }
 
+/* Of one that was only read: what is written is known to be there only when fclose() has said so.
+ */
+static inline _unused_ void close_filep(FILE **file)
+{
+    if (*file) {
+        (void)fclose(*file);
+    }
+}
+
 #define _cleanup_free_ _cleanup_(freep)
 #define _cleanup_fd_   _cleanup_(close_fdp)
+#define _cleanup_file_ _cleanup_(close_filep)
 
 #endif

@@ -36,13 +36,6 @@ static const struct shape shapes[DETAIL_TYPES] = {
     [DETAIL_COUNTER] = {.has_id = true, .kind = NAME_COUNTER, .has_value = true},
 };
 
-static const unsigned max_ids[NAME_KINDS] = {
-    [NAME_TEST] = NAMES_MAX_TESTS,
-    [NAME_SERIES] = NAMES_MAX_SERIES,
-    [NAME_ERROR] = NAMES_MAX_ERRORS,
-    [NAME_COUNTER] = NAMES_MAX_COUNTERS,
-};
-
 /* ---- writing ---- */
 
 int detail_chunk_add(struct detail_chunk *chunk, const struct detail *detail)
@@ -130,7 +123,8 @@ static uint64_t get_up_to(struct varint_reader *reader, uint64_t max, const char
 static uint32_t get_id(struct varint_reader *reader, enum name_kind kind)
 {
     uint64_t id = varint_get(reader);
-    return (uint32_t)(id <= max_ids[kind] ? id : varint_fail(reader, -E2BIG, "an id is too large"));
+    return (uint32_t)(id <= names_max_id(kind) ? id
+                                               : varint_fail(reader, -E2BIG, "an id is too large"));
 }
 
 static void get_more(struct varint_reader *reader, struct detail *detail)

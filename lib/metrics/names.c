@@ -55,6 +55,11 @@ struct names_shared {
     char text[NAMES_TEXT_BYTES];
 };
 
+unsigned names_max_id(enum name_kind kind)
+{
+    return kinds[kind].max;
+}
+
 size_t names_size_bytes(void)
 {
     return sizeof(struct names_shared);

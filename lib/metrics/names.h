@@ -48,6 +48,9 @@ unsigned names_id(struct names *names, enum name_kind kind, const char *text, si
 /* Same without adding: 0 if unknown. */
 unsigned names_find(struct names *names, enum name_kind kind, const char *text, size_t size);
 
+/* The largest id that there can be of a kind. */
+unsigned names_max_id(enum name_kind kind);
+
 /* Entries of a kind, "(other)" included: ids are below this. */
 unsigned names_count(const struct names *names, enum name_kind kind);
 

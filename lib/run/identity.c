@@ -50,13 +50,6 @@ static int find(const char *name, char **ret)
     return r;
 }
 
-static void close_file(FILE **file)
-{
-    if (*file) {
-        (void)fclose(*file); /* it was only read */
-    }
-}
-
 /* ---- brokers ---- */
 
 /* One line. 1: it is the address that is looked for. */
@@ -78,7 +71,7 @@ static int read_line(char *line, const char *address, struct mq_key *ret)
 /* 1: the address is in the file; 0: it isn't, or there is no file. */
 static int look_up(const char *path, const char *address, struct mq_key *ret, struct error *error)
 {
-    _cleanup_(close_file) FILE *file = path ? fopen(path, "re") : NULL;
+    _cleanup_file_ FILE *file = path ? fopen(path, "re") : NULL;
     char line[MAX_LINE_BYTES];
 
     if (path && !file && errno != ENOENT) {

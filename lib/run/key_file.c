@@ -3,6 +3,7 @@
  * what is known of others has one line for each, so that it can be sent by mail. */
 #include "run/key_file.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 #include "base/macros.h"
 
 #define MAX_LINE_BYTES 512
+#define SUFFIX         ".key"
 
 static const char *const role_words[KEY_ROLES] = {
     [KEY_AGENT] = "agent",
@@ -140,13 +142,6 @@ static int take_line(const struct ini_line *line, void *context, struct error *e
     return 0;
 }
 
-static void close_file(FILE **file)
-{
-    if (*file) {
-        (void)fclose(*file); /* it was only read */
-    }
-}
-
 static int check_owner(int fd, const char *path, struct error *error)
 {
     struct stat status;
@@ -179,7 +174,7 @@ int key_file_read(const char *path, struct key_file *ret, struct error *error)
         close_fd(fd);
         return r;
     }
-    _cleanup_(close_file) FILE *file = fdopen(fd, "r");
+    _cleanup_file_ FILE *file = fdopen(fd, "r");
     if (!file) {
         close_fd(fd);
         return error_set_errno(error, -ENOMEM, "cannot read %s", path);
@@ -244,4 +239,63 @@ int key_line_parse(const char *text, struct key_line *ret, struct error *error)
                 ? error_set(error, -EINVAL, "HOSTS is longer than %d bytes", KEY_MAX_HOSTS)
                 : take_words(words, count, ret, error);
     return r < 0 ? r : 1;
+}
+
+/* ---- directories ---- */
+
+char *key_directory_path(const char *directory, const char *name)
+{
+    char *path = NULL;
+    return asprintf(&path, "%s/%s" SUFFIX, directory, name) < 0 ? NULL : path;
+}
+
+static int is_key_file(const struct dirent *entry)
+{
+    size_t size = strlen(entry->d_name);
+    return entry->d_name[0] != '.' && size > strlen(SUFFIX) &&
+           strcmp(entry->d_name + size - strlen(SUFFIX), SUFFIX) == 0;
+}
+
+static int read_lines(const char *path, key_visit *visit, void *context)
+{
+    _cleanup_file_ FILE *file = fopen(path, "re");
+    char text[2 * MAX_LINE_BYTES];
+    struct key_line line;
+    struct error error;
+    int r = 0;
+
+    if (!file) {
+        error_set_errno(&error, -errno, "%s", path);
+        return visit(NULL, error.text, context);
+    }
+    for (unsigned number = 1; r == 0 && fgets(text, sizeof text, file); number++) {
+        int is_key = key_line_parse(text, &line, &error);
+        if (is_key < 0) {
+            error_prefix(&error, is_key, "%s:%u", path, number);
+            r = visit(NULL, error.text, context);
+        } else if (is_key > 0) {
+            r = visit(&line, NULL, context);
+        }
+    }
+    return r;
+}
+
+int key_directory_read(const char *directory, key_visit *visit, void *context)
+{
+    struct dirent **entries = NULL;
+    int n = scandir(directory, &entries, is_key_file, alphasort), r = n < 0 ? -errno : 0;
+
+    for (int i = 0; i < n; i++) {
+        _cleanup_free_ char *path = NULL;
+        if (r == 0 && asprintf(&path, "%s/%s", directory, entries[i]->d_name) < 0) {
+            path = NULL;
+            r = -ENOMEM;
+        }
+        if (r == 0) {
+            r = read_lines(path, visit, context);
+        }
+        free(entries[i]);
+    }
+    free(entries);
+    return r;
 }

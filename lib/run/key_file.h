@@ -50,6 +50,17 @@ struct key_line {
     char hosts[KEY_MAX_HOSTS + 1]; /* "": any */
 };
 
+#define KEYS_DIR "/etc/loads/keys.d" /* where a broker has them, unless it is told otherwise */
+
+/* The file of a name's key in such a directory, malloc'ed, the caller's. NULL: no memory. */
+char *key_directory_path(const char *directory, const char *name);
+
+/* Calls `visit` for each line of each *.key file of a directory, in the order of their names; for
+ * one that makes no sense, and a file that can't be read, `line` is NULL and the text says what is
+ * wrong and where. Returns 0, what `visit` returned below 0, or -errno of the directory. */
+typedef int key_visit(const struct key_line *line, const char *text, void *context);
+int key_directory_read(const char *directory, key_visit *visit, void *context) _must_check_;
+
 /* Reads a line. 0: it is blank or a comment; 1: there is one; -EINVAL with a text. */
 int key_line_parse(const char *text, struct key_line *ret, struct error *error) _must_check_;
 

@@ -6,13 +6,6 @@
 #include "wire/agent_message_fields.h"
 #include "wire/json.h"
 
-static const unsigned name_limits[NAME_KINDS] = {
-    [NAME_TEST] = NAMES_MAX_TESTS,
-    [NAME_SERIES] = NAMES_MAX_SERIES,
-    [NAME_ERROR] = NAMES_MAX_ERRORS,
-    [NAME_COUNTER] = NAMES_MAX_COUNTERS,
-};
-
 struct decoded {
     struct agent_message message;
     json_t *json;
@@ -58,7 +51,7 @@ static bool is_worker(const struct agent_worker *worker)
 
 static bool is_name(const struct agent_name *name)
 {
-    return name->kind < NAME_KINDS && name->id <= name_limits[name->kind] &&
+    return name->kind < NAME_KINDS && name->id <= names_max_id(name->kind) &&
            strlen(name->text) <= NAME_MAX_BYTES;
 }
 

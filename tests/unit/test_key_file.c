@@ -121,6 +121,42 @@ static void test_files_that_make_no_sense(void **state _unused_)
     assert_int_equal(key_file_read("/", &read, &error), -EINVAL);
 }
 
+/* ---- directories ---- */
+
+struct seen {
+    char text[512];
+    int stop;
+};
+
+static int note(const struct key_line *line, const char *text, void *context)
+{
+    struct seen *seen = context;
+    size_t size = strlen(seen->text);
+
+    (void)snprintf(seen->text + size, sizeof seen->text - size, "%s\n", line ? line->name : text);
+    return seen->stop;
+}
+
+/* In the order of their names; what is no *.key file isn't looked at. */
+static void test_directories(void **state _unused_)
+{
+    struct seen seen = {.stop = 0}, stopped = {.stop = -ECANCELED};
+
+    assert_int_equal(key_directory_read("keys.d", note, &seen), -ENOENT);
+    assert_int_equal(mkdir("keys.d", 0700), 0);
+    write_file("keys.d/b.key", "# comment\n\nbob run " KEY "\nbad\n", 0644);
+    write_file("keys.d/a.key", "ada run " KEY "\neve observe " KEY, 0644);
+    write_file("keys.d/c.key~", "old run " KEY "\n", 0644);
+    write_file("keys.d/.key", "hidden run " KEY "\n", 0644);
+    assert_int_equal(symlink("nowhere", "keys.d/d.key"), 0);
+    assert_int_equal(key_directory_read("keys.d", note, &seen), 0);
+    assert_string_equal(seen.text, "ada\neve\nbob\n"
+                                   "keys.d/b.key:4: NAME ROLE PUBLICKEY [HOSTS] is expected\n"
+                                   "keys.d/d.key: No such file or directory\n");
+    assert_int_equal(key_directory_read("keys.d", note, &stopped), -ECANCELED);
+    assert_string_equal(stopped.text, "ada\n");
+}
+
 /* ---- sockets ---- */
 
 struct talk {
@@ -220,6 +256,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_files, enter_temporary_dir, leave_temporary_dir),
         cmocka_unit_test_setup_teardown(test_files_that_make_no_sense, enter_temporary_dir,
                                         leave_temporary_dir),
+        cmocka_unit_test_setup_teardown(test_directories, enter_temporary_dir, leave_temporary_dir),
         cmocka_unit_test(test_who_has_a_key_is_known),
         cmocka_unit_test(test_who_is_not_known_is_not_heard),
     };

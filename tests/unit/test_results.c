@@ -89,11 +89,11 @@ static int tear_down(void **state _unused_)
     "T.t\x1f" name_ "\x1fGET\x1f"                                                                  \
     "200"
 
-static enum results_verdict take_bytes(unsigned source, uint64_t seq,
-                                       const struct agent_name *names, size_t n_names,
-                                       const void *bytes, size_t size)
+static enum results_verdict take_message(enum agent_message_type type, unsigned source,
+                                         uint64_t seq, const struct agent_name *names,
+                                         size_t n_names, const void *bytes, size_t size)
 {
-    struct agent_message message = {.type = AGENT_RESULTS,
+    struct agent_message message = {.type = type,
                                     .run_id = RUN,
                                     .source = source,
                                     .seq = seq,
@@ -111,7 +111,7 @@ static enum results_verdict take_interval(unsigned source, uint64_t seq,
     size_t size;
 
     assert_int_equal(interval_encode(interval, &bytes, &size), 0);
-    return take_bytes(source, seq, names, n_names, bytes, size);
+    return take_message(AGENT_RESULTS, source, seq, names, n_names, bytes, size);
 }
 
 /* So many hits of 1 ms in one series; `name` NULL: it isn't named. */
@@ -190,19 +190,20 @@ static void test_known_and_gap(void **state _unused_)
     assert_int_equal(take(0, UINT64_MAX, 1, NULL, 1), RESULTS_EXPECTED);
     assert_int_equal(results_expected(results, 0, STREAM_INTERVALS), 3);
     assert_int_equal(results_totals(results)->hits, 210);
-    assert_int_equal(take_bytes(0, 1, NULL, 0, "nonsense", 8), RESULTS_KNOWN); /* not looked at */
+    assert_int_equal(take_message(AGENT_RESULTS, 0, 1, NULL, 0, "nonsense", 8),
+                     RESULTS_KNOWN); /* not looked at */
 }
 
 /* A number that can never be understood must not be in the way of those that come after it. */
 static void test_rejected(void **state _unused_)
 {
     assert_int_equal(take(0, 1, 1, SERIES("a"), 1), RESULTS_TAKEN);
-    assert_int_equal(take_bytes(0, 2, NULL, 0, "\xff", 1), RESULTS_REJECTED);
+    assert_int_equal(take_message(AGENT_RESULTS, 0, 2, NULL, 0, "\xff", 1), RESULTS_REJECTED);
     assert_non_null(strstr(error.text, "interval"));
-    assert_int_equal(take_bytes(0, 3, NULL, 0, NULL, 0), RESULTS_REJECTED);
+    assert_int_equal(take_message(AGENT_RESULTS, 0, 3, NULL, 0, NULL, 0), RESULTS_REJECTED);
     assert_int_equal(results_rejected(results, 0), 2);
     assert_int_equal(results_rejected(results, 1), 0);
-    assert_int_equal(take_bytes(0, 2, NULL, 0, "\xff", 1), RESULTS_KNOWN);
+    assert_int_equal(take_message(AGENT_RESULTS, 0, 2, NULL, 0, "\xff", 1), RESULTS_KNOWN);
     assert_int_equal(take(0, 4, 1, NULL, 1), RESULTS_TAKEN);
     assert_int_equal(results_totals(results)->hits, 2);
 
@@ -359,14 +360,15 @@ static void test_full(void **state _unused_)
 
     assert_int_equal(interval_encode(&interval, &bytes, &size), 0);
     for (uint64_t seq = 1; seq <= RESULTS_MAX_PENDING; seq++) {
-        assert_int_equal(take_bytes(0, seq, NULL, 0, bytes, size), RESULTS_TAKEN);
+        assert_int_equal(take_message(AGENT_RESULTS, 0, seq, NULL, 0, bytes, size), RESULTS_TAKEN);
     }
     assert_false(results_have_room(results, STREAM_INTERVALS));
     assert_int_equal(take(1, 1, 1, SERIES("a"), 1), RESULTS_FULL);
     assert_int_equal(results_expected(results, 1, STREAM_INTERVALS), 1);
     assert_int_equal(results_totals(results)->hits, 0);
-    assert_int_equal(take_bytes(0, RESULTS_MAX_PENDING, NULL, 0, bytes, size), RESULTS_KNOWN);
-    assert_int_equal(take_bytes(0, RESULTS_MAX_PENDING + 2, NULL, 0, bytes, size),
+    assert_int_equal(take_message(AGENT_RESULTS, 0, RESULTS_MAX_PENDING, NULL, 0, bytes, size),
+                     RESULTS_KNOWN);
+    assert_int_equal(take_message(AGENT_RESULTS, 0, RESULTS_MAX_PENDING + 2, NULL, 0, bytes, size),
                      RESULTS_EXPECTED);
 }
 
@@ -536,20 +538,6 @@ static void test_restore_what_makes_no_sense(void **state _unused_)
 
 /* ---- detail ---- */
 
-static enum results_verdict take_detail_bytes(unsigned source, uint64_t seq,
-                                              const struct agent_name *names, size_t n_names,
-                                              const void *bytes, size_t size)
-{
-    struct agent_message message = {.type = AGENT_DETAIL,
-                                    .run_id = RUN,
-                                    .source = source,
-                                    .seq = seq,
-                                    .names = names,
-                                    .n_names = n_names};
-    error = (struct error){0};
-    return results_take(results, source, &message, bytes, size, &error);
-}
-
 /* So many hits of one series; `name` NULL: it isn't named. */
 static enum results_verdict take_detail(unsigned source, uint64_t seq, unsigned id,
                                         const char *name, unsigned hits)
@@ -563,7 +551,7 @@ static enum results_verdict take_detail(unsigned source, uint64_t seq, unsigned 
         assert_int_equal(detail_chunk_add(&chunk, &hit), 0);
     }
     _cleanup_free_ uint8_t *bytes = detail_chunk_take(&chunk, &size);
-    return take_detail_bytes(source, seq, names, name ? 1 : 0, bytes, size);
+    return take_message(AGENT_DETAIL, source, seq, names, name ? 1 : 0, bytes, size);
 }
 
 /* It is numbered apart from intervals, taken once and in order, and stored with them. */
@@ -595,12 +583,13 @@ static void test_detail(void **state _unused_)
 /* The number of what makes no sense is stored, and nothing else of it. */
 static void test_bad_detail(void **state _unused_)
 {
-    assert_int_equal(take_detail_bytes(0, 1, NULL, 0, "\2", 1), RESULTS_REJECTED);
+    assert_int_equal(take_message(AGENT_DETAIL, 0, 1, NULL, 0, "\2", 1), RESULTS_REJECTED);
     assert_string_equal(error.text, "detail: it is of another version");
     assert_int_equal(take_detail(0, 2, 1, NULL, 1), RESULTS_EXPECTED); /* its name was lost? */
     assert_int_equal(take_detail(0, 2, 1, NULL, 1), RESULTS_REJECTED);
     assert_string_equal(error.text, "it has an id that was not named");
-    assert_int_equal(take_detail_bytes(0, 3, NULL, 0, NULL, 0), RESULTS_TAKEN); /* was rejected */
+    assert_int_equal(take_message(AGENT_DETAIL, 0, 3, NULL, 0, NULL, 0),
+                     RESULTS_TAKEN); /* was rejected */
     assert_int_equal(results_rejected(results, 0), 2);
     assert_int_equal(results_store(results, NULL, RUN, 0, NULL, NULL), 0);
     assert_int_equal(stored.n_details, 3);
