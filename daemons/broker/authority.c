@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "base/macros.h"
+#include "wire/agent_message.h"
 
 #define MAX_KEYS 100000
 
@@ -183,4 +184,21 @@ bool authority_is_agent(const struct caller *caller, const char *hostname)
     return caller->role == KEY_ADMIN ||
            (caller->role == KEY_AGENT &&
             (!*caller->hosts || fnmatch(caller->hosts, hostname, 0) == 0));
+}
+
+static bool is_of_host(const char *agent_id, const char *hostname)
+{
+    size_t same = 0;
+
+    while (agent_id[same] && agent_id[same] == hostname[same]) {
+        same++;
+    }
+    bool whole = hostname[same] == '\0' || strlen(agent_id) >= AGENT_MAX_ID_BYTES - 1;
+    return whole && agent_id[same] == '-';
+}
+
+bool authority_may_be(const struct caller *caller, const char *agent_id, const char *hostname)
+{
+    return authority_is_agent(caller, hostname) &&
+           (caller->role == KEY_ADMIN || is_of_host(agent_id, hostname));
 }

@@ -40,6 +40,10 @@ struct caller {
 
 struct caller authority_caller(const struct authority *authority, const struct mq_message *message);
 
+/* Whether it may register as that agent on that host: ids are HOST-INSTANCE, where a long HOST is
+ * cut, and nobody takes the id of another host's. */
+bool authority_may_be(const struct caller *caller, const char *agent_id, const char *hostname);
+
 /* Whether it is an agent on that host (or somebody who may do everything). */
 bool authority_is_agent(const struct caller *caller, const char *hostname);
 

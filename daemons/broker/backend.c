@@ -64,14 +64,17 @@ static void refuse(const struct arrival *arrival, const char *reason)
 
 /* ---- in ---- */
 
-/* Its key is no agent's, or one of other hosts. */
+/* Its key is no agent's, or one of other hosts, or it has the id of another host's agent. */
 static void refuse_stranger(const struct arrival *arrival)
 {
     const struct caller *caller = &arrival->caller;
     const struct agent_message *message = arrival->message;
     char text[512];
 
-    if (caller->role == KEY_AGENT) {
+    if (authority_is_agent(caller, message->hostname)) {
+        (void)snprintf(text, sizeof text, "%s is no id of an agent on %s", message->agent_id,
+                       message->hostname);
+    } else if (caller->role == KEY_AGENT) {
         (void)snprintf(text, sizeof text, "the key '%s' is for agents on hosts '%s', not on %s",
                        caller->name, caller->hosts, message->hostname);
     } else {
@@ -92,7 +95,7 @@ static void on_register(const struct arrival *arrival)
     bool is_new;
     char previous_run[SPEC_RUN_ID_BYTES + 1];
 
-    if (!authority_is_agent(&arrival->caller, message->hostname)) {
+    if (!authority_may_be(&arrival->caller, message->agent_id, message->hostname)) {
         refuse_stranger(arrival);
         return;
     }

@@ -189,6 +189,28 @@ def test_agents(guarded, target, start, program):
     assert "Hits: 10\n" in shown.stdout
 
 
+def test_an_agent_with_the_id_of_another(guarded):
+    """A key is good for the ids of its host only, and results are taken from nobody else."""
+    host = socket.gethostname()
+    guarded.let_in("box", "agent", host)
+    for agent_id, kind in (("elsewhere-1", "refused"), (f"{host}-9", "registered")):
+        with guarded.context.socket(zmq.DEALER) as agent:
+            agent.linger = 0
+            own = (guarded.folder / "box/loads/key").read_text()
+            agent.curve_serverkey = guarded.public.encode()
+            agent.curve_publickey = re.search(r"public-key = (.*)", own)[1].encode()
+            agent.curve_secretkey = re.search(r"secret-key = (.*)", own)[1].encode()
+            agent.connect(guarded.addresses["backend"])
+            agent.send(json.dumps({
+                "type": "register", "protocol": 1, "version": "x", "agent_id": agent_id,
+                "incarnation": "0d9b6a3e-63b4-4d3e-8a55-1b9f0c2d7e44", "hostname": host, "pid": 1,
+                "control": [], "now_usec": 1, "runs": []}).encode())
+            assert agent.poll(30000)
+            answer = json.loads(agent.recv())
+            assert answer["type"] == kind, answer
+            assert kind == "registered" or f"no id of an agent on {host}" in answer["reason"]
+
+
 def start_agent(guarded, name):
     environment = {**guarded.environment, "XDG_CONFIG_HOME": str(guarded.folder / name),
                    "XDG_RUNTIME_DIR": str(guarded.folder / f"run-{name}")}
