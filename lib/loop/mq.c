@@ -15,10 +15,9 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <systemd/sd-daemon.h>
-#include <zmq.h>
 
-#include "base/strlist.h"
 #include "loop/mq_address.h"
+#include "loop/mq_state.h"
 
 #define MESSAGES_PER_TURN  64 /* of a socket */
 #define HEARTBEAT_MSEC     2000
@@ -28,118 +27,6 @@
 #define ENDPOINT_BYTES     1024
 #define IPC                "ipc://"
 #define TCP                "tcp://"
-
-struct mq {
-    void *context;
-    struct ev_loop *loop;
-    ev_prepare prepare;
-    ev_check check;
-    ev_idle idle;
-    struct mq_socket *sockets;
-    unsigned n_sockets;
-    bool dispatching; /* sockets that are freed stay in the list till its end */
-    bool serves, identifies;
-    struct mq_key_pair server, client;
-    struct mq_key servers_key; /* of whom we connect to */
-};
-
-struct mq_message {
-    zmq_msg_t frames[MQ_MAX_FRAMES];
-    size_t count;
-};
-
-struct mq_socket {
-    struct mq *mq;
-    struct mq_socket *next;
-    void *socket; /* NULL: it was freed while messages were handed out */
-    struct mq_socket_options options;
-    ev_io io;
-    struct strlist endpoints;
-};
-
-/* ---- messages -------------------------------------------------------------------------------- */
-
-static void clear(struct mq_message *message)
-{
-    while (message->count > 0) {
-        (void)zmq_msg_close(&message->frames[--message->count]); /* fails only for what is none */
-    }
-}
-
-int mq_message_new(struct mq_message **ret)
-{
-    struct mq_message *message = calloc(1, sizeof *message);
-
-    if (!message) {
-        return -ENOMEM;
-    }
-    *ret = message;
-    return 0;
-}
-
-struct mq_message *mq_message_free(struct mq_message *message)
-{
-    if (message) {
-        clear(message);
-        free(message);
-    }
-    return NULL;
-}
-
-int mq_message_add(struct mq_message *message, const void *bytes, size_t size)
-{
-    zmq_msg_t *frame = &message->frames[message->count];
-
-    if (message->count == MQ_MAX_FRAMES) {
-        return -E2BIG;
-    }
-    if (zmq_msg_init_size(frame, size) < 0) {
-        return -ENOMEM;
-    }
-    if (size > 0) {
-        memcpy(zmq_msg_data(frame), bytes, size);
-    }
-    message->count++;
-    return 0;
-}
-
-size_t mq_message_count(const struct mq_message *message)
-{
-    return message->count;
-}
-
-/* libzmq's getters take what they only read from without const. */
-static zmq_msg_t *frame_of(const struct mq_message *message, size_t index)
-{
-    return (zmq_msg_t *)&message->frames[index];
-}
-
-const void *mq_message_bytes(const struct mq_message *message, size_t frame, size_t *ret_size)
-{
-    if (frame >= message->count) {
-        *ret_size = 0;
-        return NULL;
-    }
-    *ret_size = zmq_msg_size(frame_of(message, frame));
-    return zmq_msg_data(frame_of(message, frame));
-}
-
-static const char *property(const struct mq_message *message, const char *name)
-{
-    const char *text =
-        message->count > 0 ? zmq_msg_gets(frame_of(message, message->count - 1), name) : NULL;
-    return text ? text : "";
-}
-
-const char *mq_message_peer(const struct mq_message *message)
-{
-    return property(message, "Peer-Address");
-}
-
-const char *mq_message_user(const struct mq_message *message)
-{
-    return property(message, "User-Id");
-}
 
 /* ---- receiving ------------------------------------------------------------------------------- */
 
@@ -152,7 +39,8 @@ static int receive(struct mq_socket *socket, struct mq_message *message)
         zmq_msg_t frame;
         (void)zmq_msg_init(&frame); /* can't fail */
         if (zmq_msg_recv(&frame, socket->socket, ZMQ_DONTWAIT) < 0) {
-            clear(message); /* only the first can be missing: the rest has come with it */
+            mq_message_clear(
+                message); /* only the first can be missing: the rest has come with it */
             return 0;
         }
         more = zmq_msg_more(&frame);
@@ -160,7 +48,7 @@ static int receive(struct mq_socket *socket, struct mq_message *message)
             (void)zmq_msg_init(&message->frames[message->count]);           /* can't fail */
             (void)zmq_msg_move(&message->frames[message->count++], &frame); /* can't fail */
         } else {
-            clear(message);
+            mq_message_clear(message);
             (void)zmq_msg_close(&frame); /* can't fail */
         }
     }
@@ -186,7 +74,7 @@ static void take_messages(struct mq_socket *socket)
         if (message.count > 0 && socket->options.received) {
             socket->options.received(socket, &message, socket->options.context);
         }
-        clear(&message);
+        mq_message_clear(&message);
     }
 }
 
@@ -304,7 +192,7 @@ static void *open_socket(struct mq *mq, enum mq_type type)
     static const int types[] = {
         [MQ_DEALER] = ZMQ_DEALER, [MQ_ROUTER] = ZMQ_ROUTER, [MQ_SUB] = ZMQ_SUB,
         [MQ_XPUB] = ZMQ_XPUB,     [MQ_PULL] = ZMQ_PULL,     [MQ_PUSH] = ZMQ_PUSH,
-        [MQ_REP] = ZMQ_REP,
+        [MQ_REP] = ZMQ_REP,       [MQ_PAIR] = ZMQ_PAIR,
     };
     sigset_t all, before;
 
@@ -325,6 +213,9 @@ static bool set_number(void *socket, int option, int value)
 static bool set_options(void *socket, const struct mq_socket_options *options)
 {
     int high_water = options->high_water > 0 ? options->high_water : MQ_HIGH_WATER;
+    if (options->type == MQ_PAIR) {
+        high_water = 0; /* none: libzmq's thread must never wait for us */
+    }
     int64_t largest = (int64_t)(options->max_message_bytes > 0 ? options->max_message_bytes
                                                                : MQ_MAX_MESSAGE_BYTES);
 
@@ -384,6 +275,7 @@ struct mq_socket *mq_socket_free(struct mq_socket *socket)
         return NULL;
     }
     struct mq *mq = socket->mq;
+    mq_monitor_free(socket->monitor);
     ev_io_stop(mq->loop, &socket->io);
     (void)zmq_close(socket->socket); /* fails only for what is none */
     socket->socket = NULL;
@@ -546,24 +438,10 @@ const char *mq_socket_endpoint(const struct mq_socket *socket, size_t index)
 
 /* ---- sending --------------------------------------------------------------------------------- */
 
-/* A second handle on the same bytes, since sending takes the one it is given. */
-static int copy(struct mq_message *into, const struct mq_message *from)
-{
-    for (; into->count < from->count; into->count++) {
-        zmq_msg_t *frame = &into->frames[into->count];
-        (void)zmq_msg_init(frame); /* can't fail */
-        if (zmq_msg_copy(frame, frame_of(from, into->count)) < 0) {
-            clear(into);
-            return -ENOMEM;
-        }
-    }
-    return 0;
-}
-
 int mq_socket_send(struct mq_socket *socket, const struct mq_message *message)
 {
     struct mq_message frames = {.count = 0};
-    int r = copy(&frames, message);
+    int r = mq_message_copy(&frames, message);
 
     for (size_t i = 0; r == 0 && i < frames.count; i++) {
         int flags = ZMQ_DONTWAIT | (i + 1 < frames.count ? ZMQ_SNDMORE : 0), sent;
@@ -572,7 +450,7 @@ int mq_socket_send(struct mq_socket *socket, const struct mq_message *message)
         } while (sent < 0 && errno == EINTR);
         r = sent < 0 ? -errno : 0; /* it fails with the first frame, or not at all */
     }
-    clear(&frames);
+    mq_message_clear(&frames);
     return r;
 }
 
@@ -591,6 +469,6 @@ int mq_socket_send_text(struct mq_socket *socket, const void *identity, size_t i
     if (r == 0) {
         r = mq_socket_send(socket, &message);
     }
-    clear(&message);
+    mq_message_clear(&message);
     return r;
 }

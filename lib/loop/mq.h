@@ -56,6 +56,22 @@ void mq_identify(struct mq *mq, const struct mq_key_pair *pair, const struct mq_
  * descriptors are looked for. */
 unsigned mq_socket_cut(const struct mq_socket *socket);
 
+/* Why a tcp connection came to nothing; who connects tries again for ever. */
+enum mq_failure {
+    MQ_KEY_REFUSED, /* the guard said no: ours, or theirs */
+    MQ_MECHANISM,   /* one end wants keys, the other has none */
+    MQ_OTHER_KEY, /* who connects takes the other for somebody else: the one who listens sees it */
+    MQ_NO_CONVERSATION, /* the other end was gone before that: all that MQ_OTHER_KEY is answered,
+                           and MQ_MECHANISM sometimes */
+};
+
+/* Has a socket tell why connections fail. `peer`: the address of who connected; "" when they were
+ * gone before we could ask, or it is we who did. -errno with a text. */
+typedef void mq_failed(struct mq_socket *socket, enum mq_failure failure, const char *peer,
+                       void *context);
+int mq_socket_watch(struct mq_socket *socket, mq_failed *failed, void *context, struct error *error)
+    _must_check_;
+
 /* Asked whether a key may connect from an address; it is the only one that asks in its context. */
 struct mq_guard;
 typedef bool mq_guard_allows(const struct mq_key *public_key, const char *address, void *context);
@@ -88,7 +104,7 @@ const char *mq_message_user(const struct mq_message *message);
 
 /* ---- sockets ---- */
 
-enum mq_type { MQ_DEALER, MQ_ROUTER, MQ_SUB, MQ_XPUB, MQ_PULL, MQ_PUSH, MQ_REP };
+enum mq_type { MQ_DEALER, MQ_ROUTER, MQ_SUB, MQ_XPUB, MQ_PULL, MQ_PUSH, MQ_REP, MQ_PAIR };
 
 struct mq_socket_options {
     enum mq_type type;

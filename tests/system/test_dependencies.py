@@ -72,7 +72,7 @@ FOREIGN = {
                            "daemons/broker"],
     "systemd/sd-journal.h": ["lib/base/log.c"],
     "valgrind/memcheck.h": ["daemons/worker/annotate.h"],
-    "zmq.h": ["lib/loop/mq.c", "lib/loop/mq_curve.c"],
+    "zmq.h": ["lib/loop/mq_state.h", "lib/loop/mq_curve.c"],
     "zlib.h": [
         "daemons/worker/decode.c",
         "tests/fuzz/fuzz_decode.c",
