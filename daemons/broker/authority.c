@@ -161,19 +161,27 @@ const struct key_line *authority_find(const struct authority *authority, const c
     return entry && !entry->twice ? &entry->line : NULL;
 }
 
-struct caller authority_caller(const struct authority *authority, const struct mq_message *message)
+struct caller authority_caller_of_key(const struct authority *authority, const char *public_key,
+                                      const char *peer)
 {
-    const char *user = mq_message_user(message);
-    const struct key_line *line = *user ? authority_find(authority, user) : NULL;
+    const struct key_line *line = authority_find(authority, public_key);
     struct caller caller = {.role = KEY_NOBODY};
 
-    (void)snprintf(caller.peer, sizeof caller.peer, "%s",
-                   mq_message_peer(message)); /* cut is fine */
+    (void)snprintf(caller.peer, sizeof caller.peer, "%s", peer); /* cut is fine */
     if (line) {
         caller.role = line->role;
         memcpy(caller.name, line->name, sizeof caller.name);
         memcpy(caller.hosts, line->hosts, sizeof caller.hosts);
-    } else if (!*user) { /* ipc; or tcp, where nobody has to show a key */
+    }
+    return caller;
+}
+
+struct caller authority_caller(const struct authority *authority, const struct mq_message *message)
+{
+    const char *user = mq_message_user(message);
+    struct caller caller = authority_caller_of_key(authority, user, mq_message_peer(message));
+
+    if (!*user) { /* ipc; or tcp, where nobody has to show a key */
         caller.role = KEY_ADMIN;
     }
     return caller;

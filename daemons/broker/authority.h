@@ -38,6 +38,8 @@ struct caller {
     char peer[128];                /* as libzmq calls the other side */
 };
 
+struct caller authority_caller_of_key(const struct authority *authority, const char *public_key,
+                                      const char *peer);
 struct caller authority_caller(const struct authority *authority, const struct mq_message *message);
 
 /* Whether it may register as that agent on that host: ids are HOST-INSTANCE, where a long HOST is

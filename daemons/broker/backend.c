@@ -81,8 +81,8 @@ static void refuse_stranger(const struct arrival *arrival)
         (void)snprintf(text, sizeof text, "the key '%s' has the role '%s', and agents need 'agent'",
                        caller->name, caller->role ? key_role_word(caller->role) : "");
     }
-    broker_log(LOG_NOTICE, NULL, message->agent_id, "agent %s from %s is refused: %s",
-               message->agent_id, caller->peer, text);
+    audit_refused(arrival->broker->audit, caller, "register",
+                  (struct audit_subject){NULL, message->agent_id}, "%s", text);
     refuse(arrival, text);
 }
 
@@ -247,6 +247,9 @@ void receiver_received(struct mq_socket *socket _unused_, const struct mq_messag
     struct arrival arrival;
     struct broker *broker = context;
 
+    if (broker->ending) { /* the next one gets it again */
+        return;
+    }
     if (!take(broker, message, &arrival, &decoded)) {
         return;
     }
@@ -256,9 +259,9 @@ void receiver_received(struct mq_socket *socket _unused_, const struct mq_messag
     }
     struct member *member = &run->members[decoded->source];
     if (!authority_is_agent(&arrival.caller, member->hostname)) {
-        broker_log(LOG_NOTICE, run->run_id, member->agent_id,
-                   "results of agent %s from %s are not taken: the key '%s' is not its",
-                   member->agent_id, arrival.caller.peer, arrival.caller.name);
+        audit_refused(broker->audit, &arrival.caller, "results",
+                      (struct audit_subject){run->run_id, member->agent_id},
+                      "the key is not that of the agent");
         return;
     }
     memcpy(member->receiver_identity, arrival.identity, arrival.identity_size);

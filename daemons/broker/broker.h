@@ -6,6 +6,7 @@
 #include <ev.h>
 #include <stdbool.h>
 
+#include "audit.h"
 #include "authority.h"
 #include "base/log.h"
 #include "frontend.h"
@@ -24,6 +25,7 @@ struct broker {
     const struct broker_options *options;
     struct mq *mq;
     struct authority *authority;
+    struct audit *audit;
     struct mq_guard *guard; /* NULL: nobody has to show a key */
     struct key_file *key;   /* NULL: it has none */
     struct mq_socket *backend, *receiver, *publisher;

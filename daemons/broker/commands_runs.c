@@ -260,30 +260,25 @@ void command_runs(struct broker *broker, const struct request *request)
 
 /* ---- what changes runs ----------------------------------------------------------------------- */
 
-static void detach_found(struct inquiry *inquiry, struct run *run)
+static void detach(struct inquiry *inquiry, struct run *run)
 {
-    if (!inquiry_may_change(inquiry, run)) {
-        return;
-    }
     if (run) {
         publish_detach(inquiry->broker, run);
+        inquiry_changed(inquiry);
     }
     inquiry_answer(inquiry, json_pack("{ss}", "run_id", inquiry->run_id));
 }
 
 void command_detach_run(struct broker *broker, const struct request *request)
 {
-    inquiry_begin(broker, request, detach_found);
+    inquiry_begin_change(broker, request, detach);
 }
 
-static void stop_found(struct inquiry *inquiry, struct run *run)
+static void stop(struct inquiry *inquiry, struct run *run)
 {
     struct error error = {0};
     uint64_t grace_usec;
 
-    if (!inquiry_may_change(inquiry, run)) {
-        return;
-    }
     json_t *agents = json_array();
     if (keys_number(inquiry->json, "grace_usec", PARSE_MAX_DURATION_USEC,
                     run ? run->spec->grace_usec : 0, &grace_usec, &error) < 0) {
@@ -295,7 +290,7 @@ static void stop_found(struct inquiry *inquiry, struct run *run)
         for (unsigned i = 0; i < run->n_members; i++) {
             (void)json_array_append_new(agents, json_string(run->members[i].agent_id));
         }
-        broker_log(LOG_INFO, run->run_id, NULL, "run %s: a client asks for its end", run->run_id);
+        inquiry_changed(inquiry);
         run_stop(run, grace_usec);
     }
     inquiry_answer(inquiry, agents);
@@ -303,7 +298,7 @@ static void stop_found(struct inquiry *inquiry, struct run *run)
 
 void command_stop_run(struct broker *broker, const struct request *request)
 {
-    inquiry_begin(broker, request, stop_found);
+    inquiry_begin_change(broker, request, stop);
 }
 
 static void on_deleted(const struct store_answer *answer, void *context)
@@ -318,14 +313,12 @@ static void on_deleted(const struct store_answer *answer, void *context)
     if (run && run->calls == 0) { /* else it goes with the oldest */
         runs_remove(inquiry->broker->runs, run);
     }
+    inquiry_changed(inquiry);
     inquiry_answer(inquiry, json_pack("{ss}", "run_id", inquiry->run_id));
 }
 
-static void delete_found(struct inquiry *inquiry, struct run *run)
+static void delete (struct inquiry *inquiry, struct run *run)
 {
-    if (!inquiry_may_change(inquiry, run)) {
-        return;
-    }
     if (run && (!run_state_is_over(run->state) || run->calls > 0)) {
         inquiry_refuse(inquiry, "active-run", "run %s is on: stop it before it is deleted",
                        run->run_id);
@@ -343,5 +336,5 @@ static void delete_found(struct inquiry *inquiry, struct run *run)
 
 void command_delete_run(struct broker *broker, const struct request *request)
 {
-    inquiry_begin(broker, request, delete_found);
+    inquiry_begin_change(broker, request, delete);
 }

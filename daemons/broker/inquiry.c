@@ -143,26 +143,30 @@ static void look_here(struct inquiry *inquiry, const char *id)
     }
 }
 
-void inquiry_begin(struct broker *broker, const struct request *request,
-                   void (*found)(struct inquiry *inquiry, struct run *run))
+/* NULL: it is refused already. */
+static struct inquiry *begin(struct broker *broker, const struct request *request)
 {
     struct error error = {0};
     const char *id;
 
     if (!inquiry_may_look(broker, &request->asker)) {
-        return;
+        return NULL;
     }
     if (keys_text(request->json, "run_id", &id, &error) < 0) {
         frontend_refuse(broker, &request->asker, "bad-request", "%s", error.text);
-        return;
+        return NULL;
     }
-    struct inquiry *inquiry = inquiry_new(broker, request);
-    if (!inquiry) {
-        return;
-    }
-    inquiry->found = found;
+    return inquiry_new(broker, request);
+}
+
+static void look(struct inquiry *inquiry, void (*found)(struct inquiry *inquiry, struct run *run))
+{
+    struct broker *broker = inquiry->broker;
+    const char *id = json_string_value(json_object_get(inquiry->json, "run_id"));
     const struct run *run = runs_find(broker->runs, id);
     bool here = run || !*id || !store_keeps(broker->store) || !store_is_up(broker->store);
+
+    inquiry->found = found;
     int r = here ? 0 : store_find_run(broker->store, id, on_looked_up, inquiry);
     if (here) {
         look_here(inquiry, id);
@@ -173,18 +177,85 @@ void inquiry_begin(struct broker *broker, const struct request *request,
     }
 }
 
-bool inquiry_may_change(struct inquiry *inquiry, const struct run *run)
+void inquiry_begin(struct broker *broker, const struct request *request,
+                   void (*found)(struct inquiry *inquiry, struct run *run))
+{
+    struct inquiry *inquiry = begin(broker, request);
+
+    if (inquiry) {
+        look(inquiry, found);
+    }
+}
+
+/* ---- whose run ---- */
+
+static const char *command_of(const struct inquiry *inquiry)
+{
+    return json_string_value(json_object_get(inquiry->json, "command")); /* it was found by it */
+}
+
+void inquiry_changed(const struct inquiry *inquiry)
+{
+    audit_accepted(inquiry->broker->audit, &inquiry->caller, command_of(inquiry),
+                   (struct audit_subject){inquiry->run_id, NULL});
+}
+
+static void change_if_own(struct inquiry *inquiry, struct run *run, const char *owner)
 {
     const struct caller *caller = &inquiry->caller;
-    const char *owner = run && run->spec->user_id ? run->spec->user_id : "";
 
-    if (caller->role >= KEY_ADMIN || (*caller->name && strcmp(owner, caller->name) == 0)) {
-        return true;
+    if (*caller->name && owner && strcmp(owner, caller->name) == 0) {
+        inquiry->change(inquiry, run);
+        return;
     }
-    log_notice("key %s may not change run %s, which is not its own", caller->name, inquiry->run_id);
+    audit_refused(inquiry->broker->audit, caller, command_of(inquiry),
+                  (struct audit_subject){inquiry->run_id, NULL}, "the run is not one of theirs");
     inquiry_refuse(inquiry, "not-allowed", "run %s is not one of '%s': that needs the role 'admin'",
                    inquiry->run_id, caller->name);
-    return false;
+}
+
+static void on_owner(const struct store_answer *answer, const struct store_record *const *records,
+                     size_t count _unused_, void *context)
+{
+    struct inquiry *inquiry = context;
+    json_auto_t *spec = NULL;
+
+    if (answer->result < 0) {
+        inquiry_deny(inquiry, answer);
+        return;
+    }
+    const char *text = records[0]->run.spec;
+    if (!text || wire_json_load(text, strlen(text), strlen(text), &spec, NULL) < 0) {
+        spec = NULL; /* nobody's */
+    }
+    change_if_own(inquiry, NULL, json_string_value(json_object_get(spec, "user_id")));
+}
+
+static void found_to_change(struct inquiry *inquiry, struct run *run)
+{
+    int r = 0;
+
+    if (inquiry->caller.role >= KEY_ADMIN) {
+        inquiry->change(inquiry, run);
+    } else if (run) {
+        change_if_own(inquiry, run, run->spec->user_id);
+    } else {
+        r = store_load_run(inquiry->broker->store, inquiry->run_id, on_owner, inquiry);
+    }
+    if (r < 0) {
+        inquiry_fail(inquiry, r);
+    }
+}
+
+void inquiry_begin_change(struct broker *broker, const struct request *request,
+                          void (*change)(struct inquiry *inquiry, struct run *run))
+{
+    struct inquiry *inquiry = begin(broker, request);
+
+    if (inquiry) {
+        inquiry->change = change;
+        look(inquiry, found_to_change);
+    }
 }
 
 /* ---- reports --------------------------------------------------------------------------------- */

@@ -19,6 +19,7 @@ struct inquiry {
 
     /* Of who goes on with it: */
     void (*found)(struct inquiry *inquiry, struct run *run);
+    void (*change)(struct inquiry *inquiry, struct run *run);
     make_report *make;
 };
 
@@ -49,9 +50,11 @@ void inquiry_report(struct inquiry *inquiry, const struct run *run, make_report 
 /* What it makes of one in memory. */
 json_t *inquiry_report_of(const struct run *run, make_report *make);
 
-/* False: it was refused, since who asks may change their own runs only. NULL: one that is in the
- * database alone. */
-bool inquiry_may_change(struct inquiry *inquiry, const struct run *run);
+/* The same for what changes a run, which is refused unless it is the asker's own or they may do
+ * everything. Who has changed it says so: that is kept (audit.h). */
+void inquiry_begin_change(struct broker *broker, const struct request *request,
+                          void (*change)(struct inquiry *inquiry, struct run *run));
+void inquiry_changed(const struct inquiry *inquiry);
 
 /* False: it was refused, since nobody knows yet which runs there are. */
 bool inquiry_may_look(struct broker *broker, const struct asker *asker);

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -71,6 +72,23 @@ static int bind_address(struct broker *broker, struct mq_socket *socket, const c
     return r == -EADDRINUSE ? describe_rival(broker, error) : r;
 }
 
+/* Who showed a key was judged by it (on_connect() in main.c). */
+static void on_failed(struct mq_socket *socket _unused_, enum mq_failure failure, const char *peer,
+                      void *context)
+{
+    const struct broker *broker = context;
+    struct caller caller = {.role = KEY_NOBODY};
+
+    (void)snprintf(caller.peer, sizeof caller.peer, "%s", peer); /* it fits */
+    if (failure != MQ_KEY_REFUSED) {
+        audit_refused(broker->audit, &caller, "connect", (struct audit_subject){NULL, NULL}, "%s",
+                      failure == MQ_MECHANISM   ? "there was no key"
+                      : failure == MQ_OTHER_KEY ? "it takes the broker for another, which has "
+                                                  "another key"
+                                                : "it went before it had shown a key");
+    }
+}
+
 static int listen_as(struct broker *broker, enum mq_type type, const char *name,
                      const struct strlist *addresses, size_t max_message_bytes,
                      void (*received)(struct mq_socket *socket, const struct mq_message *message,
@@ -78,6 +96,7 @@ static int listen_as(struct broker *broker, enum mq_type type, const char *name,
                      struct daemon_sockets *passed, struct mq_socket **ret, struct error *error)
 {
     struct mq_socket_options options = {.type = type,
+                                        .name = name,
                                         .max_message_bytes = max_message_bytes,
                                         .high_water = 10000,
                                         .linger_msec = 1000,
@@ -86,6 +105,9 @@ static int listen_as(struct broker *broker, enum mq_type type, const char *name,
     _cleanup_(mq_socket_freep) struct mq_socket *socket = NULL;
 
     int r = mq_socket_new(&socket, broker->mq, &options, error);
+    if (r == 0 && broker->key) {
+        r = mq_socket_watch(socket, on_failed, broker, error);
+    }
     if (r == 0) {
         r = mq_socket_bind_passed(socket, passed, name, error);
     }

@@ -21,6 +21,8 @@
 #define EXIT_USAGE 2
 #define TICK_SEC   0.25
 
+#define LAST_MOMENT_SEC 2.0
+
 #define RESOLVE_TTL_USEC (10 * USEC_PER_SEC) /* of the database's host */
 
 struct program {
@@ -29,7 +31,8 @@ struct program {
     int argc;
     char **argv;
     ev_signal signals[3];
-    ev_timer tick, watchdog;
+    ev_timer tick, watchdog, last_moment;
+    ev_prepare ending;
 };
 
 /* ---- events ---------------------------------------------------------------------------------- */
@@ -130,7 +133,40 @@ static void reload(struct program *program)
     daemon_notify("READY=1");
 }
 
-static void on_signal(struct ev_loop *loop, ev_signal *watcher, int events _unused_)
+/* What is to be stored is, if it doesn't take long. */
+static void on_ending(struct ev_loop *loop, ev_prepare *prepare, int events _unused_)
+{
+    const struct program *program = prepare->data;
+    struct store *store = program->broker.store;
+
+    if (store_waiting(store) == 0 || !store_is_up(store)) {
+        ev_break(loop, EVBREAK_ALL);
+    }
+}
+
+static void on_last_moment(struct ev_loop *loop, ev_timer *timer _unused_, int events _unused_)
+{
+    ev_break(loop, EVBREAK_ALL);
+}
+
+static void end(struct program *program)
+{
+    struct ev_loop *loop = program->broker.loop;
+
+    if (program->broker.ending) {
+        return;
+    }
+    daemon_notify("STOPPING=1");
+    program->broker.ending = true;
+    audit_flush(program->broker.audit);
+    ev_prepare_init(&program->ending, on_ending);
+    program->ending.data = program;
+    ev_prepare_start(loop, &program->ending);
+    ev_timer_init(&program->last_moment, on_last_moment, LAST_MOMENT_SEC, 0);
+    ev_timer_start(loop, &program->last_moment);
+}
+
+static void on_signal(struct ev_loop *loop _unused_, ev_signal *watcher, int events _unused_)
 {
     struct program *program = watcher->data;
 
@@ -138,9 +174,7 @@ static void on_signal(struct ev_loop *loop, ev_signal *watcher, int events _unus
         reload(program);
         return;
     }
-    daemon_notify("STOPPING=1");
-    program->broker.ending = true;
-    ev_break(loop, EVBREAK_ALL);
+    end(program);
 }
 
 /* What `systemctl status` shows. */
@@ -162,6 +196,7 @@ static void on_tick(struct ev_loop *loop _unused_, ev_timer *timer, int events _
     conduct_tick(&program->broker);
     frontend_tick(program->broker.frontend);
     wake_wait_tick(&program->broker);
+    audit_tick(program->broker.audit);
 }
 
 static void on_watchdog(struct ev_loop *loop _unused_, ev_timer *timer _unused_,
@@ -252,16 +287,24 @@ static int make_store(struct program *program, struct error *error)
     return r < 0 ? error_set_errno(error, r, "cannot start") : 0;
 }
 
-static bool on_connect(const struct mq_key *public_key, const char *address, void *context)
+/* Publications can't be refused one by one; what comes on the other sockets is looked at. */
+static bool on_connect(const struct mq_key *public_key, const char *address,
+                       const char *socket_name, void *context)
 {
     const struct broker *broker = context;
-    bool known = authority_find(broker->authority, public_key->text) != NULL;
+    const struct caller caller =
+        authority_caller_of_key(broker->authority, public_key->text, address);
+    bool watches = strcmp(socket_name, "publisher") == 0;
 
-    if (!known) {
-        log_notice("a connection from %s is refused: the key %s is not known", address,
-                   public_key->text);
+    if (caller.role == KEY_NOBODY) {
+        audit_refused(broker->audit, &caller, "connect", (struct audit_subject){NULL, NULL},
+                      "the key %s is not known", public_key->text);
+    } else if (watches && caller.role < KEY_OBSERVE) {
+        audit_refused(broker->audit, &caller, "connect", (struct audit_subject){NULL, NULL},
+                      "publications need the role 'observe'");
+        return false;
     }
-    return known;
+    return caller.role != KEY_NOBODY;
 }
 
 static int make_authority(struct broker *broker, struct error *error)
@@ -317,6 +360,10 @@ static int set_up(struct program *program, struct error *error)
     if (r < 0) {
         return r;
     }
+    r = audit_new(&broker->audit, broker);
+    if (r < 0) {
+        return error_set_errno(error, r, "cannot start");
+    }
     broker->started_usec = broker->loaded_usec = clock_monotonic_usec();
     r = make_authority(broker, error);
     if (r == 0) {
@@ -333,6 +380,7 @@ static void release(struct broker *broker)
     mq_socket_free(broker->backend);
     mq_socket_free(broker->receiver);
     mq_socket_free(broker->publisher);
+    audit_free(broker->audit);
     store_free(broker->store);
     resolver_free(broker->resolver);
     inquiries_clear(broker);

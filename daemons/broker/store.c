@@ -77,6 +77,11 @@ int store_event(struct store *store, const char *run_id, const char *kind, int s
     return store->kind->event(store, run_id, kind, source, message, details, done, context);
 }
 
+int store_audit(struct store *store, const struct store_audit *audit)
+{
+    return store->kind->audit(store, audit);
+}
+
 int store_load_active(struct store *store, store_loaded *loaded, void *context)
 {
     return store->kind->load_active(store, loaded, context);

@@ -196,6 +196,15 @@ int store_event(struct store *store, const char *run_id, const char *kind, int s
                 const char *message, const char *details, store_done *done, void *context)
     _must_check_;
 
+/* What somebody did or was refused. Texts are made clean; NULL: not known, or not about one. */
+struct store_audit {
+    const char *what, *who, *role, *peer, *run_id, *agent_id;
+    const char *reason; /* NULL: it was accepted */
+    uint64_t at_usec;   /* a date */
+    uint64_t times;
+};
+int store_audit(struct store *store, const struct store_audit *audit) _must_check_;
+
 /* ---- reading back ---- */
 
 struct store_name {

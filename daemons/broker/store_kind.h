@@ -26,6 +26,7 @@ struct store_kind {
                const char *text, size_t size, store_done *done, void *context);
     int (*event)(struct store *store, const char *run_id, const char *kind, int source,
                  const char *message, const char *details, store_done *done, void *context);
+    int (*audit)(struct store *store, const struct store_audit *audit);
     int (*load_active)(struct store *store, store_loaded *loaded, void *context);
     int (*load_run)(struct store *store, const char *run_id, store_loaded *loaded, void *context);
     int (*list_runs)(struct store *store, unsigned limit, bool active_only, store_loaded *loaded,

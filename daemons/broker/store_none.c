@@ -175,6 +175,11 @@ static int none_event(struct store *store, const char *run_id _unused_, const ch
     return add_done(store, 0, done, context);
 }
 
+static int none_audit(struct store *store _unused_, const struct store_audit *audit _unused_)
+{
+    return 0;
+}
+
 static int none_load_active(struct store *store, store_loaded *loaded, void *context)
 {
     return add_loaded(store, 0, loaded, context);
@@ -228,6 +233,7 @@ static const struct store_kind kind = {
     .results = none_results,
     .log = none_log,
     .event = none_event,
+    .audit = none_audit,
     .load_active = none_load_active,
     .load_run = none_load_run,
     .list_runs = none_list_runs,

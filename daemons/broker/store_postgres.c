@@ -353,6 +353,7 @@ static const struct store_kind store_postgres_kind = {
     .results = store_postgres_results,
     .log = store_postgres_log,
     .event = store_postgres_event,
+    .audit = store_postgres_audit,
     .load_active = store_postgres_load_active,
     .load_run = store_postgres_load_run,
     .list_runs = store_postgres_list_runs,

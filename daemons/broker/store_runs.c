@@ -252,6 +252,48 @@ int store_postgres_event(struct store *base, const char *run_id, const char *kin
     return store_call(store_postgres_of(base), &call);
 }
 
+/* What strangers sent may be in it. */
+static void add_clean(struct call *call, const char *text)
+{
+    size_t size;
+    _cleanup_free_ char *clean = text ? store_clean_text(text, strlen(text), &size) : NULL;
+
+    store_call_text(call, clean); /* without memory it isn't known */
+}
+
+int store_postgres_audit(struct store *base, const struct store_audit *audit)
+{
+    static const char sql[] =
+        "INSERT INTO loads.audit"
+        " (at, accepted, what, who, role, peer, run_id, agent_id, reason, times) "
+        "SELECT " DATE(
+            "$1") ", $2::bool, $3::text, $4::text, $5::text, $6::text, $7::uuid,"
+                  " $8::text, $9::text, $10::bigint "
+                  "WHERE NOT ($11::bool AND EXISTS ("
+                  " SELECT FROM loads.audit WHERE at = " DATE(
+                      "$1") "  AND what = $3::text AND peer IS NOT DISTINCT FROM $6::text))";
+    _cleanup_(store_call_freep) struct call *call = NULL;
+    int r = store_call_new(&call, LANE_CONTROL, sql, "");
+
+    if (r < 0) {
+        return r;
+    }
+    store_call_date(call, audit->at_usec);
+    store_call_bool(call, !audit->reason);
+    add_clean(call, audit->what);
+    add_clean(call, audit->who);
+    add_clean(call, audit->role);
+    add_clean(call, audit->peer);
+    store_call_text(call, audit->run_id);
+    add_clean(call, audit->agent_id);
+    add_clean(call, audit->reason);
+    store_call_count(call, audit->times);
+    store_call_bool(call, false);
+    call->tells_repetition = true;
+    call->answered = store_answer_done;
+    return store_call(store_postgres_of(base), &call);
+}
+
 /* ---- finding and deleting ---- */
 
 static void answer_found(struct store_postgres *store _unused_, const struct call *call,

@@ -255,6 +255,7 @@ static void on_added(const struct store_answer *answer, void *context)
     assert(run); /* nobody removes one whose row is being stored */
     run->calls--;
     if (answer->result == 0) {
+        inquiry_changed(inquiry);
         run_happen(run, run->n_members > 0 ? RUN_STORED : RUN_WAITS);
         inquiry_report(inquiry, run, describe);
         conduct_queue(broker);

@@ -326,13 +326,17 @@ static bool set_key(void *socket, int option, const struct mq_key *key)
     return zmq_setsockopt(socket, option, key->text, sizeof key->text) == 0;
 }
 
-/* What is set counts for the binds that follow. */
+/* What is set counts for the binds that follow. A name can't be taken back, so the guard is then
+ * asked about ipc, too. */
 static bool set_server_key(const struct mq_socket *socket, bool tcp)
 {
     const struct mq *mq = socket->mq;
+    const char *name = socket->options.name;
     bool serves = tcp && mq->serves;
 
     return set_number(socket->socket, ZMQ_CURVE_SERVER, serves) &&
+           (!serves || !name ||
+            zmq_setsockopt(socket->socket, ZMQ_ZAP_DOMAIN, name, strlen(name)) == 0) &&
            (!serves || set_key(socket->socket, ZMQ_CURVE_SECRETKEY, &mq->server.secret_key));
 }
 

@@ -72,9 +72,11 @@ typedef void mq_failed(struct mq_socket *socket, enum mq_failure failure, const 
 int mq_socket_watch(struct mq_socket *socket, mq_failed *failed, void *context, struct error *error)
     _must_check_;
 
-/* Asked whether a key may connect from an address; it is the only one that asks in its context. */
+/* Asked whether a key may connect from an address to a socket of that name; it is the only one that
+ * asks in its context. */
 struct mq_guard;
-typedef bool mq_guard_allows(const struct mq_key *public_key, const char *address, void *context);
+typedef bool mq_guard_allows(const struct mq_key *public_key, const char *address,
+                             const char *socket_name, void *context);
 int mq_guard_new(struct mq_guard **ret, struct mq *mq, mq_guard_allows *allows, void *context,
                  struct error *error) _must_check_;
 struct mq_guard *mq_guard_free(struct mq_guard *guard);
@@ -108,6 +110,7 @@ enum mq_type { MQ_DEALER, MQ_ROUTER, MQ_SUB, MQ_XPUB, MQ_PULL, MQ_PUSH, MQ_REP, 
 
 struct mq_socket_options {
     enum mq_type type;
+    const char *name;         /* for the guard; borrowed. NULL: "" */
     size_t max_message_bytes; /* of a frame; who sends more is disconnected. 0: as above */
     int high_water;           /* messages in each direction; 0: as above */
     int linger_msec;          /* how long what was sent may outlive the socket */

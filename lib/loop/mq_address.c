@@ -43,6 +43,12 @@ int mq_address_check(const char *address, struct error *error)
     return 0;
 }
 
+const char *mq_address_plain(const char *address)
+{
+    static const char mapped[] = "::ffff:";
+    return strncmp(address, mapped, strlen(mapped)) == 0 ? address + strlen(mapped) : address;
+}
+
 void mq_address_show_plainly(char *endpoint)
 {
     static const char mapped[] = "tcp://[::ffff:";

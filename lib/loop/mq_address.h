@@ -12,4 +12,7 @@ int mq_address_check(const char *address, struct error *error) _must_check_;
 /* Writes an IPv4 address that is shown as one of IPv6 that it is mapped to as people do. */
 void mq_address_show_plainly(char *endpoint);
 
+/* The same of an address without scheme: the end of the text. */
+const char *mq_address_plain(const char *address);
+
 #endif

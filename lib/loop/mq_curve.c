@@ -11,6 +11,7 @@
 #include <zmq.h>
 
 #include "loop/mq.h"
+#include "loop/mq_address.h"
 
 #define KEY_RAW_BYTES 32
 #define GUARD_ADDRESS "inproc://zeromq.zap.01"
@@ -162,31 +163,35 @@ static int answer(struct mq_guard *guard, const struct mq_message *request, cons
     return r < 0 ? r : mq_socket_send(guard->socket, message);
 }
 
-/* An IPv4 address is written as one. */
-static void copy_address(const struct mq_message *message, char *ret, size_t room)
+static void copy_frame(const struct mq_message *message, size_t frame, char *ret, size_t room)
 {
-    static const char mapped[] = "::ffff:";
     size_t size;
-    const char *bytes = mq_message_bytes(message, ADDRESS, &size);
+    const char *bytes = mq_message_bytes(message, frame, &size);
 
-    if (size > strlen(mapped) && memcmp(bytes, mapped, strlen(mapped)) == 0) {
-        bytes += strlen(mapped);
-        size -= strlen(mapped);
-    }
     size = MIN(size, room - 1);
     memcpy(ret, bytes ? bytes : "", size);
     ret[size] = '\0';
 }
 
+static bool is_allowed(const struct mq_guard *guard, const struct mq_message *message,
+                       struct mq_key *ret_key)
+{
+    char address[256], name[256];
+
+    copy_frame(message, ADDRESS, address, sizeof address);
+    copy_frame(message, DOMAIN, name, sizeof name);
+    return get_key(message, ret_key) &&
+           guard->allows(ret_key, mq_address_plain(address), name, guard->context);
+}
+
+/* Where keys are wanted nobody gets as far as here without; so who shows none came by ipc. */
 static void on_request(struct mq_socket *socket _unused_, const struct mq_message *message,
                        void *context)
 {
     struct mq_guard *guard = context;
-    char address[256];
-    struct mq_key key;
+    struct mq_key key = {.text = ""};
+    bool allowed = frame_is(message, MECHANISM, "NULL") || is_allowed(guard, message, &key);
 
-    copy_address(message, address, sizeof address);
-    bool allowed = get_key(message, &key) && guard->allows(&key, address, guard->context);
     (void)!answer(guard, message, allowed ? key.text : NULL); /* else libzmq gives up on its own */
 }
 

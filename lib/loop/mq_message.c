@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* Messages are libzmq's frames, so bytes that it received or will send are not copied. */
-#include "loop/mq_state.h"
-
 #include <errno.h>
 #include <string.h>
+
+#include "loop/mq_address.h"
+#include "loop/mq_state.h"
 
 void mq_message_clear(struct mq_message *message)
 {
@@ -79,7 +80,7 @@ static const char *property(const struct mq_message *message, const char *name)
 
 const char *mq_message_peer(const struct mq_message *message)
 {
-    return property(message, "Peer-Address");
+    return mq_address_plain(property(message, "Peer-Address"));
 }
 
 const char *mq_message_user(const struct mq_message *message)

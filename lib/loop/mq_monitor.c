@@ -3,8 +3,6 @@
  * that one was accepted, with its descriptor, then why it failed, and at the end, with the
  * descriptor again, that it is closed. Whose it was is looked up when it is accepted, if it is
  * there still: libzmq's thread doesn't wait for us. */
-#include "loop/mq_state.h"
-
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -12,6 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+
+#include "loop/mq_address.h"
+#include "loop/mq_state.h"
 
 #define ADDRESS_BYTES INET6_ADDRSTRLEN
 #define MAX_PEERS     256
@@ -40,28 +41,21 @@ static struct peer *peer_of(struct mq_monitor *monitor, int fd)
     return &monitor->peers[(unsigned)fd % MAX_PEERS];
 }
 
-/* An IPv4 address is written as one, although every socket is one of IPv6. */
-static void write_address(const struct sockaddr_storage *name, char *ret)
-{
-    const struct in6_addr *six = &((const struct sockaddr_in6 *)name)->sin6_addr;
-    const void *four = name->ss_family == AF_INET  ? &((const struct sockaddr_in *)name)->sin_addr
-                       : IN6_IS_ADDR_V4MAPPED(six) ? (const void *)&six->s6_addr[12]
-                                                   : NULL;
-
-    (void)inet_ntop(four ? AF_INET : AF_INET6, four ? four : six, ret,
-                    ADDRESS_BYTES); /* there is room for any */
-}
-
 static void note_peer(struct mq_monitor *monitor, int fd)
 {
     struct peer *peer = peer_of(monitor, fd);
     struct sockaddr_storage name = {.ss_family = AF_UNSPEC};
     socklen_t size = sizeof name;
+    char text[ADDRESS_BYTES] = "";
 
     *peer = (struct peer){.fd = fd};
-    if (getpeername(fd, (struct sockaddr *)&name, &size) == 0 && /* else it is gone already */
-        (name.ss_family == AF_INET || name.ss_family == AF_INET6)) {
-        write_address(&name, peer->address);
+    if (getpeername(fd, (struct sockaddr *)&name, &size) == 0) { /* else it is gone already */
+        const void *address = name.ss_family == AF_INET
+                                  ? (const void *)&((const struct sockaddr_in *)&name)->sin_addr
+                                  : &((const struct sockaddr_in6 *)&name)->sin6_addr;
+        (void)inet_ntop(name.ss_family, address, text,
+                        sizeof text); /* not of ipc, which has none */
+        (void)snprintf(peer->address, sizeof peer->address, "%s", mq_address_plain(text));
     }
 }
 

@@ -24,6 +24,7 @@ import pytest
 from cluster import cluster, two_agents  # noqa: F401  (fixtures)
 from consoles import console  # noqa: F401  (a fixture)
 from fake_broker import FakeBroker
+from guarded import guarded, guarded_with_database  # noqa: F401  (fixtures)
 from postgres import database, postgres, start_postgres  # noqa: F401  (fixtures)
 from reports import loads, start_loads  # noqa: F401  (fixtures)
 from runner import MODULE, Gate, Runner

@@ -167,7 +167,8 @@ struct talk {
     char user[64];
 };
 
-static bool allows(const struct mq_key *public_key, const char *address, void *context)
+static bool allows(const struct mq_key *public_key, const char *address,
+                   const char *socket_name _unused_, void *context)
 {
     struct talk *talk = context;
 

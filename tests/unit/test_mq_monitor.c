@@ -77,18 +77,21 @@ static void on_failed(struct mq_socket *socket, enum mq_failure failure, const c
     }
 }
 
-static bool is_known(const struct mq_key *public_key, const char *address, void *context)
+static bool is_known(const struct mq_key *public_key, const char *address, const char *socket_name,
+                     void *context)
 {
     const struct pair *pair = context;
 
     assert_string_equal(public_key->text, pair->client_key.public_key.text);
     assert_string_equal(address, "127.0.0.1");
+    assert_string_equal(socket_name, "router");
     return pair->key_is_known;
 }
 
 static void open_end(struct end *end, enum mq_type type)
 {
-    struct mq_socket_options options = {.type = type, .received = on_message, .context = end->pair};
+    struct mq_socket_options options = {
+        .type = type, .name = "router", .received = on_message, .context = end->pair};
 
     assert_int_equal(mq_socket_new(&end->socket, end->mq, &options, NULL), 0);
     assert_int_equal(mq_socket_watch(end->socket, on_failed, end, NULL), 0);
