@@ -218,7 +218,7 @@ int store_postgres_log(struct store *base, const char *run_id, unsigned source, 
                        const char *text, size_t size, store_done *done, void *context);
 int store_postgres_event(struct store *base, const char *run_id, const char *kind, int source,
                          const char *message, const char *details, store_done *done, void *context);
-int store_postgres_audit(struct store *store, const struct store_audit *audit);
+int store_postgres_audit(struct store *base, const struct store_audit *audit);
 int store_postgres_find_run(struct store *base, const char *prefix, store_done *done,
                             void *context);
 int store_postgres_delete_run(struct store *base, const char *run_id, store_done *done,

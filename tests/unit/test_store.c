@@ -792,6 +792,37 @@ static void test_temporary_refusals(void **state _unused_)
     fixture_close(&fixture);
 }
 
+/* What strangers say of themselves may be anything. */
+static void test_audit(void **state _unused_)
+{
+    const char *database = database_with_schema(&server);
+    struct fixture fixture;
+    const struct store_audit accepted = {.what = "CTRL_STOP_RUN",
+                                         .who = "ada",
+                                         .role = "run",
+                                         .peer = "10.0.0.1",
+                                         .run_id = "0d9b6a3e-63b4-4d3e-8a55-1b9f0c2d7e44",
+                                         .at_usec = 1,
+                                         .times = 1};
+    const struct store_audit refused = {
+        .what = "register", .agent_id = "\xff'", .reason = "no", .at_usec = 2, .times = 12};
+
+    open_up(&fixture, database);
+    assert_int_equal(store_audit(fixture.store, &accepted), 0);
+    assert_int_equal(store_audit(fixture.store, &refused), 0);
+    while (store_waiting(fixture.store) > 0) {
+        ev_run(fixture.loop, EVRUN_ONCE);
+    }
+    assert_string_equal(
+        postgres_ask(
+            &server, database,
+            "SELECT concat_ws(' ', accepted, what, who, role, peer, run_id, agent_id, reason,"
+            " times) FROM loads.audit ORDER BY audit_id"),
+        "t CTRL_STOP_RUN ada run 10.0.0.1 0d9b6a3e-63b4-4d3e-8a55-1b9f0c2d7e44 1\n"
+        "f register \xef\xbf\xbd' no 12");
+    fixture_close(&fixture);
+}
+
 static int set_up(void **state _unused_)
 {
     assert_ptr_not_equal(signal(SIGPIPE, SIG_IGN), SIG_ERR);
@@ -816,6 +847,7 @@ int main(void)
         cmocka_unit_test(test_lost_lock_is_taken_back),
         cmocka_unit_test(test_runs),
         cmocka_unit_test(test_bad_arguments),
+        cmocka_unit_test(test_audit),
         cmocka_unit_test(test_find_and_delete),
         cmocka_unit_test(test_results),
         cmocka_unit_test(test_load_active),

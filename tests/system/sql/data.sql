@@ -126,6 +126,10 @@ INSERT INTO loads.series (run_id, series_id, test, name, method, status) VALUES
 INSERT INTO loads.tests (run_id, test_id, name, successes) VALUES (:older, 1, 'Shop.test_buy', 2);
 SELECT pg_temp.interval_row(:older, 0, 1, 0, 1, 1, 0, '{100,150}'), pg_temp.add_up(:older);
 
+INSERT INTO loads.audit (accepted, what, who, role, peer, run_id, reason) VALUES
+    (true, 'CTRL_RUN', 'ada', 'run', '10.0.0.1', :older, NULL),
+    (false, 'CTRL_DELETE_RUN', 'bob', 'run', '10.0.0.2', :older, 'the run is not one of theirs');
+
 -- One that has not begun.
 \set queued '\'0a000000-0000-4000-8000-000000000003\''
 
