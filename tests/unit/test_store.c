@@ -813,13 +813,12 @@ static void test_audit(void **state _unused_)
     while (store_waiting(fixture.store) > 0) {
         ev_run(fixture.loop, EVRUN_ONCE);
     }
-    assert_string_equal(
-        postgres_ask(
-            &server, database,
-            "SELECT concat_ws(' ', accepted, what, who, role, peer, run_id, agent_id, reason,"
-            " times) FROM loads.audit ORDER BY audit_id"),
-        "t CTRL_STOP_RUN ada run 10.0.0.1 0d9b6a3e-63b4-4d3e-8a55-1b9f0c2d7e44 1\n"
-        "f register \xef\xbf\xbd' no 12");
+    assert_string_equal(postgres_ask(&server, database,
+                                     "SELECT string_agg(concat_ws(' ', accepted, what, who, role, "
+                                     "peer, run_id, agent_id, reason,"
+                                     " times), '|' ORDER BY audit_id) FROM loads.audit"),
+                        "t CTRL_STOP_RUN ada run 10.0.0.1 0d9b6a3e-63b4-4d3e-8a55-1b9f0c2d7e44 1|"
+                        "f register \xef\xbf\xbd' no 12");
     fixture_close(&fixture);
 }
 
