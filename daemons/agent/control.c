@@ -6,11 +6,16 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/log.h"
+#include "run/addresses.h"
+#include "run/identity.h"
 #include "wire/json.h"
 
 struct control {
     struct agent *agent;
     struct mq_socket *socket;
+    struct mq_guard *guard; /* NULL: there are no keys */
+    struct mq_key broker;
 };
 
 /* ---- commands -------------------------------------------------------------------------------- */
@@ -173,31 +178,85 @@ static int list_endpoints(const struct control *control, struct strlist *listens
     return r;
 }
 
-int control_new(struct control **ret, struct mq *mq, const struct strlist *addresses,
-                struct daemon_sockets *passed, struct agent *agent, struct strlist *listens,
-                struct error *error)
+/* ---- who may come by tcp ---- */
+
+static bool is_the_broker(const struct mq_key *public_key, const char *address _unused_,
+                          const char *socket_name _unused_, void *context)
+{
+    const struct control *control = context;
+    return public_key && strcmp(public_key->text, control->broker.text) == 0;
+}
+
+/* 1: only who has the broker's key; 0: there are no keys. */
+static int guard(struct control *control, struct mq *mq, const char *broker, struct error *error)
+{
+    struct identity identity;
+    int r = identity_find(broker, &identity, error);
+
+    if (r <= 0) {
+        return r;
+    }
+    control->broker = identity.broker;
+    mq_serve(mq, &identity.pair);
+    explicit_bzero(&identity, sizeof identity);
+    r = mq_guard_new(&control->guard, mq, is_the_broker, control, error);
+    return r < 0 ? r : 1;
+}
+
+static int check_exposure(const struct strlist *listens, bool allow_insecure, struct error *error)
+{
+    struct error reason;
+
+    for (size_t i = 0; i < listens->count; i++) {
+        int r = addresses_check_local(listens->items[i], &reason);
+        if (r == -EPERM && allow_insecure) {
+            log_warning("%s can be reached from other machines, by anybody", listens->items[i]);
+        } else if (r < 0) {
+            return error_set(error, r, "control: %s", reason.text);
+        }
+    }
+    return 0;
+}
+
+static int listen_on_all(struct control *control, const struct control_options *options,
+                         struct strlist *listens, struct error *error)
+{
+    int r = mq_socket_bind_passed(control->socket, options->passed, CONTROL_SOCKET, error);
+
+    for (size_t i = 0; r >= 0 && i < options->addresses->count; i++) {
+        r = mq_socket_bind(control->socket, options->addresses->items[i], error);
+        addresses_share(options->addresses->items[i]);
+    }
+    if (r >= 0) {
+        r = list_endpoints(control, listens);
+        r = r < 0 ? error_set_errno(error, r, "cannot listen") : 0;
+    }
+    return r;
+}
+
+int control_new(struct control **ret, struct mq *mq, const struct control_options *options,
+                struct agent *agent, struct strlist *listens, struct error *error)
 {
     _cleanup_(control_freep) struct control *control = calloc(1, sizeof *control);
 
     if (!control) {
         return error_set_errno(error, -ENOMEM, "cannot listen");
     }
-    struct mq_socket_options options = {.type = MQ_ROUTER,
-                                        .max_message_bytes = CONTROL_MAX_BYTES,
-                                        .linger_msec = 100,
-                                        .received = on_request,
-                                        .context = control};
+    struct mq_socket_options socket_options = {.type = MQ_ROUTER,
+                                               .max_message_bytes = CONTROL_MAX_BYTES,
+                                               .linger_msec = 100,
+                                               .received = on_request,
+                                               .context = control};
     control->agent = agent;
-    int r = mq_socket_new(&control->socket, mq, &options, error);
-    if (r == 0) {
-        r = mq_socket_bind_passed(control->socket, passed, CONTROL_SOCKET, error);
-    }
-    for (size_t i = 0; r == 0 && i < addresses->count; i++) {
-        r = mq_socket_bind(control->socket, addresses->items[i], error);
-    }
+    int r = guard(control, mq, options->broker, error);
     if (r >= 0) {
-        r = list_endpoints(control, listens);
-        r = r < 0 ? error_set_errno(error, r, "cannot listen") : 0;
+        r = mq_socket_new(&control->socket, mq, &socket_options, error);
+    }
+    if (r == 0) {
+        r = listen_on_all(control, options, listens, error);
+    }
+    if (r == 0 && !control->guard) {
+        r = check_exposure(listens, options->allow_insecure, error);
     }
     if (r == 0) {
         *ret = TAKE_PTR(control);
@@ -209,6 +268,7 @@ struct control *control_free(struct control *control)
 {
     if (control) {
         mq_socket_free(control->socket);
+        mq_guard_free(control->guard);
         free(control);
     }
     return NULL;

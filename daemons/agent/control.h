@@ -12,13 +12,19 @@
 
 struct control;
 
-/* Listens on what was passed in under that name, else on all of the addresses. Borrows mq and
- * agent. -errno with a text. *listens is emptied and filled with the addresses that others can
- * connect to, those of ports that the kernel chose. */
+struct control_options {
+    const struct strlist *addresses;
+    struct daemon_sockets *passed; /* those called so are taken: */
 #define CONTROL_SOCKET "control"
-int control_new(struct control **ret, struct mq *mq, const struct strlist *addresses,
-                struct daemon_sockets *passed, struct agent *agent, struct strlist *listens,
-                struct error *error) _must_check_;
+    const char *broker;  /* who knows it by a key lets nobody but it come by tcp */
+    bool allow_insecure; /* tcp beyond loopback without that */
+};
+
+/* Listens on what was passed in, and on all of the addresses. Borrows mq and agent. -errno with a
+ * text. *listens is emptied and filled with the addresses that others can connect to, those of
+ * ports that the kernel chose. */
+int control_new(struct control **ret, struct mq *mq, const struct control_options *options,
+                struct agent *agent, struct strlist *listens, struct error *error) _must_check_;
 struct control *control_free(struct control *control);
 DEFINE_CLEANUP(struct control, control_free)
 

@@ -157,22 +157,6 @@ static int choose_identity(struct program *program, struct error *error)
     return 0;
 }
 
-static int check_security(const struct program *program, struct error *error)
-{
-    const struct strlist *control = &program->options.control;
-    struct error reason;
-
-    for (size_t i = 0; i < control->count; i++) {
-        int r = addresses_check_local(control->items[i], &reason);
-        if (r == -EPERM && program->options.allow_insecure) {
-            log_warning("%s can be reached from other machines, by anybody", control->items[i]);
-        } else if (r < 0) {
-            return error_set(error, r, "control: %s", reason.text);
-        }
-    }
-    return 0;
-}
-
 static int choose_addresses(struct program *program, struct error *error)
 {
     struct strlist *control = &program->options.control;
@@ -181,9 +165,6 @@ static int choose_addresses(struct program *program, struct error *error)
 
     if (!program->options.broker) {
         r = addresses_broker(&program->broker, error);
-    }
-    if (r == 0) {
-        r = check_security(program, error);
     }
     if (r < 0 || control->count > 0) {
         return r;
@@ -216,8 +197,12 @@ static int open_control(struct program *program, struct error *error)
 
     int r = daemon_sockets_new(&passed, error);
     if (r == 0) {
-        r = control_new(&program->control, program->mq, &program->options.control, passed,
-                        program->agent, &program->listens, error);
+        struct control_options options = {.addresses = &program->options.control,
+                                          .passed = passed,
+                                          .broker = program->agent_options.broker,
+                                          .allow_insecure = program->options.allow_insecure};
+        r = control_new(&program->control, program->mq, &options, program->agent, &program->listens,
+                        error);
     }
     if (r == 0 && daemon_sockets_rest(passed)) {
         r = error_set(error, -EINVAL,

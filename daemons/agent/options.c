@@ -83,7 +83,7 @@ static const struct conf_option rows[] = {
         "Where to listen for STATUS, DRAIN, WAKE and PING; may be repeated (a socket beside the "
         "broker's)."),
     ROW("allow-insecure", CONF_FLAG, CONF_FILE, allow_insecure, NULL, NULL, BROKER,
-        "Listen on addresses that other machines can reach, too: anybody there may use them."),
+        "Have the control socket where other machines can reach it, although there are no keys."),
     ROW("workers", CONF_VALUE, CONF_FILE, workers, "N", parse_workers, WORK,
         "Worker processes of a run, at most (the machine's cores)."),
     ROW("work-dir", CONF_STRING, CONF_FILE, work_dir, "DIR", judge_directory, WORK,

@@ -23,6 +23,7 @@ struct authority {
     struct entry *entries; /* ascending by key */
     size_t count;
     bool changed; /* somebody is not what they were */
+    struct local_users *users;
 };
 
 static const struct key_line trusted_line = {.name = "broker", .role = KEY_ADMIN};
@@ -42,9 +43,16 @@ struct authority *authority_free(struct authority *authority)
 {
     if (authority) {
         free(authority->entries);
+        local_users_free(authority->users);
         free(authority);
     }
     return NULL;
+}
+
+void authority_set_local(struct authority *authority, struct local_users **users)
+{
+    local_users_free(authority->users);
+    authority->users = TAKE_PTR(*users);
 }
 
 void authority_trust(struct authority *authority, const struct mq_key *public_key)
@@ -161,13 +169,43 @@ const struct key_line *authority_find(const struct authority *authority, const c
     return entry && !entry->twice ? &entry->line : NULL;
 }
 
-struct caller authority_caller_of_key(const struct authority *authority, const char *public_key,
-                                      const char *peer)
+const struct key_line *authority_find_name(const struct authority *authority, const char *name,
+                                           size_t length)
 {
-    const struct key_line *line = authority_find(authority, public_key);
+    for (size_t i = 0; i < authority->count; i++) {
+        const struct key_line *line = &authority->entries[i].line;
+        if (strlen(line->name) == length && memcmp(line->name, name, length) == 0) {
+            return line;
+        }
+    }
+    return NULL;
+}
+
+/* libzmq calls who comes by ipc "localhost:UID:GID:PID". */
+static void identify_local(const struct authority *authority, struct caller *caller)
+{
+    unsigned uid, gid;
+
+    if (!authority->users || sscanf(caller->peer, "localhost:%u:%u:", &uid, &gid) != 2) {
+        caller->role = KEY_ADMIN; /* tcp, where nobody has to show a key */
+        return;
+    }
+    caller->role = local_users_role(authority->users, uid, gid);
+    (void)snprintf(caller->name, sizeof caller->name, "%s",
+                   local_users_name(authority->users, uid)); /* it fits */
+}
+
+struct caller authority_caller_of(const struct authority *authority, const char *public_key,
+                                  const char *peer)
+{
     struct caller caller = {.role = KEY_NOBODY};
 
     (void)snprintf(caller.peer, sizeof caller.peer, "%s", peer); /* cut is fine */
+    if (!public_key || !*public_key) {
+        identify_local(authority, &caller);
+        return caller;
+    }
+    const struct key_line *line = authority_find(authority, public_key);
     if (line) {
         caller.role = line->role;
         memcpy(caller.name, line->name, sizeof caller.name);
@@ -178,13 +216,7 @@ struct caller authority_caller_of_key(const struct authority *authority, const c
 
 struct caller authority_caller(const struct authority *authority, const struct mq_message *message)
 {
-    const char *user = mq_message_user(message);
-    struct caller caller = authority_caller_of_key(authority, user, mq_message_peer(message));
-
-    if (!*user) { /* ipc; or tcp, where nobody has to show a key */
-        caller.role = KEY_ADMIN;
-    }
-    return caller;
+    return authority_caller_of(authority, mq_message_user(message), mq_message_peer(message));
 }
 
 bool authority_is_agent(const struct caller *caller, const char *hostname)

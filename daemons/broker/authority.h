@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* Who may do what. Of tcp connections the key says who it is, by the files of a directory; on ipc
- * it is the file system that lets people in, and whoever is in may do everything. */
+ * it is the file system that lets people in, and the kernel that says who they are. */
 #ifndef LOADS_BROKER_AUTHORITY_H
 #define LOADS_BROKER_AUTHORITY_H
 
+#include "local_users.h"
 #include "run/key_file.h"
 
 struct authority;
@@ -27,19 +28,28 @@ bool authority_has_changed(const struct authority *authority);
 /* The line of a key; NULL: it is not known. */
 const struct key_line *authority_find(const struct authority *authority, const char *public_key);
 
+/* The line of that name, the first if several have it; NULL: there is none. */
+const struct key_line *authority_find_name(const struct authority *authority, const char *name,
+                                           size_t length);
+
+/* What users of this machine may do: takes them over. NULL: everything. */
+void authority_set_local(struct authority *authority, struct local_users **users);
+
 /* One of our own, such as the broker's: it may do everything. */
 void authority_trust(struct authority *authority, const struct mq_key *public_key);
 
 /* Who sent a message. Roles are in order: who has one may do what needs an earlier one. */
 struct caller {
     enum key_role role;
-    char name[KEY_MAX_NAME + 1];   /* of the key; "": there is none */
+    char name[KEY_MAX_NAME + 1];   /* of the key, or the local user; "": there is none */
     char hosts[KEY_MAX_HOSTS + 1]; /* of an agent's key: a pattern; "": any */
     char peer[128];                /* as libzmq calls the other side */
 };
 
-struct caller authority_caller_of_key(const struct authority *authority, const char *public_key,
-                                      const char *peer);
+/* The same of somebody at the other side of a connection, with a key or (NULL, "") without. */
+struct caller authority_caller_of(const struct authority *authority, const char *public_key,
+                                  const char *peer);
+
 struct caller authority_caller(const struct authority *authority, const struct mq_message *message);
 
 /* Whether it may register as that agent on that host: ids are HOST-INSTANCE, where a long HOST is

@@ -26,8 +26,8 @@ struct broker {
     struct mq *mq;
     struct authority *authority;
     struct audit *audit;
-    struct mq_guard *guard; /* NULL: nobody has to show a key */
-    struct key_file *key;   /* NULL: it has none */
+    struct mq_guard *guard;
+    struct key_file *key; /* NULL: it has none */
     struct mq_socket *backend, *receiver, *publisher;
     struct frontend *frontend;
     struct resolver *resolver; /* of the store */

@@ -40,7 +40,9 @@ static void make_directory(const char *address)
     path = strdup(address + strlen("ipc://"));
     if (path) {
         *strrchr(path, '/') = '\0';
-        (void)mkdir(path, 0750); /* the bind will say what is wrong */
+        if (mkdir(path, 0750) == 0) { /* the bind will say what is wrong */
+            addresses_share(path);
+        }
     }
 }
 
@@ -69,6 +71,9 @@ static int bind_address(struct broker *broker, struct mq_socket *socket, const c
     }
     make_directory(address);
     r = mq_socket_bind(socket, address, error);
+    if (r == 0) {
+        addresses_share(address);
+    }
     return r == -EADDRINUSE ? describe_rival(broker, error) : r;
 }
 

@@ -76,6 +76,9 @@ static void adopt(struct broker_options *now, struct broker_options *next)
     struct strlist agents = now->agents;
     now->agents = next->agents;
     next->agents = agents;
+    struct strlist local_roles = now->local_roles;
+    now->local_roles = next->local_roles;
+    next->local_roles = local_roles;
     char *keys_dir = now->keys_dir;
     now->keys_dir = next->keys_dir;
     next->keys_dir = keys_dir;
@@ -119,12 +122,15 @@ static void read_keys_again(const struct broker *broker)
 static void reload(struct program *program)
 {
     struct broker_options next;
+    struct local_users *users;
     struct error error = {0};
 
     daemon_notify_reloading();
-    if (broker_options_parse(program->argc, program->argv, &next, &error) < 0) {
+    if (broker_options_parse(program->argc, program->argv, &next, &error) < 0 ||
+        local_users_new(&users, &next.local_roles, &error) < 0) {
         log_error("the configuration stays as it was: %s", error.text);
     } else {
+        authority_set_local(program->broker.authority, &users);
         adopt(&program->options, &next);
         log_info("the configuration was read again");
         read_keys_again(&program->broker);
@@ -287,13 +293,14 @@ static int make_store(struct program *program, struct error *error)
     return r < 0 ? error_set_errno(error, r, "cannot start") : 0;
 }
 
-/* Publications can't be refused one by one; what comes on the other sockets is looked at. */
+/* Publications can't be refused one by one; what comes on the other sockets is looked at. Who is
+ * let in without a key was let in by the file system, or is on this machine. */
 static bool on_connect(const struct mq_key *public_key, const char *address,
                        const char *socket_name, void *context)
 {
     const struct broker *broker = context;
     const struct caller caller =
-        authority_caller_of_key(broker->authority, public_key->text, address);
+        authority_caller_of(broker->authority, public_key ? public_key->text : NULL, address);
     bool watches = strcmp(socket_name, "publisher") == 0;
 
     if (caller.role == KEY_NOBODY) {
@@ -307,21 +314,13 @@ static bool on_connect(const struct mq_key *public_key, const char *address,
     return caller.role != KEY_NOBODY;
 }
 
-static int make_authority(struct broker *broker, struct error *error)
+static int use_key(struct broker *broker, struct error *error)
 {
-    int r = authority_new(&broker->authority);
-
-    if (r < 0) {
-        return error_set_errno(error, r, "keys");
-    }
-    if (!broker->options->key) {
-        return 0;
-    }
     broker->key = calloc(1, sizeof *broker->key);
     if (!broker->key) {
         return error_set_errno(error, -ENOMEM, "keys");
     }
-    r = key_file_read(broker->options->key, broker->key, error);
+    int r = key_file_read(broker->options->key, broker->key, error);
     if (r == 0) {
         r = load_keys(broker, error);
     }
@@ -332,7 +331,24 @@ static int make_authority(struct broker *broker, struct error *error)
     mq_serve(broker->mq, &broker->key->pair);
     log_info("who comes by tcp needs a key, and knows the broker by %s",
              broker->key->pair.public_key.text);
-    return mq_guard_new(&broker->guard, broker->mq, on_connect, broker, error);
+    return 0;
+}
+
+static int make_authority(struct broker *broker, struct error *error)
+{
+    struct local_users *users;
+    int r = authority_new(&broker->authority);
+
+    if (r < 0) {
+        return error_set_errno(error, r, "keys");
+    }
+    r = local_users_new(&users, &broker->options->local_roles, error);
+    if (r < 0) {
+        return r;
+    }
+    authority_set_local(broker->authority, &users);
+    r = mq_guard_new(&broker->guard, broker->mq, on_connect, broker, error);
+    return r == 0 && broker->options->key ? use_key(broker, error) : r;
 }
 
 static int set_up(struct program *program, struct error *error)

@@ -10,6 +10,7 @@
 #include <syslog.h>
 
 #include "base/parse.h"
+#include "local_users.h"
 #include "loop/pq.h"
 #include "run/addresses.h"
 #include "run/key_file.h"
@@ -62,6 +63,11 @@ static int check_address(const char *text, void *field _unused_, struct error *e
     return 0;
 }
 
+static int check_local_role(const char *text, void *field _unused_, struct error *error)
+{
+    return local_users_check(text, error);
+}
+
 static int check_some(const char *text, void *field _unused_, struct error *error)
 {
     return *text ? 0 : error_set(error, -EINVAL, "is empty");
@@ -93,6 +99,10 @@ static const struct conf_option rows[] = {
      .parse = check_some, .where = CONF_FILE, .group = SOCKETS,
      .help = "Where files *.key say whose keys are taken and what each may do (default "
              KEYS_DIR ")."},
+    {.name = "local-role", .kind = CONF_LIST, FIELD(local_roles), .metavar = "WHO:ROLE",
+     .parse = check_local_role, .where = CONF_FILE, .group = SOCKETS,
+     .help = "What a user of this machine (WHO), members of a group (@WHO) or all others (*) may do "
+             "by a local socket: agent, observe, run or admin; may be repeated (default *:admin)."},
     {.name = "allow-insecure", .kind = CONF_FLAG, FIELD(allow_insecure), .where = CONF_FILE,
      .group = SOCKETS,
      .help = "Listen on tcp addresses beyond loopback without a key, so that nobody is "

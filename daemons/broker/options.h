@@ -18,8 +18,9 @@ struct broker_options {
     char *database;
     uint64_t max_upload_bytes;
     bool allow_insecure;
-    char *key, *keys_dir; /* a file; a directory */
-    int log_level;        /* LOG_ERR … LOG_DEBUG */
+    char *key, *keys_dir;       /* a file; a directory */
+    struct strlist local_roles; /* WHO:ROLE */
+    int log_level;              /* LOG_ERR … LOG_DEBUG */
     char *config;
     bool check, help, version;
 };

@@ -37,12 +37,14 @@ struct call {
 
 struct wake {
     struct mq *mq;
+    wake_identify *identify;
+    void *context;
     struct call *calls;
     bool on;
     uint64_t end_usec;
 };
 
-int wake_new(struct wake **ret, struct mq *mq)
+int wake_new(struct wake **ret, struct mq *mq, wake_identify *identify, void *context)
 {
     struct wake *wake = calloc(1, sizeof *wake);
 
@@ -50,6 +52,8 @@ int wake_new(struct wake **ret, struct mq *mq)
         return -ENOMEM;
     }
     wake->mq = mq;
+    wake->identify = identify;
+    wake->context = context;
     *ret = wake;
     return 0;
 }
@@ -150,6 +154,7 @@ static int ask(struct wake *wake, struct call *call, struct error *error)
     int r = mq_socket_new(&call->socket, wake->mq, &options, error);
 
     if (r == 0) {
+        wake->identify(call->address, wake->context);
         r = mq_socket_connect(call->socket, call->address, error);
     }
     if (r == 0) {

@@ -20,8 +20,10 @@
 
 struct wake;
 
-/* Borrows mq. -ENOMEM. */
-int wake_new(struct wake **ret, struct mq *mq) _must_check_;
+/* Borrows mq. `identify` is called before an address is connected to, for mq_identify(). -ENOMEM.
+ */
+typedef void wake_identify(const char *address, void *context);
+int wake_new(struct wake **ret, struct mq *mq, wake_identify *identify, void *context) _must_check_;
 struct wake *wake_free(struct wake *wake);
 DEFINE_CLEANUP(struct wake, wake_free)
 

@@ -29,6 +29,18 @@ struct wake_wait {
     uint64_t queue_usec; /* when agents may be woken for runs that are queued */
 };
 
+/* By a key that is called like the host in the address. */
+static void identify(const char *address, void *context)
+{
+    const struct broker *broker = context;
+    const char *host = address + strlen("tcp://"), *colon = strrchr(host, ':');
+    const struct key_line *line =
+        broker->key && colon ? authority_find_name(broker->authority, host, (size_t)(colon - host))
+                             : NULL;
+
+    mq_identify(broker->mq, line ? &broker->key->pair : NULL, line ? &line->public_key : NULL);
+}
+
 int wake_wait_new(struct wake_wait **ret, struct broker *broker)
 {
     _cleanup_(wake_wait_freep) struct wake_wait *wait = calloc(1, sizeof *wait);
@@ -37,7 +49,7 @@ int wake_wait_new(struct wake_wait **ret, struct broker *broker)
         return -ENOMEM;
     }
     wait->last = &wait->first;
-    int r = wake_new(&wait->wake, broker->mq);
+    int r = wake_new(&wait->wake, broker->mq, identify, broker);
     if (r == 0) {
         *ret = TAKE_PTR(wait);
     }

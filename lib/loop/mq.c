@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <systemd/sd-daemon.h>
 
 #include "loop/mq_address.h"
@@ -326,8 +327,7 @@ static bool set_key(void *socket, int option, const struct mq_key *key)
     return zmq_setsockopt(socket, option, key->text, sizeof key->text) == 0;
 }
 
-/* What is set counts for the binds that follow. A name can't be taken back, so the guard is then
- * asked about ipc, too. */
+/* What is set counts for the binds that follow. */
 static bool set_server_key(const struct mq_socket *socket, bool tcp)
 {
     const struct mq *mq = socket->mq;
@@ -335,8 +335,7 @@ static bool set_server_key(const struct mq_socket *socket, bool tcp)
     bool serves = tcp && mq->serves;
 
     return set_number(socket->socket, ZMQ_CURVE_SERVER, serves) &&
-           (!serves || !name ||
-            zmq_setsockopt(socket->socket, ZMQ_ZAP_DOMAIN, name, strlen(name)) == 0) &&
+           (!name || zmq_setsockopt(socket->socket, ZMQ_ZAP_DOMAIN, name, strlen(name)) == 0) &&
            (!serves || set_key(socket->socket, ZMQ_CURVE_SECRETKEY, &mq->server.secret_key));
 }
 
@@ -357,9 +356,11 @@ void mq_serve(struct mq *mq, const struct mq_key_pair *pair)
 
 void mq_identify(struct mq *mq, const struct mq_key_pair *pair, const struct mq_key *servers_key)
 {
-    mq->client = *pair;
-    mq->servers_key = *servers_key;
-    mq->identifies = true;
+    mq->identifies = pair != NULL;
+    if (pair) {
+        mq->client = *pair;
+        mq->servers_key = *servers_key;
+    }
 }
 
 int mq_socket_bind(struct mq_socket *socket, const char *address, struct error *error)
@@ -369,7 +370,12 @@ int mq_socket_bind(struct mq_socket *socket, const char *address, struct error *
     if (r < 0) {
         return r;
     }
-    if (!set_server_key(socket, is_tcp(address)) || zmq_bind(socket->socket, address) < 0) {
+    mode_t mask = umask(0117);
+    bool bound = set_server_key(socket, is_tcp(address)) && zmq_bind(socket->socket, address) == 0;
+    int number = errno;
+    (void)umask(mask); /* can't fail */
+    errno = number;
+    if (!bound) {
         return fail("listen on", address, error);
     }
     return remember_endpoint(socket, address, error);

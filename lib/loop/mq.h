@@ -48,7 +48,8 @@ int mq_key_derive(const struct mq_key *secret_key, struct mq_key *ret) _must_che
  * mq_guard_new() is asked about; ipc is the file system's to guard. */
 void mq_serve(struct mq *mq, const struct mq_key_pair *pair);
 
-/* What connects to tcp from now on does it with a key, and to none but who has that other one. */
+/* What connects to tcp from now on does it with a key, and to none but who has that other one. pair
+ * NULL: without. */
 void mq_identify(struct mq *mq, const struct mq_key_pair *pair, const struct mq_key *servers_key);
 
 /* Ends all connections that came to the tcp addresses of a socket; who may connect does it again by
@@ -72,8 +73,8 @@ typedef void mq_failed(struct mq_socket *socket, enum mq_failure failure, const 
 int mq_socket_watch(struct mq_socket *socket, mq_failed *failed, void *context, struct error *error)
     _must_check_;
 
-/* Asked whether a key may connect from an address to a socket of that name; it is the only one that
- * asks in its context. */
+/* Asked whether somebody may connect from an address, as of mq_message_peer(), to a socket that has
+ * a name; it is the only one that asks in its context. public_key NULL: none is wanted there. */
 struct mq_guard;
 typedef bool mq_guard_allows(const struct mq_key *public_key, const char *address,
                              const char *socket_name, void *context);
@@ -110,7 +111,7 @@ enum mq_type { MQ_DEALER, MQ_ROUTER, MQ_SUB, MQ_XPUB, MQ_PULL, MQ_PUSH, MQ_REP, 
 
 struct mq_socket_options {
     enum mq_type type;
-    const char *name;         /* for the guard; borrowed. NULL: "" */
+    const char *name;         /* for the guard; borrowed. NULL: it isn't asked without keys */
     size_t max_message_bytes; /* of a frame; who sends more is disconnected. 0: as above */
     int high_water;           /* messages in each direction; 0: as above */
     int linger_msec;          /* how long what was sent may outlive the socket */
@@ -126,9 +127,9 @@ int mq_socket_new(struct mq_socket **ret, struct mq *mq, const struct mq_socket_
 struct mq_socket *mq_socket_free(struct mq_socket *socket);
 DEFINE_CLEANUP(struct mq_socket, mq_socket_free)
 
-/* Listens on an address, tcp:// or ipc://; may be called several times. An ipc path that nobody
- * listens on any more is taken over. -errno with a text that names the address: -EADDRINUSE,
- * -ENAMETOOLONG (an ipc path has 107 bytes at most), -EINVAL, … */
+/* Listens on an address, tcp:// or ipc://; may be called several times. An ipc path is for its
+ * owner and group; one that nobody listens on any more is taken over. -errno with a text that names
+ * the address: -EADDRINUSE, -ENAMETOOLONG (an ipc path has 107 bytes at most), -EINVAL, … */
 int mq_socket_bind(struct mq_socket *socket, const char *address, struct error *error) _must_check_;
 
 /* The same with a descriptor that listens already, such as systemd's: takes *fd over. -EINVAL: it

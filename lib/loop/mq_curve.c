@@ -125,8 +125,8 @@ static bool get_key(const struct mq_message *message, struct mq_key *ret)
     size_t size;
     const void *raw = mq_message_bytes(message, CREDENTIALS, &size);
 
-    return frame_is(message, VERSION, "1.0") && frame_is(message, MECHANISM, "CURVE") && raw &&
-           size == KEY_RAW_BYTES && zmq_z85_encode(ret->text, raw, size);
+    return frame_is(message, MECHANISM, "CURVE") && raw && size == KEY_RAW_BYTES &&
+           zmq_z85_encode(ret->text, raw, size);
 }
 
 static int add_text(struct mq_message *message, const char *text)
@@ -173,24 +173,25 @@ static void copy_frame(const struct mq_message *message, size_t frame, char *ret
     ret[size] = '\0';
 }
 
+/* Where keys are wanted nobody gets as far as here without. */
 static bool is_allowed(const struct mq_guard *guard, const struct mq_message *message,
                        struct mq_key *ret_key)
 {
     char address[256], name[256];
+    bool has_key = get_key(message, ret_key);
 
     copy_frame(message, ADDRESS, address, sizeof address);
     copy_frame(message, DOMAIN, name, sizeof name);
-    return get_key(message, ret_key) &&
-           guard->allows(ret_key, mq_address_plain(address), name, guard->context);
+    return frame_is(message, VERSION, "1.0") && (has_key || frame_is(message, MECHANISM, "NULL")) &&
+           guard->allows(has_key ? ret_key : NULL, mq_address_plain(address), name, guard->context);
 }
 
-/* Where keys are wanted nobody gets as far as here without; so who shows none came by ipc. */
 static void on_request(struct mq_socket *socket _unused_, const struct mq_message *message,
                        void *context)
 {
     struct mq_guard *guard = context;
     struct mq_key key = {.text = ""};
-    bool allowed = frame_is(message, MECHANISM, "NULL") || is_allowed(guard, message, &key);
+    bool allowed = is_allowed(guard, message, &key);
 
     (void)!answer(guard, message, allowed ? key.text : NULL); /* else libzmq gives up on its own */
 }

@@ -4,12 +4,14 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <grp.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
 #define SYSTEM_DIRECTORY "/run/loads"
 #define BROKER_SOCKET    "frontend"
+#define GROUP            "loads"
 #define TCP              "tcp://"
 #define IPC              "ipc://"
 
@@ -143,6 +145,18 @@ static bool is_loopback(const char *host, size_t length)
     (void)snprintf(text, sizeof text, "%.*s", (int)MIN(length, sizeof text - 1), host);
     return strcmp(text, "localhost") == 0 || strcmp(text, "[::1]") == 0 ||
            (inet_pton(AF_INET, text, &address) == 1 && ntohl(address.s_addr) >> 24 == 127);
+}
+
+void addresses_share(const char *path)
+{
+    const struct group *group = getgrnam(GROUP);
+
+    if (strncmp(path, IPC, strlen(IPC)) == 0) {
+        path += strlen(IPC);
+    }
+    if (group && *path == '/') {
+        (void)!chown(path, (uid_t)-1, group->gr_gid); /* who may not has one for themselves */
+    }
 }
 
 int addresses_check_local(const char *address, struct error *error)

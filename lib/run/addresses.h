@@ -29,4 +29,8 @@ int addresses_reach(const char *listens, const char *dialled, char **ret) _must_
  * -EPERM with a text that says what to do; -EINVAL: it is no address. */
 int addresses_check_local(const char *address, struct error *error) _must_check_;
 
+/* Gives a socket, by its ipc address, or its directory, by its path, to the group "loads" if there
+ * is one and it is ours to give. Of tcp addresses, nothing. */
+void addresses_share(const char *path);
+
 #endif

@@ -89,11 +89,10 @@ static int look_up(const char *path, const char *address, struct mq_key *ret, st
     return file && ferror(file) ? error_set(error, -EIO, "cannot read %s", path) : 0;
 }
 
-int identity_assume(struct mq *mq, const char *address, struct error *error)
+int identity_find(const char *address, struct identity *ret, struct error *error)
 {
     _cleanup_free_ char *brokers = NULL, *own = NULL;
     struct key_file key;
-    struct mq_key servers;
 
     if (strncmp(address, TCP, strlen(TCP)) != 0) {
         return 0;
@@ -101,7 +100,7 @@ int identity_assume(struct mq *mq, const char *address, struct error *error)
     if (find(IDENTITY_BROKERS, &brokers) < 0 || find(IDENTITY_KEY, &own) < 0) {
         return error_set_errno(error, -ENOMEM, "keys");
     }
-    int r = look_up(brokers, address, &servers, error);
+    int r = look_up(brokers, address, &ret->broker, error);
     if (r <= 0) {
         return r;
     }
@@ -115,9 +114,21 @@ int identity_assume(struct mq *mq, const char *address, struct error *error)
     if (r < 0) {
         return r;
     }
-    mq_identify(mq, &key.pair, &servers);
+    ret->pair = key.pair;
     explicit_bzero(&key, sizeof key);
     return 1;
+}
+
+int identity_assume(struct mq *mq, const char *address, struct error *error)
+{
+    struct identity identity;
+    int r = identity_find(address, &identity, error);
+
+    if (r > 0) {
+        mq_identify(mq, &identity.pair, &identity.broker);
+        explicit_bzero(&identity, sizeof identity);
+    }
+    return r;
 }
 
 static int append(const char *path, const char *address, const char *key, struct error *error)

@@ -15,9 +15,17 @@
 /* Where the user's own file of that name is or would be: malloc'ed, the caller's. */
 int identity_own_path(const char *name, char **ret) _must_check_;
 
+/* What is needed of a broker: its public key, and ours to show. 1: so it is; 0: nothing is known of
+ * the address (ipc, or no line). -errno with a text: a file that makes no sense, or the address is
+ * known and we have no key. Ours is secret: explicit_bzero() it. */
+struct identity {
+    struct mq_key_pair pair;
+    struct mq_key broker;
+};
+int identity_find(const char *address, struct identity *ret, struct error *error) _must_check_;
+
 /* Before something connects to a broker: of a tcp address that is known, its key is demanded and
- * ours shown. 1: so it is; 0: nothing is known of the address. -errno with a text: a file that
- * makes no sense, or the address is known and we have no key. */
+ * ours shown. As above. */
 int identity_assume(struct mq *mq, const char *address, struct error *error) _must_check_;
 
 /* Adds a broker to the user's own file, or says that another key is there: -EEXIST; -EINVAL: no

@@ -25,14 +25,14 @@ def free_port():
 class Guarded(Cluster):
     """A broker with a key on tcp, and people with and without."""
 
-    def __init__(self, start, program, module_cache, folder, database="none"):
+    def __init__(self, start, program, module_cache, folder, database="none", options=()):
         super().__init__(start, program, module_cache, folder)
         self.keys_dir = folder / "keys.d"
         self.addresses = {name: f"tcp://127.0.0.1:{free_port()}" for name in NAMES}
         self.public = self.keygen("broker", folder / "broker.key")
         listens = [word for name in NAMES
                    for word in (f"--{name}", self.addresses[name], f"--{name}", self.address(name))]
-        self.options = ["--key", folder / "broker.key", "--keys-dir", self.keys_dir, *listens]
+        self.options = ["--key", folder / "broker.key", "--keys-dir", self.keys_dir, *listens, *options]
         self.database = database
         self.start_again()
 
@@ -66,7 +66,11 @@ class Guarded(Cluster):
 
     def keys_of(self, name):
         """Their own: public and secret."""
-        text = (self.folder / name / "loads/key").read_text()
+        return self.pair_of(self.folder / name / "loads/key")
+
+    @staticmethod
+    def pair_of(path):
+        text = path.read_text()
         return tuple(re.search(rf"{kind}-key = (.*)", text)[1].encode() for kind in ("public", "secret"))
 
     def reload(self):
@@ -74,13 +78,13 @@ class Guarded(Cluster):
         os.kill(self.broker.pid, signal.SIGHUP)
         wait_until(lambda: self.broker.stderr().count("keys are known") > lines, "the keys weren't read")
 
-    def start_agent_of(self, name):
+    def start_agent_of(self, name, *arguments):
         """One that comes by tcp with a key of its own."""
         environment = {**self.environment, "XDG_CONFIG_HOME": str(self.folder / name),
                        "XDG_RUNTIME_DIR": str(self.folder / f"run-{name}")}
         (self.folder / f"run-{name}").mkdir()
-        return self.start([self.program("loads-agent"), "--broker", self.addresses["frontend"]],
-                          env=environment)
+        return self.start([self.program("loads-agent"), "--broker", self.addresses["frontend"],
+                           *arguments], env=environment)
 
     def attach(self, name, run_id):
         """A console that goes on by itself."""

@@ -4,11 +4,15 @@
 import json
 import pathlib
 import re
+import signal
 import socket
+import subprocess
+import tempfile
 
 import zmq
 
 from cluster import Cluster
+from guarded import Guarded, free_port
 from runner import wait_until
 
 def test_roles(guarded, target):
@@ -163,3 +167,99 @@ def test_a_tcp_address_for_everybody_needs_a_key(start, program, module_cache, t
     ran = cluster.run("loads-broker", "--database", "none", "--frontend", "tcp://0.0.0.0:0", code=1)
     assert "allow-insecure" in ran.stderr and "key" in ran.stderr
     cluster.close()
+
+
+def test_an_agents_control_socket(guarded):
+    """By tcp nobody but its broker comes, who knows it by a key that is called like its host."""
+    host = socket.gethostname()
+    agent_key = guarded.let_in("box", "agent", host)
+    guarded.let_in("ada", "admin")
+    address = f"tcp://127.0.0.1:{free_port()}"
+    agent = guarded.start_agent_of("box", "--control", address)
+    guarded.wait_for(lambda ping: any(one["pid"] == agent.pid for one in ping["agents"].values()))
+    for own, answered in ((guarded.keys_of("ada"), False), (None, False),
+                          (guarded.pair_of(guarded.folder / "broker.key"), True)):
+        with guarded.context.socket(zmq.REQ) as client:
+            client.linger = 0
+            if own:
+                client.curve_publickey, client.curve_secretkey = own
+                client.curve_serverkey = agent_key.encode()
+            client.connect(address)
+            client.send(b'{"command": "PING"}')
+            assert bool(client.poll(20000 if answered else 500)) == answered
+            assert not answered or json.loads(client.recv())["result"]["pid"] == agent.pid
+
+
+def test_agents_are_woken_by_key(start, program, module_cache, tmp_path):
+    """This one is woken, and no more than that: it is ours."""
+    address = f"tcp://127.0.0.1:{free_port()}"
+    guarded = Guarded(start, program, module_cache, tmp_path, options=["--agents", address])
+    guarded.let_in("127.0.0.1", "agent")
+    with guarded.context.socket(zmq.ROUTER) as agent:
+        agent.linger = 0
+        agent.curve_server = True
+        agent.curve_secretkey = guarded.keys_of("127.0.0.1")[1]
+        agent.bind(address)
+        client = start([program("loadsctl"), "submit", "http://127.0.0.1:9/"], env=guarded.environment)
+        client.expected_code = 4
+        assert agent.poll(60000)
+        frames = agent.recv_multipart(copy=False)
+        assert frames[-1].bytes == b'{"command": "WAKE"}'
+        client.process.wait(60)
+    guarded.close()
+
+
+ASK = """
+import sys, zmq
+
+with zmq.Context() as context, context.socket(zmq.REQ) as client:
+    client.linger = 0
+    client.connect(sys.argv[1])
+    client.send(sys.argv[2].encode())
+    print(client.recv().decode() if client.poll(30000) else "")
+"""
+
+
+def ask_as(user, address, command):
+    ran = subprocess.run(["/usr/bin/python3", "-c", ASK, address, json.dumps({"command": command})], cwd="/",
+                         user=user, extra_groups=[], env={}, capture_output=True, text=True, timeout=60)
+    assert ran.returncode == 0, ran.stderr
+    return json.loads(ran.stdout)
+
+
+def test_users_of_this_machine(start, program, module_cache):
+    """They have the role that the configuration gives them, at once when it is read again."""
+    with tempfile.TemporaryDirectory(prefix="lk-", dir="/tmp") as name:
+        folder = pathlib.Path(name)
+        folder.chmod(0o755)
+        config = folder / "broker.conf"
+        config.write_text("[broker]\nlocal-role = nobody:observe\n")
+        cluster = Cluster(start, program, module_cache, folder)
+        cluster.start_broker("--config", config)
+        sockets = sorted((folder / "loads").glob("*.sock"))
+        assert len(sockets) == 4 and all(path.stat().st_mode & 0o777 == 0o660 for path in sockets)
+        (folder / "loads").chmod(0o755)
+        for path in sockets:
+            path.chmod(0o666)
+        address = cluster.address("frontend")
+        assert ask_as("nobody", address, "LIST") == {"result": {}}
+        refusal = ask_as("nobody", address, "CTRL_RUN")
+        assert refusal["code"] == "not-allowed" and "'nobody' has 'observe'" in refusal["error"]
+        assert re.search(r"refused: CTRL_RUN by nobody \(observe\) at localhost:\d+:\d+:\d+: ",
+                         cluster.broker.stderr())
+        config.write_text("[broker]\nlocal-role = nobody:admin\n")
+        cluster.broker.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: "read again" in cluster.broker.stderr(), "the configuration wasn't read again")
+        assert ask_as("nobody", address, "CTRL_RUN")["code"] == "bad-request"
+        config.write_text("[broker]\nlocal-role = no-such-user:admin\n")
+        cluster.broker.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: "there is no user 'no-such-user'" in cluster.broker.stderr(), "nothing was said")
+        assert ask_as("nobody", address, "CTRL_RUN")["code"] == "bad-request"
+        cluster.run("loads-broker", "--local-role", "nobody", code=2)
+        cluster.close()
+
+
+def test_without_configuration_there_is_no_tcp(cluster):
+    endpoints = cluster.result("PING")["all_endpoints"]
+    assert len(endpoints) == 4
+    assert all(address.startswith("ipc://") for addresses in endpoints.values() for address in addresses)

@@ -22,12 +22,18 @@ static struct {
     unsigned called;
 } at;
 
+static void identify(const char *address, void *context)
+{
+    assert_ptr_equal(context, &at);
+    assert_true(strncmp(address, "ipc://", 6) == 0 || strncmp(address, "tcp://", 6) == 0);
+}
+
 static int set_up(void **state)
 {
     memset(&at, 0, sizeof at);
     at.loop = ev_loop_new(EVFLAG_AUTO);
     return !at.loop || mq_new(&at.mq, at.loop) < 0 || registry_new(&at.registry) < 0 ||
-                   wake_new(&at.wake, at.mq) < 0
+                   wake_new(&at.wake, at.mq, identify, &at) < 0
                ? -1
                : enter_temporary_dir(state);
 }
