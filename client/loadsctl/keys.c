@@ -196,28 +196,3 @@ enum exit_code verb_key(const struct ctl_options *options)
     }
     return usage("add, remove or list is expected", "key");
 }
-
-/* ---- trust ---- */
-
-enum exit_code verb_trust(const struct ctl_options *options)
-{
-    const struct strlist *words = &options->words;
-    struct error error = {0};
-
-    if (words->count != 2) {
-        return usage("ADDRESS PUBLICKEY is expected; the broker says its key when it starts",
-                     "trust");
-    }
-    int r = identity_trust(words->items[0], words->items[1], &error);
-    if (r < 0) {
-        return fail(r, &error);
-    }
-    if (options->json) {
-        _cleanup_(json_decrefp) json_t *document =
-            json_pack("{ss sb}", "address", words->items[0], "added", r);
-        return status_print_json(document);
-    }
-    (void)printf("The broker at %s is %s by this key.\n", words->items[0],
-                 r > 0 ? "known now" : "known already"); /* main() looks at stdout */
-    return EXIT_PASSED;
-}

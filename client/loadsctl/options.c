@@ -103,7 +103,13 @@ static const struct conf_option key_rows[] = {
 static const struct conf_option trust_rows[] = {
     {.name = "words", .kind = CONF_LIST, FIELD(words), .metavar = "ADDRESS",
      .where = CONF_POSITIONAL, .group = "What",
-     .help = "The broker's tcp address, and its public key behind it."},
+     .help = "The broker's tcp address, and its public key behind it; without the key the broker is "
+             "asked for it."},
+    {.name = "introduction", .kind = CONF_STRING, FIELD(introduction), .metavar = "ADDRESS",
+     .group = "What",
+     .help = "Where it is asked (default tcp, on the port before that of ADDRESS)."},
+    {.name = "yes", .letters = "y", .kind = CONF_FLAG, FIELD(yes), .group = "What",
+     .help = "Believe what it says, without a question."},
 };
 
 static const struct conf_option main_rows[] = {
@@ -217,8 +223,10 @@ const struct conf_table key_table =
           "On the broker's machine: says whose keys it takes.", OWN(key_rows));
 
 const struct conf_table trust_table =
-    TABLE("trust", "[OPTION...] ADDRESS PUBLICKEY",
-          "Believes a broker at an address when it has this key.", OWN(trust_rows));
+    TABLE("trust", "[OPTION...] ADDRESS [PUBLICKEY]",
+          "From now on takes only who has this key for the broker at an address. Without a key the "
+          "broker is asked for it, and you whether it is the right one.",
+          OWN(trust_rows));
 
 const struct conf_table db_table =
     TABLE("db", "[OPTION...] init|migrate|status",

@@ -17,6 +17,8 @@ struct ctl_options {
     bool active;
     struct strlist words; /* of keygen, key and trust */
     char *file, *role, *keys_dir;
+    char *introduction; /* of trust */
+    bool yes;
     char *action, *database; /* of db */
 
     /* Of submit: */

@@ -29,6 +29,9 @@ struct frontend {
     /* While one waits: */
     ev_timer timer;
     bool waiting, timed_out, given_up;
+    struct mq_key public_key; /* ours; "": the broker is talked to without keys */
+    bool has_failed;          /* a connection has, that way: */
+    enum mq_failure failure;
     json_t *answer;
     int result;
     struct error *error;
@@ -73,6 +76,54 @@ void frontend_give_up(struct frontend *frontend)
     ev_break(frontend->loop, EVBREAK_ONE);
 }
 
+/* No connection will come about until somebody has changed something. (One that ended before it
+ * began may be a broker's that was just restarted.) */
+static bool is_hopeless(const struct frontend *frontend)
+{
+    return frontend->has_failed && frontend->failure != MQ_NO_CONVERSATION;
+}
+
+static void on_failed(struct mq_socket *socket _unused_, enum mq_failure failure,
+                      const char *peer _unused_, void *context)
+{
+    struct frontend *frontend = context;
+
+    frontend->has_failed = true;
+    frontend->failure = failure;
+    if (is_hopeless(frontend)) {
+        ev_break(frontend->loop, EVBREAK_ONE);
+    }
+}
+
+/* Why the broker does not answer, as far as that is known. */
+static int explain(const struct frontend *frontend, int r, struct error *error)
+{
+    const char *address = frontend->address, *key = frontend->public_key.text;
+
+    if (!frontend->has_failed) {
+        return error_set(error, r, "no answer from the broker at %s within %d s", address,
+                         FRONTEND_ANSWER_SEC);
+    }
+    if (!*key) {
+        return error_set(error, r,
+                         "the broker at %s wants a key: 'loadsctl keygen NAME' makes one, and "
+                         "'loadsctl trust %s' tells the broker's",
+                         address, address);
+    }
+    if (frontend->failure == MQ_KEY_REFUSED) {
+        return error_set(
+            error, r,
+            "the broker at %s doesn't know your key: on its machine, 'loadsctl key add "
+            "NAME ROLE '%s'' lets you in",
+            address, key);
+    }
+    return error_set(
+        error, r,
+        "who answers at %s doesn't have the key that is known of the broker there: it is "
+        "another one, or has a new key ('loadsctl trust --help')",
+        address);
+}
+
 static int connect_anew(struct frontend *frontend, struct error *error)
 {
     const struct mq_socket_options options = {
@@ -84,6 +135,9 @@ static int connect_anew(struct frontend *frontend, struct error *error)
 
     frontend->socket = mq_socket_free(frontend->socket);
     int r = mq_socket_new(&frontend->socket, frontend->mq, &options, error);
+    if (r == 0) {
+        r = mq_socket_watch(frontend->socket, on_failed, frontend, error);
+    }
     return r < 0 ? r : mq_socket_connect(frontend->socket, frontend->address, error);
 }
 
@@ -111,7 +165,7 @@ static int try(struct frontend *frontend, const char *text, const struct fronten
 {
     frontend->answer = NULL;
     frontend->result = 0;
-    frontend->timed_out = frontend->given_up = false;
+    frontend->timed_out = frontend->given_up = frontend->has_failed = false;
     frontend->error = error;
     frontend->waiting = true;
     int r = send_request(frontend, text, archive);
@@ -123,7 +177,7 @@ static int try(struct frontend *frontend, const char *text, const struct fronten
     ev_timer_set(&frontend->timer, wait_sec, 0.0);
     ev_timer_start(frontend->loop, &frontend->timer);
     while (!frontend->answer && frontend->result == 0 && !frontend->timed_out &&
-           !frontend->given_up) {
+           !frontend->given_up && !is_hopeless(frontend)) {
         ev_run(frontend->loop, 0);
     }
     ev_timer_stop(frontend->loop, &frontend->timer);
@@ -176,8 +230,10 @@ static int ask(struct frontend *frontend, const json_t *request, unsigned tries,
         }
     }
     if (r == -ETIME) {
-        return error_set(error, -EHOSTUNREACH, "no answer from the broker at %s",
-                         frontend->address);
+        return frontend->has_failed
+                   ? explain(frontend, -EHOSTUNREACH, error)
+                   : error_set(error, -EHOSTUNREACH, "no answer from the broker at %s",
+                               frontend->address);
     }
     return r < 0 ? r : read_answer(frontend, ret, error);
 }
@@ -209,6 +265,20 @@ int frontend_ping_again(struct frontend *frontend, struct error *error)
     return ping(frontend, FRONTEND_TRIES, error);
 }
 
+static int assume_identity(struct frontend *frontend, struct error *error)
+{
+    struct identity identity;
+    int r = identity_find(frontend->address, &identity, error);
+
+    if (r > 0) {
+        mq_identify(frontend->mq, &identity.pair, &identity.broker);
+        frontend->public_key = identity.pair.public_key;
+        explicit_bzero(&identity, sizeof identity);
+        r = 0;
+    }
+    return r;
+}
+
 int frontend_open(struct frontend **ret, struct ev_loop *loop, const char *address,
                   struct error *error)
 {
@@ -232,21 +302,15 @@ int frontend_open(struct frontend **ret, struct ev_loop *loop, const char *addre
     if (r < 0) {
         return error_set_errno(error, r, "cannot use ZeroMQ");
     }
-    r = identity_assume(frontend->mq, address, error);
-    if (r < 0) {
-        return r;
+    r = assume_identity(frontend, error);
+    if (r == 0) {
+        r = connect_anew(frontend, error);
     }
-    bool secure = r > 0;
-    r = connect_anew(frontend, error);
     if (r == 0) {
         r = ping(frontend, 1, error);
     }
     if (r == -EHOSTUNREACH) {
-        return error_set(error, r, "no answer from the broker at %s within %d s%s", address,
-                         FRONTEND_ANSWER_SEC,
-                         secure ? "; it takes neither unknown keys nor clients that take it for "
-                                  "another broker: its log says which"
-                                : "");
+        return explain(frontend, r, error);
     }
     if (r == 0) {
         *ret = TAKE_PTR(frontend);

@@ -150,6 +150,11 @@ enum exit_code status_ping(const char *broker, bool json)
     }
     (void)printf("Broker running on pid %" JSON_INTEGER_FORMAT "\n",
                  json_integer_value(json_object_get(ping, "pid")));
+    if (json_object_get(ping, "public_key")) {
+        (void)fputs("Its public key is ", stdout);
+        put(text_of(ping, "public_key"));
+        (void)fputc('\n', stdout);
+    }
     put_agents(json_object_get(ping, "agents"));
     put_pairs("endpoints", json_object_get(ping, "endpoints"));
     put_database(json_object_get(ping, "database"));

@@ -17,6 +17,7 @@
 #include "store.h"
 
 struct inquiry;
+struct introduction;
 struct resolver;
 struct wake_wait;
 
@@ -30,7 +31,8 @@ struct broker {
     struct key_file *key; /* NULL: it has none */
     struct mq_socket *backend, *receiver, *publisher;
     struct frontend *frontend;
-    struct resolver *resolver; /* of the store */
+    struct introduction *introduction; /* NULL: without a key */
+    struct resolver *resolver;         /* of the store */
     struct store *store;
     struct registry *registry;
     struct runs *runs;

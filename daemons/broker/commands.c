@@ -115,10 +115,11 @@ static void ping(struct broker *broker, const struct request *request)
     }
     (void)conf_each(&broker_table, add_option, &options); /* it visits all */
     frontend_answer(broker, &request->asker,
-                    json_pack("{si ss si so so so so so}", "pid", (int)getpid(), "version",
-                              LOADS_VERSION, "protocol", AGENT_PROTOCOL, "endpoints", endpoints,
-                              "all_endpoints", all, "agents", agents_of(broker), "database",
-                              database_of(broker), "options", options.object));
+                    json_pack("{si ss si ss* so so so so so}", "pid", (int)getpid(), "version",
+                              LOADS_VERSION, "protocol", AGENT_PROTOCOL, "public_key",
+                              broker->key ? broker->key->pair.public_key.text : NULL, "endpoints",
+                              endpoints, "all_endpoints", all, "agents", agents_of(broker),
+                              "database", database_of(broker), "options", options.object));
 }
 
 static void list(struct broker *broker, const struct request *request)

@@ -12,6 +12,7 @@
 
 #include "backend.h"
 #include "base/daemon.h"
+#include "introduction.h"
 #include "probe.h"
 #include "run/addresses.h"
 
@@ -151,6 +152,9 @@ int listen_all(struct broker *broker, struct error *error)
     if (r == 0) {
         r = listen_as(broker, MQ_XPUB, "publisher", &options->publisher, 0, NULL, passed,
                       &broker->publisher, error);
+    }
+    if (r == 0 && broker->key) {
+        r = introduction_new(&broker->introduction, broker, passed, error);
     }
     if (r == 0 && daemon_sockets_rest(passed)) {
         r = error_set(error, -EINVAL, "a socket called '%s' was passed in, which no socket is",

@@ -12,6 +12,7 @@
 #include "broker.h"
 #include "conduct.h"
 #include "inquiry.h"
+#include "introduction.h"
 #include "listen.h"
 #include "loop/resolve.h"
 #include "probe.h"
@@ -63,6 +64,9 @@ static void adopt(struct broker_options *now, struct broker_options *next)
     }
     if (strcmp(now->database, next->database) != 0) {
         log_notice("database has changed: that takes effect when the broker is restarted");
+    }
+    if (!same_list(&now->introduction, &next->introduction)) {
+        log_notice("introduction has changed: that takes effect when the broker is restarted");
     }
     if (!same_text(now->key, next->key)) {
         log_notice("key has changed: that takes effect when the broker is restarted");
@@ -403,6 +407,7 @@ static void release(struct broker *broker)
     runs_free(broker->runs);
     registry_free(broker->registry);
     frontend_free(broker->frontend);
+    introduction_free(broker->introduction);
     wake_wait_free(broker->wake);
     mq_guard_free(broker->guard);
     mq_free(broker->mq);

@@ -95,6 +95,10 @@ static const struct conf_option rows[] = {
      .where = CONF_FILE, .group = SOCKETS,
      .help = "The broker's own key, made by 'loadsctl keygen': then tcp addresses take nobody who "
              "has not shown a key, and may be reached from other machines."},
+    {.name = "introduction", .kind = CONF_LIST, FIELD(introduction), .metavar = "ADDRESS",
+     .parse = check_address, .where = CONF_FILE, .group = SOCKETS,
+     .help = "Where a broker with a key says its public part, and nothing else, to who doesn't know "
+             "it yet, for 'loadsctl trust'; may be repeated (default nowhere)."},
     {.name = "keys-dir", .kind = CONF_STRING, FIELD(keys_dir), .metavar = "DIR",
      .parse = check_some, .where = CONF_FILE, .group = SOCKETS,
      .help = "Where files *.key say whose keys are taken and what each may do (default "
@@ -209,6 +213,9 @@ int broker_options_parse(int argc, char *const argv[], struct broker_options *re
         if (!ret->database) {
             return error_set_errno(error, -ENOMEM, "database");
         }
+    }
+    if (ret->introduction.count > 0 && !ret->key) {
+        return error_set(error, -EINVAL, "introduction: there is no key that could be said");
     }
     return set_default_addresses(ret, error);
 }

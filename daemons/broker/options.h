@@ -14,6 +14,7 @@
 
 struct broker_options {
     struct strlist frontend, backend, receiver, publisher; /* addresses */
+    struct strlist introduction;                           /* addresses */
     struct strlist agents;                                 /* addresses of control sockets */
     char *database;
     uint64_t max_upload_bytes;

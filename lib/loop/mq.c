@@ -332,7 +332,7 @@ static bool set_server_key(const struct mq_socket *socket, bool tcp)
 {
     const struct mq *mq = socket->mq;
     const char *name = socket->options.name;
-    bool serves = tcp && mq->serves;
+    bool serves = tcp && mq->serves && !socket->options.keyless;
 
     return set_number(socket->socket, ZMQ_CURVE_SERVER, serves) &&
            (!name || zmq_setsockopt(socket->socket, ZMQ_ZAP_DOMAIN, name, strlen(name)) == 0) &&

@@ -112,6 +112,7 @@ enum mq_type { MQ_DEALER, MQ_ROUTER, MQ_SUB, MQ_XPUB, MQ_PULL, MQ_PUSH, MQ_REP, 
 struct mq_socket_options {
     enum mq_type type;
     const char *name;         /* for the guard; borrowed. NULL: it isn't asked without keys */
+    bool keyless;             /* it never wants a key, whatever mq_serve() says */
     size_t max_message_bytes; /* of a frame; who sends more is disconnected. 0: as above */
     int high_water;           /* messages in each direction; 0: as above */
     int linger_msec;          /* how long what was sent may outlive the socket */

@@ -89,20 +89,30 @@ static int look_up(const char *path, const char *address, struct mq_key *ret, st
     return file && ferror(file) ? error_set(error, -EIO, "cannot read %s", path) : 0;
 }
 
+int identity_known(const char *address, struct mq_key *ret, struct error *error)
+{
+    _cleanup_free_ char *brokers = NULL;
+
+    if (find(IDENTITY_BROKERS, &brokers) < 0) {
+        return error_set_errno(error, -ENOMEM, "keys");
+    }
+    return look_up(brokers, address, ret, error);
+}
+
 int identity_find(const char *address, struct identity *ret, struct error *error)
 {
-    _cleanup_free_ char *brokers = NULL, *own = NULL;
+    _cleanup_free_ char *own = NULL;
     struct key_file key;
 
     if (strncmp(address, TCP, strlen(TCP)) != 0) {
         return 0;
     }
-    if (find(IDENTITY_BROKERS, &brokers) < 0 || find(IDENTITY_KEY, &own) < 0) {
-        return error_set_errno(error, -ENOMEM, "keys");
-    }
-    int r = look_up(brokers, address, &ret->broker, error);
+    int r = identity_known(address, &ret->broker, error);
     if (r <= 0) {
         return r;
+    }
+    if (find(IDENTITY_KEY, &own) < 0) {
+        return error_set_errno(error, -ENOMEM, "keys");
     }
     if (!own) {
         return error_set(error, -ENOENT,

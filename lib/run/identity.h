@@ -24,6 +24,9 @@ struct identity {
 };
 int identity_find(const char *address, struct identity *ret, struct error *error) _must_check_;
 
+/* Only whether the address is known, and by which key. */
+int identity_known(const char *address, struct mq_key *ret, struct error *error) _must_check_;
+
 /* Before something connects to a broker: of a tcp address that is known, its key is demanded and
  * ours shown. As above. */
 int identity_assume(struct mq *mq, const char *address, struct error *error) _must_check_;

@@ -59,12 +59,57 @@ def set_unknown_key(public):
 
 
 def test_a_key_is_taken_away(guarded):
-    guarded.let_in("ada", "run")
-    assert "pid" in guarded.by_tcp("ada", "ping").stdout
+    key = guarded.let_in("ada", "run")
+    ran = guarded.by_tcp("ada", "ping")
+    assert f"Its public key is {guarded.public}\n" in ran.stdout
     guarded.loadsctl("key", "remove", "ada", "--keys-dir", guarded.keys_dir)
     guarded.reload()
     ran = guarded.by_tcp("ada", "ping", code=3)
-    assert "takes neither unknown keys nor" in ran.stderr
+    assert f"doesn't know your key: on its machine, 'loadsctl key add NAME ROLE '{key}''" in ran.stderr
+
+
+def test_why_there_is_no_answer(guarded):
+    """Somebody without a key; and one who takes the broker for another."""
+    other = guarded.keygen("other", guarded.folder / "other.key")
+    assert "wants a key: 'loadsctl keygen NAME' makes one" in guarded.by_tcp("nobody", "ping", code=3).stderr
+    guarded.keygen("eve", home="eve")
+    guarded.loadsctl("trust", guarded.addresses["frontend"], other, home="eve")
+    ran = guarded.by_tcp("eve", "ping", code=3)
+    assert "doesn't have the key that is known of the broker there" in ran.stderr
+
+
+def test_trust_on_first_use(start, program, module_cache, tmp_path, console):
+    """The broker says its key; a person, or --yes, says that it is the right one."""
+    introduction = f"tcp://127.0.0.1:{free_port()}"
+    guarded = Guarded(start, program, module_cache, tmp_path, options=["--introduction", introduction])
+    address = guarded.addresses["frontend"]
+    ask = ["trust", address, "--introduction", introduction]
+    ran = guarded.loadsctl(*ask, home="ada", code=2)
+    assert guarded.public in ran.stderr and "on a terminal, or --yes" in ran.stderr
+    assert not (tmp_path / "ada").exists()
+    for key, code in (("n", 2), ("y", 0)):
+        guarded.environment["XDG_CONFIG_HOME"] = str(tmp_path / "ada")
+        asked = console(guarded, "loadsctl", *ask)
+        asked.terminal.wait_for(r"Is it the same\? \[y/N\]")
+        asked.terminal.type(f"{key}\n")
+        ended, text = asked.end()
+        assert ended == code and guarded.public in text
+    assert (tmp_path / "ada/loads/known_brokers").read_text() == f"{address} {guarded.public}\n"
+    assert "known already" in guarded.loadsctl(*ask, home="ada").stdout
+    shown = json.loads(guarded.loadsctl(*ask, "--yes", "--json", home="bob").stdout)
+    assert shown == {"address": address, "public_key": guarded.public, "added": True}
+    (tmp_path / "bob/loads/known_brokers").write_text(f"{address} {guarded.keygen('x', home='x')}\n")
+    assert "another key is known of" in guarded.loadsctl(*ask, "--yes", home="bob", code=2).stderr
+    for line in (["trust", "tcp://127.0.0.1:2"], ["trust", address, "--introduction", address]):
+        assert "no broker says its key at" in guarded.loadsctl(*line, home="eve", code=3).stderr
+    for nonsense in ("ipc:///x", "tcp://box", "tcp://box:1", "tcp://box:70000"):
+        assert "no address such as" in guarded.loadsctl("trust", nonsense, home="eve", code=2).stderr
+    with guarded.context.socket(zmq.REQ) as client:  # nothing else is said there
+        client.linger = 0
+        client.connect(introduction)
+        client.send(b'{"command": "LIST"}')
+        assert json.loads(client.recv()) == {"result": {"public_key": guarded.public}}
+    guarded.close()
 
 
 def test_who_is_shut_out_hears_no_more(guarded, target):
