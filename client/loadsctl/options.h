@@ -10,22 +10,21 @@
 struct ctl_options {
     char *broker;
     bool json, help, version;
-    char *run, *agent; /* ids */
+    bool quiet, active;  /* of who shows runs */
+    bool yes;            /* of trust */
+    bool attach, detach; /* of submit */
+    char *run, *agent;   /* ids */
     struct strlist outputs;
-    bool quiet;
     uint64_t limit;
-    bool active;
     struct strlist words; /* of keygen, key and trust */
     char *file, *role, *keys_dir;
-    char *introduction; /* of trust */
-    bool yes;
+    char *introduction;      /* of trust */
     char *action, *database; /* of db */
 
     /* Of submit: */
     struct run_options new_run;
     struct submit_options submit;
     char *config;
-    bool attach, detach;
 };
 
 /* What loadsctl can do. */
