@@ -25,6 +25,7 @@ from cluster import cluster, two_agents  # noqa: F401  (fixtures)
 from consoles import console  # noqa: F401  (a fixture)
 from fake_broker import FakeBroker
 from guarded import guarded, guarded_with_database  # noqa: F401  (fixtures)
+from lab import boot, installed, network  # noqa: F401  (fixtures)
 from postgres import database, postgres, start_postgres  # noqa: F401  (fixtures)
 from reports import loads, start_loads  # noqa: F401  (fixtures)
 from runner import MODULE, Gate, Runner
@@ -224,16 +225,19 @@ class Target:
         self.access_log = access_log
         self.counts_file = counts_file
 
+    def get(self, path):
+        with urllib.request.urlopen(self.url + path) as answer:
+            return answer.read()
+
     def counts(self):
-        with urllib.request.urlopen(self.url + "/-/counts") as answer:
-            return json.load(answer)
+        return json.loads(self.get("/-/counts"))
 
     def reset_counts(self):
-        urllib.request.urlopen(self.url + "/-/reset-counts").close()
+        self.get("/-/reset-counts")
 
     def release(self):
         """Whatever is /held is answered."""
-        urllib.request.urlopen(self.url + "/-/release").close()
+        self.get("/-/release")
 
     def wait_for(self, condition):
         """The counts as soon as condition(counts) holds: what clients do arrives in its own time."""
@@ -243,16 +247,37 @@ class Target:
         return counts
 
 
+class TargetOn(Target):
+    """One in a container's network, where we aren't."""
+
+    def __init__(self, host, *arguments):
+        super().__init__(*arguments)
+        self.host = host
+
+    def get(self, path):
+        return self.host.run("curl", "--silent", "--show-error", self.url + path).stdout
+
+
+def start_target(start, program, folder, *arguments, before=()):
+    access_log, counts_file = folder / "target.log", folder / "target.json"
+    server = start([*before, program("loads-test-target"), "--access-log", str(access_log),
+                    "--counts", str(counts_file), *arguments])
+    word, port = server.read_line().split()
+    assert word == "port"
+    return server, int(port), access_log, counts_file
+
+
 @pytest.fixture
 def target(start, program, tmp_path):
     """loads-test-target, with its url, counts() and more."""
-    access_log, counts_file = tmp_path / "target.log", tmp_path / "target.json"
-    server = start(
-        [program("loads-test-target"), "--access-log", str(access_log), "--counts", str(counts_file)]
-    )
-    word, port = server.read_line().split()
-    assert word == "port"
-    return Target(server, int(port), access_log, counts_file)
+    return Target(*start_target(start, program, tmp_path))
+
+
+@pytest.fixture
+def target_on(start, program, tmp_path):
+    """target_on(host, …): the same in the network of a container; more arguments are the target's."""
+    return lambda host, *arguments: TargetOn(
+        host, *start_target(start, program, tmp_path, *arguments, before=host.network_of()))
 
 
 NGINX_CONFIGURATION = """
