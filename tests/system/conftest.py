@@ -30,6 +30,7 @@ from postgres import database, postgres, start_postgres  # noqa: F401  (fixtures
 from reports import loads, start_loads  # noqa: F401  (fixtures)
 from runner import MODULE, Gate, Runner
 from stored import new_cluster, stored  # noqa: F401  (fixtures)
+from units import box, machine  # noqa: F401  (fixtures)
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 READY_SECONDS = 30

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: MPL-2.0
+"""Loads as services of a real systemd: what starts what, and what is left when it is stopped."""
+
+from units import SOCKETS
+
+MODULE = """\
+#include <loads/loads.h>
+
+LOADS_TEST(TestWebSite, test_es)
+{
+    loads_response *res = loads_get(user, "/any/es");
+    loads_assert_int_eq(res->status, 200);
+}
+"""
+
+UNITS = ["loads.target", "loads.slice", "loads-broker.service", "loads-database.service",
+         "loads-agent@1.service", "loads-agent@1.socket", *SOCKETS]
+
+
+def wait_for_no_socket(box):
+    """They stop last, and nobody waits for them."""
+    box.wait_until(lambda: not any(box.path("/run/loads").iterdir()), "sockets were left")
+
+
+def test_units_are_in_order(machine):
+    """Manual pages are no matter of this: the container has no man(1)."""
+    ran = machine.run("systemd-analyze", "verify", "--man=no", *UNITS)
+    assert ran.stdout + ran.stderr == ""
+
+
+def test_the_first_client_starts_the_broker(box):
+    box.systemctl("start", *SOCKETS)
+    assert not box.is_active("loads-broker")
+    ping = box.ask("ping")
+    assert ping["pid"] == box.pid("loads-broker") > 0
+    addresses = {name: f"ipc:///run/loads/{name}.sock"
+                 for name in ("frontend", "backend", "receiver", "publisher")}
+    assert ping["endpoints"] == addresses
+
+
+def test_a_run_over_postgresql(box, target_on):
+    """Database and tables are made by the start; console, SQL and the target have the same number."""
+    target = target_on(box)
+    box.write("/root/example.c", MODULE)
+    box.systemctl("start", "loads-broker", "loads-agent@1", "loads-agent@2")
+    box.wait_until(lambda: box.agents() == {"one-1", "one-2"}, "no agents came")
+    ran = box.run("loads-runner", "example.TestWebSite.test_es", "-a", "2", "-u", "5:10", "--hits", "4",
+                  "--server-url", target.url)
+    assert "Hits: 120\n" in ran.stdout and "Success: 120\n" in ran.stdout
+    run, = box.ask("runs")
+    assert box.summary(run["run_id"])["hits"] == target.counts()["answers"] == 120
+    assert box.owner(box.pid("loads-broker")) == "loads-broker"
+    assert box.owner(box.pid("loads-agent@1")) == "loads-agent"
+
+
+def test_nothing_is_left(box, target_on):
+    """Of a run that is on, either."""
+    target = target_on(box)
+    box.systemctl("start", "loads.target", "loads-agent@2.socket")
+    box.wait_until(lambda: box.agents() == {"one-1"}, "no agent came")
+    box.submit(f"{target.url}/held", "-u", "2", "--grace", "100ms")
+    target.wait_for(lambda counts: counts["requests"] == 2)
+    assert box.processes()
+    box.systemctl("stop", "loads.target")
+    assert box.processes() == []
+    wait_for_no_socket(box)
+    assert box.run("ss", "-lxH").stdout.count("loads") == 0
+    assert box.systemctl("list-units", "--state=failed", "--plain", "--no-legend") == ""
+
+
+def test_sockets_stop_with_the_target(box):
+    """Even if it never was started."""
+    box.systemctl("start", *SOCKETS)
+    box.systemctl("stop", "loads.target")
+    wait_for_no_socket(box)
+
+
+def test_a_reload(box):
+    box.systemctl("start", "loads-broker")
+    pid = box.pid("loads-broker")
+    box.write("/etc/loads/broker.conf", "[broker]\nlog-level = debug\n")
+    box.systemctl("reload", "loads-broker")
+    box.wait_for_log("the configuration was read again", "loads-broker")
+    assert box.ask("ping")["options"]["log-level"] == "debug"
+    assert box.pid("loads-broker") == pid and box.is_active("loads-broker")
