@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: MPL-2.0
 """Loads as services of a real systemd: what starts what, and what is left when it is stopped."""
 
+import re
+
+import pytest
+
 from units import SOCKETS
 
 MODULE = """\
@@ -26,6 +30,16 @@ def test_units_are_in_order(machine):
     """Manual pages are no matter of this: the container has no man(1)."""
     ran = machine.run("systemd-analyze", "verify", "--man=no", *UNITS)
     assert ran.stdout + ran.stderr == ""
+
+
+@pytest.mark.parametrize("unit, most", [("loads-broker", 1.5), ("loads-agent@1", 2.0),
+                                        ("loads-database", 1.5)])
+def test_exposure(machine, unit, most):
+    """How much of the system a service reaches, as systemd counts it: 10 is everything."""
+    ran = machine.run("systemd-analyze", "security", "--no-pager", f"{unit}.service")
+    score = float(re.search(r"Overall exposure level for \S+: ([0-9.]+)", ran.stdout)[1])
+    print(f"{unit}: {score}")
+    assert score <= most
 
 
 def test_the_first_client_starts_the_broker(box):
