@@ -115,7 +115,8 @@ static const struct conf_option rows[] = {
     {.name = "agents", .kind = CONF_LIST, FIELD(agents), .metavar = "ADDRESS",
      .parse = check_address, .where = CONF_FILE, .group = RUNS,
      .help = "Control sockets of agents that are woken when a run needs more of them than are "
-             "there; may be repeated."},
+             "there; may be repeated; the last part of an ipc path may be a pattern (default "
+             "ipc://DIRECTORY/agent-*.sock)."},
     {.name = "database", .kind = CONF_STRING, FIELD(database), .metavar = "CONNINFO",
      .parse = check_some, .where = CONF_FILE, .group = RUNS,
      .help = "The PostgreSQL database where results are stored, as a connection string of libpq's "
@@ -169,25 +170,31 @@ struct strlist *broker_options_addresses(struct broker_options *options, const c
     return NULL;
 }
 
+static int set_default_address(struct strlist *list, const char *name, struct error *error)
+{
+    _cleanup_free_ char *address = NULL;
+
+    if (list->count > 0) {
+        return 0;
+    }
+    int r = addresses_socket(name, &address, error);
+    if (r < 0) {
+        return r;
+    }
+    r = strlist_add(list, address);
+    return r < 0 ? error_set_errno(error, r, "%s", name) : 0;
+}
+
 static int set_default_addresses(struct broker_options *options, struct error *error)
 {
     for (size_t i = 0; i < BROKER_SOCKETS; i++) {
         const char *name = broker_socket_names[i];
-        struct strlist *list = broker_options_addresses(options, name);
-        _cleanup_free_ char *address = NULL;
-        if (list->count > 0) {
-            continue;
-        }
-        int r = addresses_socket(name, &address, error);
+        int r = set_default_address(broker_options_addresses(options, name), name, error);
         if (r < 0) {
             return r;
         }
-        r = strlist_add(list, address);
-        if (r < 0) {
-            return error_set_errno(error, r, "%s", name);
-        }
     }
-    return 0;
+    return set_default_address(&options->agents, "agent-*", error);
 }
 
 int broker_options_parse(int argc, char *const argv[], struct broker_options *ret,

@@ -9,6 +9,8 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "loop/mq_address.h"
+#include "wake_find.h"
 #include "wire/json.h"
 
 #define MAX_ANSWER_BYTES 4096
@@ -81,35 +83,43 @@ struct wake *wake_free(struct wake *wake)
 
 /* ---- whom ---- */
 
-static bool has(const struct strlist *list, const char *text)
-{
-    for (size_t i = 0; i < list->count; i++) {
-        if (strcmp(list->items[i], text) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 bool wake_is_wanted(const char *address, const struct registry *registry)
 {
     size_t count;
     struct agent *const *agents = registry_agents(registry, &count);
 
     for (size_t i = 0; i < count; i++) {
-        if (!agents[i]->lost && has(&agents[i]->control, address)) {
+        if (!agents[i]->lost && strlist_has(&agents[i]->control, address)) {
             return false;
         }
     }
     return true;
 }
 
+/* Without memory some are missing. */
+static void find(const struct strlist *addresses, struct strlist *ret)
+{
+    for (size_t i = 0; i < addresses->count; i++) {
+        if (wake_is_pattern(addresses->items[i])) {
+            (void)!wake_find(addresses->items[i], WAKE_MAX_ADDRESSES, ret); /* see above */
+        }
+    }
+}
+
+/* Names are counted, patterns aren't; what both are about counts once. */
 size_t wake_count(const struct strlist *addresses, const struct registry *registry)
 {
+    _cleanup_(strlist_clear) struct strlist found = {0};
     size_t wanted = 0;
 
+    find(addresses, &found);
     for (size_t i = 0; i < addresses->count; i++) {
-        wanted += wake_is_wanted(addresses->items[i], registry) ? 1 : 0;
+        const char *address = addresses->items[i];
+        wanted += !wake_is_pattern(address) && wake_is_wanted(address, registry) ? 1 : 0;
+    }
+    for (size_t i = 0; i < found.count; i++) {
+        const char *address = found.items[i];
+        wanted += !strlist_has(addresses, address) && wake_is_wanted(address, registry) ? 1 : 0;
     }
     return wanted;
 }
@@ -203,23 +213,47 @@ static void begin(struct wake *wake, struct call *call, uint64_t now_usec)
     }
 }
 
+static void begin_if_wanted(struct wake *wake, const char *address, const struct registry *registry,
+                            uint64_t now_usec)
+{
+    struct call *call = wake_is_wanted(address, registry) ? get(wake, address) : NULL;
+
+    if (call && !can_come(call)) {
+        begin(wake, call, now_usec);
+    }
+}
+
+/* The socket's file may be what is left of an agent that was killed. */
+static bool is_listened_on(const char *address)
+{
+    struct error error;
+
+    return mq_address_check(address, &error) != 0;
+}
+
 void wake_begin(struct wake *wake, const struct strlist *addresses, const struct registry *registry,
                 uint64_t now_usec)
 {
+    _cleanup_(strlist_clear) struct strlist found = {0};
+
+    find(addresses, &found);
     for (struct call **at = &wake->calls; *at;) {
-        if (has(addresses, (*at)->address) && wake_is_wanted((*at)->address, registry)) {
+        const char *address = (*at)->address;
+        bool named = strlist_has(addresses, address) || strlist_has(&found, address);
+        if (named && wake_is_wanted(address, registry)) {
             at = &(*at)->next;
         } else {
             drop(at);
         }
     }
     for (size_t i = 0; i < addresses->count; i++) {
-        if (!wake_is_wanted(addresses->items[i], registry)) {
-            continue;
+        if (!wake_is_pattern(addresses->items[i])) {
+            begin_if_wanted(wake, addresses->items[i], registry, now_usec);
         }
-        struct call *call = get(wake, addresses->items[i]);
-        if (call && !can_come(call)) {
-            begin(wake, call, now_usec);
+    }
+    for (size_t i = 0; i < found.count; i++) {
+        if (is_listened_on(found.items[i])) {
+            begin_if_wanted(wake, found.items[i], registry, now_usec);
         }
     }
     wake->on = wake->calls != NULL;

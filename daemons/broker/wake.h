@@ -32,10 +32,12 @@ DEFINE_CLEANUP(struct wake, wake_free)
  * no harm.) */
 bool wake_is_wanted(const char *address, const struct registry *registry);
 
-/* How many of the addresses are of such agents. */
+/* How many of the addresses are of such agents. Here and below, an address may be a pattern
+ * (wake_find.h). */
 size_t wake_count(const struct strlist *addresses, const struct registry *registry);
 
-/* Calls those agents, of which some may be called already. */
+/* Calls those agents, of which some may be called already. Of those that a pattern stands for only
+ * the ones on whose sockets somebody listens. */
 void wake_begin(struct wake *wake, const struct strlist *addresses, const struct registry *registry,
                 uint64_t now_usec);
 

@@ -27,6 +27,16 @@ int strlist_add(struct strlist *list, const char *text)
     return strlist_add_bytes(list, text, strlen(text));
 }
 
+bool strlist_has(const struct strlist *list, const char *text)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        if (strcmp(list->items[i], text) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void strlist_clear(struct strlist *list)
 {
     for (size_t i = 0; i < list->count; i++) {

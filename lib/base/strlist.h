@@ -3,6 +3,8 @@
 #ifndef LOADS_BASE_STRLIST_H
 #define LOADS_BASE_STRLIST_H
 
+#include <stdbool.h>
+
 #include "base/macros.h"
 
 /* All zero is an empty list. */
@@ -15,6 +17,8 @@ struct strlist {
  * takes the texts from outside bounds their number. */
 int strlist_add(struct strlist *list, const char *text) _must_check_;
 int strlist_add_bytes(struct strlist *list, const char *text, size_t size) _must_check_;
+
+bool strlist_has(const struct strlist *list, const char *text);
 
 /* Frees what is in it; the list is empty then. */
 void strlist_clear(struct strlist *list);

@@ -36,10 +36,10 @@ URL = "http://127.0.0.1:9/"
 class Sleepy(Cluster):
     """One with agents that don't run until they are called."""
 
-    def add_sleeper(self, name):
-        """The process that is going to be that agent."""
+    def add_sleeper(self, name, instance=None):
+        """The process that is going to be the agent of that name, with a socket called `name`."""
         path = self.address(name).removeprefix("ipc://")
-        command = [self.program("loads-agent"), "--instance", name]
+        command = [self.program("loads-agent"), "--instance", instance or name]
         server = self.start(["/usr/bin/python3", "-c", HOLDER, path, *command], env=self.environment)
         assert server.read_line() == "listening"
         return server
@@ -76,6 +76,20 @@ def test_a_run_wakes_agents(asleep, target):
     pids = {agent["pid"] for agent in cluster.result("LIST").values()}
     assert {server.pid for server in sleeping} < pids
     assert "no agent answers" not in cluster.broker.stderr()
+
+
+def test_sockets_beside_the_brokers_are_found(asleep, target):
+    """Nobody has told the broker of them; what is left of a dead one holds nobody up."""
+    cluster = asleep()
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(cluster.address("agent-0").removeprefix("ipc://"))
+    cluster.add_sleeper("agent-1", "1"), cluster.add_sleeper("agent-2", "2")
+    run_id = cluster.submit(f"{target.url}/any", "-a", 2)
+    assert cluster.wait_for_state(run_id, "finished", "failed", "aborted")["outcome"] == "passed"
+    assert instances(cluster) == ["1", "2"]
+    assert target.counts()["answers"] == 2
+    answer = cluster.ask("CTRL_RUN", agents=3, args={"fqn": URL})
+    assert answer == {"error": "the run asks for 3 agents, 2 of 2 are free", "code": "no-agents"}
 
 
 def test_one_that_is_enough_wakes_nobody(asleep, target):

@@ -21,6 +21,18 @@ static void test_copies(void **state _unused_)
     assert_string_equal(list.items[2], "");
 }
 
+static void test_has(void **state _unused_)
+{
+    _cleanup_(strlist_clear) struct strlist list = {0};
+
+    assert_false(strlist_has(&list, ""));
+    assert_int_equal(strlist_add(&list, "first"), 0);
+    assert_int_equal(strlist_add(&list, "second"), 0);
+    assert_true(strlist_has(&list, "second"));
+    assert_false(strlist_has(&list, "sec"));
+    assert_false(strlist_has(&list, ""));
+}
+
 static void test_ends_with_null_after_each(void **state _unused_)
 {
     _cleanup_(strlist_clear) struct strlist list = {0};
@@ -53,6 +65,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_copies),
+        cmocka_unit_test(test_has),
         cmocka_unit_test(test_ends_with_null_after_each),
         cmocka_unit_test(test_can_be_used_again),
     };

@@ -2,10 +2,14 @@
 #include "test.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 
 #include "broker/wake.h"
+#include "broker/wake_find.h"
 
 #include "temporary_dir.h"
 
@@ -100,6 +104,14 @@ static void expect_explanation(const char *expected)
     assert_string_equal(text, expected);
 }
 
+static bool explains(const char *part)
+{
+    char text[1024];
+
+    wake_explain(at.wake, text, sizeof text);
+    return strstr(text, part) != NULL;
+}
+
 /* ---- whom ---- */
 
 static void test_whom(void **state _unused_)
@@ -139,6 +151,80 @@ static void test_nobody(void **state _unused_)
     expect_explanation("");
 }
 
+/* ---- patterns ---- */
+
+/* A socket in the test's own directory, which nobody answers; the descriptor is the caller's. */
+static int listen_at(const char *name)
+{
+    struct sockaddr_un where = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    (void)snprintf(where.sun_path, sizeof where.sun_path, "%s/%s", temporary_dir, name);
+    assert_int_equal(bind(fd, (struct sockaddr *)&where, sizeof where), 0);
+    assert_int_equal(listen(fd, 1), 0);
+    return fd;
+}
+
+static void test_patterns(void **state _unused_)
+{
+    static const char *const patterns[] = {"ipc:///run/a*.sock", "ipc:///run/[12]",
+                                           "ipc:///run/agent-?.sock"};
+    static const char *const names[] = {"ipc:///run/a.sock", "ipc:///ru*/a.sock", "tcp://*:7783",
+                                        "ipc://@a*", ""};
+
+    for (size_t i = 0; i < ELEMENTSOF(patterns); i++) {
+        assert_true(wake_is_pattern(patterns[i]));
+    }
+    for (size_t i = 0; i < ELEMENTSOF(names); i++) {
+        assert_false(wake_is_pattern(names[i]));
+    }
+}
+
+static void test_finding(void **state _unused_)
+{
+    _cleanup_(strlist_clear) struct strlist found = {0};
+    int fds[] = {listen_at("agent-1.sock"), listen_at("agent-2.sock"), listen_at(".agent-3.sock"),
+                 listen_at("frontend.sock")};
+
+    assert_int_equal(close(creat("agent-4.sock", 0600)), 0);
+    const char *pattern = socket_address("agent-*.sock");
+    assert_int_equal(wake_find(pattern, 1, &found), 0);
+    assert_int_equal(found.count, 1);
+    assert_int_equal(wake_find(pattern, 100, &found), 0);
+    assert_int_equal(found.count, 2); /* each once */
+    assert_int_equal(wake_find("ipc:///nowhere/*", 100, &found), 0);
+    assert_int_equal(found.count, 2);
+    assert_int_equal(wake_count(&at.addresses, at.registry), 2);
+    (void)socket_address("agent-2.sock"); /* named as well */
+    assert_int_equal(wake_count(&at.addresses, at.registry), 2);
+    const char *const one[] = {found.items[0]};
+    come("box-1", one, 1);
+    assert_int_equal(wake_count(&at.addresses, at.registry), 1);
+    for (size_t i = 0; i < ELEMENTSOF(fds); i++) {
+        close(fds[i]);
+    }
+}
+
+/* What was killed leaves its socket: nobody waits for it, and nothing is said of it. */
+static void test_what_is_left_of_one_that_was_killed(void **state _unused_)
+{
+    int left = listen_at("agent-1.sock");
+
+    (void)socket_address("agent-*.sock");
+    close(left);
+    begin(NOW);
+    assert_false(wake_is_on(at.wake));
+    expect_explanation("");
+    int there = listen_at("agent-2.sock");
+    begin(NOW);
+    assert_true(wake_is_on(at.wake));
+    tick(NOW + WAKE_USEC);
+    assert_true(explains("no agent answers at ipc:///"));
+    assert_true(explains("/agent-2.sock"));
+    assert_false(explains("/agent-1.sock"));
+    close(there);
+}
+
 /* ---- calls ---- */
 
 /* An agent's control socket that says `answer`. */
@@ -172,14 +258,6 @@ static struct mq_socket *serve(const char *text)
     assert_int_equal(mq_socket_new(&socket, at.mq, &options, NULL), 0);
     assert_int_equal(mq_socket_bind(socket, text, NULL), 0);
     return socket;
-}
-
-static bool explains(const char *part)
-{
-    char text[1024];
-
-    wake_explain(at.wake, text, sizeof text);
-    return strstr(text, part) != NULL;
 }
 
 /* Runs the loop until what is called SILENT isn't any more. */
@@ -318,9 +396,11 @@ static void test_many(void **state _unused_)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_whom),           TEST(test_nobody),  TEST(test_answers),
-        TEST(test_one_that_comes), TEST(test_silence), TEST(test_a_call_that_is_on),
-        TEST(test_many),
+        TEST(test_whom),    TEST(test_nobody),
+        TEST(test_answers), TEST(test_one_that_comes),
+        TEST(test_silence), TEST(test_a_call_that_is_on),
+        TEST(test_many),    TEST(test_patterns),
+        TEST(test_finding), TEST(test_what_is_left_of_one_that_was_killed),
     };
     return cmocka_run_group_tests_name("wake", tests, NULL, NULL);
 }
