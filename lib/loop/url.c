@@ -14,6 +14,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/shown.h"
 #include "base/strmap.h"
 
 #define QUOTE_MAX_BYTES 200
@@ -86,26 +87,13 @@ const struct url *url_unref(const struct url *url)
     return NULL;
 }
 
-/* What is wrong with a URL, quoted without its password. */
-static void describe(struct error *error, const char *text, const char *reason)
-{
-    const char *slashes = strstr(text, "://");
-    const char *rest = slashes ? slashes + 3 : text;
-    size_t authority = strcspn(rest, "/?#");
-    const char *at = slashes ? memrchr(rest, '@', authority) : NULL;
-
-    if (at) {
-        error_set(error, -EINVAL, "bad URL '%.*s***%.*s': %s", (int)MIN(rest - text, 32), text,
-                  QUOTE_MAX_BYTES, at, reason);
-    } else {
-        error_set(error, -EINVAL, "bad URL '%.*s': %s", QUOTE_MAX_BYTES, text, reason);
-    }
-}
-
+/* What is wrong with a URL, quoted without its secrets. */
 static int refuse(struct error *error, const char *text, const char *reason)
 {
-    describe(error, text, reason);
-    return -EINVAL;
+    char quoted[SHOWN_BYTES];
+
+    return error_set(error, -EINVAL, "bad URL '%.*s': %s", QUOTE_MAX_BYTES, shown_url(text, quoted),
+                     reason);
 }
 
 static int refuse_code(struct error *error, const char *text, CURLUcode code)

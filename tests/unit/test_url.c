@@ -228,7 +228,36 @@ static void test_refused_relative(void **state)
     assert_int_equal(url_get(*state, base, "x\nhttp://a/b", &url, NULL), -EINVAL);
 }
 
-/* The quoted text is cut and doesn't show the password. */
+/* Nor where a password has characters that would have to be escaped. */
+static void test_no_secret_in_a_message(void **state)
+{
+    static const char *const texts[] = {
+        "http://me:Q7X9@h:0/x",      "http://me:Q7/X9@h/x", "http://me:Q7?X9@h/x",
+        "http://me:Q7#X9@h/x",       "//me:Q7X9@h:0/x",     "http://h:0/x?token=Q7X9",
+        "/a b?token=Q7X9",           "http://h:0/x#Q7X9",   "ftp://me:Q7X9@h/?Q7X9",
+        "http:me:Q7X9@h/",           "me:Q7X9@h/x",         "http:///me:Q7X9@h/",
+        "http://me:Q7X9@h/a b?Q7X9", "javascript:a@b?Q7X9", "http://me:Q7X9@@:0/",
+    };
+
+    for (size_t i = 0; i < ELEMENTSOF(texts); i++) {
+        const struct url *base = get(*state, NULL, "http://base/"), *url = NULL;
+        struct error error = {0};
+        const struct url *of[] = {NULL, base};
+        for (size_t j = 0; j < ELEMENTSOF(of); j++) {
+            if (url_get(*state, of[j], texts[i], &url, &error) == 0) {
+                assert_non_null(of[j]); /* only without a base they are all wrong */
+                url_unref(url);
+                continue;
+            }
+            assert_non_null(strstr(error.text, "bad URL"));
+            assert_null(strstr(error.text, "Q7"));
+            assert_null(strstr(error.text, "X9"));
+        }
+        url_unref(base);
+    }
+}
+
+/* The quoted text is cut. */
 static void test_message(void **state)
 {
     char text[1000];
@@ -314,6 +343,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_refused, make_cache, drop_cache),
         cmocka_unit_test_setup_teardown(test_percent_in_a_host, make_cache, drop_cache),
         cmocka_unit_test_setup_teardown(test_refused_relative, make_cache, drop_cache),
+        cmocka_unit_test_setup_teardown(test_no_secret_in_a_message, make_cache, drop_cache),
         cmocka_unit_test_setup_teardown(test_message, make_cache, drop_cache),
         cmocka_unit_test_setup_teardown(test_too_long, make_cache, drop_cache),
         cmocka_unit_test(test_cache),
