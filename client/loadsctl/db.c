@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/shown.h"
 #include "base/suggest.h"
 #include "loop/pq.h"
 #include "outputs/text.h"
@@ -205,6 +206,7 @@ static const struct {
 enum exit_code verb_db(const struct ctl_options *options)
 {
     struct suggest suggest = {.word = options->action};
+    char shown[SHOWN_BYTES];
 
     if (!options->action) {
         log_error("what about the database? init, migrate or status; try 'loadsctl db --help'");
@@ -218,10 +220,10 @@ enum exit_code verb_db(const struct ctl_options *options)
     }
     if (suggest.nearest) {
         log_error("unknown action '%.200s' (did you mean '%s'?); try 'loadsctl db --help'",
-                  options->action, suggest.nearest);
+                  shown_word(options->action, shown), suggest.nearest);
     } else {
         log_error("unknown action '%.200s': init, migrate or status; try 'loadsctl db --help'",
-                  options->action);
+                  shown_word(options->action, shown));
     }
     return EXIT_USAGE;
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <systemd/sd-id128.h>
 
+#include "base/shown.h"
 #include "loop/url.h"
 
 #define DEFAULT_GRACE_USEC   UINT64_C(5000000)
@@ -109,13 +110,15 @@ static int check_url(const char *text, void *field _unused_, struct error *error
 {
     _cleanup_(url_cache_freep) struct url_cache *cache = NULL;
     const struct url *url;
+    char shown[SHOWN_BYTES];
 
     if (!fqn_is_url(text)) {
-        return error_set(error, -EINVAL, "'%s' is not a URL such as http://localhost:8000", text);
+        return error_set(error, -EINVAL, "'%s' is not a URL such as http://localhost:8000",
+                         shown_url(text, shown));
     }
     int r = url_cache_new(&cache, 1);
     if (r < 0) {
-        return error_set_errno(error, r, "cannot look at '%s'", text);
+        return error_set_errno(error, r, "cannot look at '%s'", shown_url(text, shown));
     }
     r = url_get(cache, NULL, text, &url, error);
     if (r == 0) {

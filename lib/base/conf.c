@@ -12,6 +12,7 @@
 #include "base/conf_rows.h"
 #include "base/conf_source.h"
 #include "base/parse.h"
+#include "base/shown.h"
 #include "base/suggest.h"
 
 /* ---- storing ---- */
@@ -246,6 +247,7 @@ static int positional(struct arguments *arguments, const char *text)
 {
     const struct conf_table *table = arguments->source->table;
     unsigned skip = arguments->positionals;
+    char shown[SHOWN_BYTES];
 
     for (const struct conf_option *row = conf_next(table, NULL); row; row = conf_next(table, row)) {
         if (!(row->where & CONF_POSITIONAL)) {
@@ -259,7 +261,8 @@ static int positional(struct arguments *arguments, const char *text)
             return arguments->visit(arguments->source, row, text);
         }
     }
-    return usage_error(arguments->source, "unexpected argument '%.200s'", text);
+    /* It may be the rest of a value that should have been quoted. */
+    return usage_error(arguments->source, "unexpected argument '%.200s'", shown_word(text, shown));
 }
 
 static int walk(struct conf_source *source, int argc, char *const argv[], visit_argument visit)

@@ -10,6 +10,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/shown.h"
+
 #define EXAMPLE "path.to.module.Suite.test"
 
 static bool is_letter(char c)
@@ -25,19 +27,22 @@ bool fqn_is_url(const char *text)
     return scheme > 0 && text[scheme] && text[scheme] != '/';
 }
 
-/* What both kinds of names have in common: length and characters. */
+/* What both kinds of names have in common: length and characters. What isn't a name is often a URL
+ * with a mistake in it. */
 static int check_characters(const char *text, const char *example, struct error *error)
 {
+    char shown[SHOWN_BYTES];
+
     if (strlen(text) > FQN_MAX_BYTES) {
         return error_set(error, -EINVAL,
-                         "'%.60s…' is too long for a name: %zu bytes, of %d at most", text,
-                         strlen(text), FQN_MAX_BYTES);
+                         "'%.60s…' is too long for a name: %zu bytes, of %d at most",
+                         shown_url(text, shown), strlen(text), FQN_MAX_BYTES);
     }
     if (strstr(text, "://")) {
         return error_set(error, -EINVAL,
                          "'%s' is not a URL that can be tested: expected is http://HOST/ or "
                          "https://HOST/",
-                         text);
+                         shown_url(text, shown));
     }
     for (const char *c = text; *c; c++) {
         if (!is_letter(*c) && *c != '.' && *c != '-') {
@@ -47,10 +52,10 @@ static int check_characters(const char *text, const char *example, struct error 
                                : *c == '/' ? "; parts of the path are joined by '.'"
                                            : "";
             return isprint(byte)
-                       ? error_set(error, -EINVAL, "'%s' has a '%c' in it; expected is %s%s", text,
-                                   byte, example, hint)
+                       ? error_set(error, -EINVAL, "'%s' has a '%c' in it; expected is %s%s",
+                                   shown_url(text, shown), byte, example, hint)
                        : error_set(error, -EINVAL, "'%s' has the byte 0x%02x in it; expected is %s",
-                                   text, byte, example);
+                                   shown_url(text, shown), byte, example);
         }
     }
     return 0;

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/shown.h"
 #include "base/suggest.h"
 #include "base/utf8.h"
 #include "wire/json.h"
@@ -267,8 +268,9 @@ int run_spec_check(const struct run_spec *spec, struct error *error)
         return error_set(error, -EINVAL, "either fqn or url must be given");
     }
     if (spec->url && !fqn_is_url(spec->url)) {
+        char shown[SHOWN_BYTES];
         return error_set(error, -EINVAL, "url: '%s' does not begin with http:// or https://",
-                         spec->url);
+                         shown_url(spec->url, shown));
     }
     if (spec->url && spec->module_path) {
         return error_set(error, -EINVAL, "module_path: there is none with a url");

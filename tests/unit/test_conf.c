@@ -155,6 +155,8 @@ static void test_command_line_errors(void **state _unused_)
         {{"loads-runner", "--quiet=yes"},
          "option '--quiet' takes no argument; try 'loads-runner --help'"},
         {{"loads-runner", "a", "b"}, "unexpected argument 'b'; try 'loads-runner --help'"},
+        {{"loads-runner", "a", "password=hush"},
+         "unexpected argument 'password=***'; try 'loads-runner --help'"},
         {{"loads-runner", "-u", "10:x"},
          "--users: '10:x' is not a list of numbers such as 10:20:30"},
         {{"loads-runner", "--config", "/nonexistent/x.ini"},

@@ -43,6 +43,8 @@ static void test_bad_names(void **state _unused_)
         {"m.A.t\n", "has the byte 0x0a in it"},
         {"m.A.t\xC3\xA9", "has the byte 0xc3 in it"},
         {"ftp://a.b.c/", "is not a URL that can be tested: expected is http://HOST/ or https"},
+        {"ftp://me:hush@h/?hush", "'ftp://***@h/?***' is not a URL"},
+        {"me:hush@h/?hush", "'***@h/?***' has a ':' in it"},
         {"http:///x", "is not a URL that can be tested: expected is http://HOST/"},
         {"localhost:80/", "has a ':' in it; expected is path.to.module.Suite.test (or a URL with"},
     };

@@ -147,6 +147,7 @@ static void test_wrong_specifications(void **state _unused_)
         {"\"fqn\":\"m.A.t\",", "", -EINVAL, "either fqn or url must be given"},
         {"\"users\"", "\"url\":\"http://h/\",\"users\"", -EINVAL, "either fqn or url must be"},
         {"\"fqn\":\"m.A.t\"", "\"url\":\"ftp://h/\"", -EINVAL, "url: 'ftp://h/' does not begin"},
+        {"\"fqn\":\"m.A.t\"", "\"url\":\"ftp://me:hush@h/\"", -EINVAL, "url: 'ftp://***@h/' does"},
         {"\"fqn\":\"m.A.t\"", "\"url\":\"http://h/\\n\"", -EINVAL, "url: has control characters"},
         {"\"fqn\":\"m.A.t\"", "\"url\":\"http://h/\",\"module_path\":\"/x\"", -EINVAL,
          "module_path: there is none with a url"},
