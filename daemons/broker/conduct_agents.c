@@ -28,8 +28,11 @@ static void take_back(struct broker *broker, struct agent *agent, struct run *ru
     if (strcmp(told->state, "running") == 0) {
         run_member_is_running(run, member, told->cycle);
     }
-    if (strcmp(told->state, "fetching") == 0 && run->archive_is_lost) {
-        run_member_has_failed(run, member, "its files went with the broker, which was restarted");
+    if (strcmp(told->state, "fetching") == 0 && run->missing) {
+        char text[128];
+        (void)snprintf(text, sizeof text, "%s went with the broker, which was restarted",
+                       run->missing);
+        run_member_has_failed(run, member, text);
         keep_member(broker, run, member);
     }
     if (was_lost) {

@@ -13,7 +13,7 @@ struct store_run keep_row_of(const struct run *run)
         .run_id = run->run_id,
         .request_id = run->request_id,
         .name = run->name,
-        .spec = run->spec_text,
+        .spec = run->shown_spec,
         .agents = run->n_agents,
         .abort_on_loss = run->abort_on_loss,
         .save_hits = run->save_hits,

@@ -25,12 +25,15 @@ static void abort_row(struct broker *broker, const struct store_run *row, const 
     (void)!store_run_update(broker->store, &ended, NULL, NULL);
 }
 
-/* Only the broker had the files of a run that waits for agents. */
+/* Only the broker had all of a run that waits for agents: the database has neither files nor
+ * secrets. */
 static void give_up_queued(struct run *run)
 {
-    if (run->state == RUN_QUEUED && run->archive_is_lost) {
-        run_add_trouble(run, "its files went with the broker, which was restarted while it waited "
-                             "for agents: submit it again");
+    if (run->state == RUN_QUEUED && run->missing) {
+        run_add_trouble(run,
+                        "%s went with the broker, which was restarted while it waited for agents: "
+                        "submit it again",
+                        run->missing);
         run_give_up(run);
     }
 }

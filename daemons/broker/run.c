@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/shown.h"
 #include "run/cycles.h"
 
 int run_new(struct run **ret, const struct run_options *options, enum run_state state,
@@ -20,15 +21,18 @@ int run_new(struct run **ret, const struct run_options *options, enum run_state 
     }
     run->spec = TAKE_PTR(*options->spec);
     int r = run_spec_encode(run->spec, &run->spec_text, error);
+    if (r == 0) {
+        r = run_spec_encode_shown(run->spec, &run->shown_spec, error);
+    }
     if (r < 0) {
         return r;
     }
     run->request_id = options->request_id ? strdup(options->request_id) : NULL;
-    if (options->request_id && !run->request_id) {
+    run->name = run->spec->url ? shown_url_copy(run->spec->url) : strdup(run->spec->fqn.text);
+    if ((options->request_id && !run->request_id) || !run->name) {
         return error_set_errno(error, -ENOMEM, "a run");
     }
     (void)snprintf(run->run_id, sizeof run->run_id, "%s", run->spec->run_id);
-    run->name = run->spec->url ? run->spec->url : run->spec->fqn.text;
     run->n_agents = options->n_agents;
     run->abort_on_loss = options->abort_on_loss;
     run->save_hits = options->save_hits;
@@ -61,6 +65,8 @@ struct run *run_free(struct run *run)
         free(run->archive);
         free(run->request_id);
         free(run->spec_text);
+        free(run->shown_spec);
+        free(run->name);
         free(run->trouble);
         run_spec_free(run->spec);
         free(run);

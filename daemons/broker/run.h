@@ -64,8 +64,9 @@ struct run {
     char run_id[SPEC_RUN_ID_BYTES + 1];
     char *request_id;      /* of the client; NULL: none */
     struct run_spec *spec; /* its run_id is set */
-    char *spec_text;       /* run_spec_encode()'s */
-    const char *name;      /* the test or the URL, in spec */
+    char *spec_text;       /* run_spec_encode()'s, for its agents */
+    char *shown_spec;      /* run_spec_encode_shown()'s, for everybody else */
+    char *name;            /* the test or the URL, as it may be shown */
     unsigned n_agents;     /* asked for */
     bool abort_on_loss, save_hits;
     struct run_hooks hooks;
@@ -94,7 +95,8 @@ struct run {
     struct results *results; /* NULL until then */
     void *archive;           /* the files; NULL: none, or nobody needs them any more */
     size_t archive_size;
-    bool archive_is_lost; /* there was one, before the broker was restarted */
+    const char *missing; /* what went with the broker before this one: agents can't be told any
+                            more. NULL: nothing */
 
     /* Of those who store and publish: */
     unsigned calls;      /* to the store that are not answered */

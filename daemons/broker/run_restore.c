@@ -59,7 +59,9 @@ static int restore_members(struct run *run, const struct store_record *record)
 static int restore_row(struct run *run, const struct store_run *row, uint64_t now_usec)
 {
     run->restored = true;
-    run->archive_is_lost = !run->spec->url;
+    run->missing = !run->spec->url                     ? "its files"
+                   : run_spec_lacks_secrets(run->spec) ? "the secrets of its URL"
+                                                       : NULL;
     run->submitted_usec = row->submitted_usec;
     run->started_usec = row->started_usec;
     run->start_usec = row->start_usec;

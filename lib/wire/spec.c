@@ -305,7 +305,13 @@ static json_t *encode_numbers(const struct number_list *list)
     return TAKE_PTR(array);
 }
 
-static json_t *encode_field(const struct run_spec *spec, const struct key *key)
+static json_t *encode_shown_url(const char *url)
+{
+    _cleanup_free_ char *shown = shown_url_copy(url);
+    return shown ? json_string(shown) : NULL;
+}
+
+static json_t *encode_field(const struct run_spec *spec, const struct key *key, bool shown)
 {
     const void *field = (const char *)spec + key->offset;
 
@@ -315,6 +321,10 @@ static json_t *encode_field(const struct run_spec *spec, const struct key *key)
     case KIND_FQN:
         return json_string(spec->fqn.text);
     case KIND_URL:
+        if (shown) {
+            return encode_shown_url(*(char *const *)field);
+        }
+        return json_string(*(char *const *)field);
     case KIND_PATH:
     case KIND_FILE:
     case KIND_NAME:
@@ -358,7 +368,7 @@ static bool is_given(const struct run_spec *spec, const struct key *key)
     return true;
 }
 
-int run_spec_encode(const struct run_spec *spec, char **ret, struct error *error)
+static int encode(const struct run_spec *spec, bool shown, char **ret, struct error *error)
 {
     int r = run_spec_check(spec, error);
     if (r < 0) {
@@ -367,12 +377,28 @@ int run_spec_encode(const struct run_spec *spec, char **ret, struct error *error
     _cleanup_(json_decrefp) json_t *object = json_object();
     for (size_t i = 0; object && i < ELEMENTSOF(keys); i++) {
         if (is_given(spec, &keys[i]) &&
-            json_object_set_new(object, keys[i].name, encode_field(spec, &keys[i])) < 0) {
+            json_object_set_new(object, keys[i].name, encode_field(spec, &keys[i], shown)) < 0) {
             return error_set_errno(error, -ENOMEM, "run specification");
         }
     }
     r = object ? wire_json_dump(object, ret) : -ENOMEM;
     return r < 0 ? error_set_errno(error, r, "run specification") : 0;
+}
+
+int run_spec_encode(const struct run_spec *spec, char **ret, struct error *error)
+{
+    return encode(spec, false, ret, error);
+}
+
+int run_spec_encode_shown(const struct run_spec *spec, char **ret, struct error *error)
+{
+    return encode(spec, true, ret, error);
+}
+
+bool run_spec_lacks_secrets(const struct run_spec *spec)
+{
+    return (spec->url && shown_url_lacks(spec->url)) ||
+           (spec->server_url && shown_url_lacks(spec->server_url));
 }
 
 /* ---- reading ---- */

@@ -72,6 +72,14 @@ int run_spec_check(const struct run_spec *spec, struct error *error) _must_check
  * doesn't pass; -ENOMEM. */
 int run_spec_encode(const struct run_spec *spec, char **ret, struct error *error) _must_check_;
 
+/* The same for everybody to see and to keep: without the secrets of URLs (base/shown.h). It can be
+ * read like any other, but nobody can run it any more who needs what is left out. */
+int run_spec_encode_shown(const struct run_spec *spec, char **ret, struct error *error)
+    _must_check_;
+
+/* Whether it was such a one of which something was left out. */
+bool run_spec_lacks_secrets(const struct run_spec *spec);
+
 /* Reads bytes from outside. -EBADMSG: not JSON, an unknown key, a wrong type; -EINVAL: it doesn't
  * pass run_spec_check(); -E2BIG; -ENOMEM. The text names the key. */
 int run_spec_decode(const char *bytes, size_t size, struct run_spec **ret, struct error *error)

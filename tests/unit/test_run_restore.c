@@ -2,6 +2,7 @@
 #include "test.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "allocation.h"
@@ -18,20 +19,31 @@ static struct interval totals;
 static struct store_record record;
 static char *spec_text;
 
-static int set_up(void **state _unused_)
+/* As it is stored; "key": "value" says what is tested. */
+static void store_spec(const char *what)
 {
-    static const char json[] = "{\"run_id\": \"" RUN_ID "\", \"url\": \"http://127.0.0.1/\","
+    static const char json[] = "{\"run_id\": \"" RUN_ID "\", %s,"
                                " \"users\": [1, 2], \"hits\": [3], \"grace_usec\": 5000000,"
                                " \"http_timeout_usec\": 30000000, \"insecure\": false,"
                                " \"stack_size_bytes\": 262144, \"detail\": false}";
     struct run_spec *spec;
     struct error error;
+    char text[1024];
 
-    if (run_spec_decode(json, strlen(json), &spec, &error) < 0) {
+    (void)snprintf(text, sizeof text, json, what);
+    if (run_spec_decode(text, strlen(text), &spec, &error) < 0) {
         fail_msg("%s", error.text);
     }
-    assert_int_equal(run_spec_encode(spec, &spec_text, &error), 0);
+    free(spec_text);
+    assert_int_equal(run_spec_encode_shown(spec, &spec_text, &error), 0);
     run_spec_free(spec);
+    record.run.spec = spec_text;
+}
+
+static int set_up(void **state _unused_)
+{
+    spec_text = NULL;
+    store_spec("\"url\": \"http://127.0.0.1/\"");
     totals = (struct interval){.seconds = 1};
     for (unsigned i = 0; i < ELEMENTSOF(sources); i++) {
         sources[i] = (struct store_source){.number = i,
@@ -95,7 +107,7 @@ static void test_all_that_was_stored(void **state _unused_)
     assert_string_equal(run->trouble, "it rained");
     assert_int_equal(run->state, RUN_RUNNING);
     assert_true(run->restored && run->start_is_stored && run->abort_on_loss);
-    assert_false(run->archive_is_lost);
+    assert_null(run->missing);
     assert_int_equal(run->begun, 1);
     assert_int_equal(run->start_usec, 40000000);
     assert_int_equal(run->cycle_start_usec, 40000000);
@@ -108,6 +120,25 @@ static void test_all_that_was_stored(void **state _unused_)
         assert_int_equal(results_stored_seq(run->results, i, STREAM_INTERVALS), 7 + i);
     }
     assert_int_equal(n_actions, 0);
+}
+
+/* The database has neither files nor what a URL has of secrets. */
+static void test_what_was_not_stored(void **state _unused_)
+{
+    static const char *const cases[][2] = {
+        {"\"fqn\": \"m.A.t\"", "its files"},
+        {"\"url\": \"http://me:hush@h/\"", "the secrets of its URL"},
+        {"\"url\": \"http://h/?token=hush\"", "the secrets of its URL"},
+    };
+
+    for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+        _cleanup_(run_freep) struct run *run = NULL;
+        struct error error;
+        store_spec(cases[i][0]);
+        assert_null(strstr(spec_text, "hush"));
+        assert_int_equal(restore(&run, &error), 0);
+        assert_string_equal(run->missing, cases[i][1]);
+    }
 }
 
 /* Who ended tells so again, with the number of its last results: until then nothing is over. */
@@ -266,6 +297,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_all_that_was_stored, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_what_was_not_stored, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_who_ended_ends_again, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_cycle_that_was_not_stored, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_the_lost_and_the_failed_stay_so, set_up, tear_down),

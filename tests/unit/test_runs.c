@@ -170,6 +170,26 @@ static void test_too_many(void **state _unused_)
     assert_int_equal(runs_add(runs, &run, &error), 0);
 }
 
+/* What is stored and told of a run has no secrets; its agents get them. */
+static void test_secrets_of_a_url(void **state _unused_)
+{
+    struct run_spec *spec = NULL;
+    struct run_options options = {.spec = &spec, .n_agents = 1, .hooks = {ignore_change, NULL}};
+    _cleanup_(run_freep) struct run *run = NULL;
+    struct error error = {0};
+
+    assert_int_equal(run_spec_new(&spec), 0);
+    (void)snprintf(spec->run_id, sizeof spec->run_id, "6b0f7d5c-0c5e-4c52-9d8e-%012x", 1);
+    spec->url = strdup("http://me:hush@h/?hush");
+    assert_int_equal(parse_numbers("1", &spec->users, &error), 0);
+    assert_int_equal(parse_numbers("1", &spec->hits, &error), 0);
+    assert_int_equal(run_new(&run, &options, RUN_NEW, &error), 0);
+    assert_string_equal(run->name, "http://***@h/?***");
+    assert_null(strstr(run->shown_spec, "hush"));
+    assert_non_null(strstr(run->shown_spec, run->name));
+    assert_non_null(strstr(run->spec_text, "http://me:hush@h/?hush"));
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 int main(void)
@@ -180,6 +200,7 @@ int main(void)
         TEST(test_one_that_is_new),
         TEST(test_trimming),
         TEST(test_too_many),
+        TEST(test_secrets_of_a_url),
     };
     return cmocka_run_group_tests_name("runs", tests, NULL, NULL);
 }

@@ -92,6 +92,23 @@ static void test_everything_there_and_back(void **state _unused_)
     assert_string_equal(back->libs, "-lm");
 }
 
+static void test_secrets_of_urls(void **state _unused_)
+{
+    _cleanup_(run_spec_freep) struct run_spec *spec = NULL, *back = NULL;
+    _cleanup_free_ char *text = NULL;
+
+    assert_int_equal(
+        decode(with(least, "\"hits\"", "\"server_url\":\"http://me:hush@h/x\",\"hits\""), &spec,
+               NULL),
+        0);
+    assert_int_equal(run_spec_encode_shown(spec, &text, NULL), 0);
+    assert_null(strstr(text, "hush"));
+    assert_int_equal(decode(text, &back, NULL), 0);
+    assert_string_equal(back->server_url, "http://***@h/x");
+    assert_string_equal(back->fqn.text, spec->fqn.text);
+    assert_true(run_spec_lacks_secrets(back) && !run_spec_lacks_secrets(spec));
+}
+
 static void test_url(void **state _unused_)
 {
     _cleanup_(run_spec_freep) struct run_spec *spec = NULL;
@@ -225,6 +242,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_least),
         cmocka_unit_test(test_everything_there_and_back),
+        cmocka_unit_test(test_secrets_of_urls),
         cmocka_unit_test(test_url),
         cmocka_unit_test(test_wrong_specifications),
         cmocka_unit_test(test_limits_of_size),
