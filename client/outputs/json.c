@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/shown.h"
 #include "base/utf8.h"
 #include "outputs/types.h"
 
@@ -70,6 +71,16 @@ static void set_text(struct builder *b, json_t *object, const char *key, const c
     }
 }
 
+/* A URL without its secrets. */
+static void set_url(struct builder *b, json_t *object, const char *key, const char *url)
+{
+    _cleanup_free_ char *shown = url ? shown_url_copy(url) : NULL;
+
+    if (url) {
+        set(b, object, key, shown ? text_value(shown) : NULL);
+    }
+}
+
 static void set_texts(struct builder *b, json_t *object, const char *key,
                       const struct strlist *list)
 {
@@ -106,7 +117,7 @@ static json_t *options_value(struct builder *b, const struct run_spec *spec)
     json_t *options = json_object(), *tags = json_array();
 
     set_text(b, options, "fqn", spec->url ? NULL : spec->fqn.text);
-    set_text(b, options, "url", spec->url);
+    set_url(b, options, "url", spec->url);
     set(b, options, "users", numbers_value(b, &spec->users));
     if (spec->duration_usec > 0) {
         set_count(b, options, "duration_usec", spec->duration_usec);
@@ -115,7 +126,7 @@ static json_t *options_value(struct builder *b, const struct run_spec *spec)
     }
     set_count(b, options, "grace_usec", spec->grace_usec);
     set_count(b, options, "http_timeout_usec", spec->http_timeout_usec);
-    set_text(b, options, "server_url", spec->server_url);
+    set_url(b, options, "server_url", spec->server_url);
     set_text(b, options, "project_name", spec->project_name);
     set_text(b, options, "user_id", spec->user_id);
     for (size_t i = 0; i < spec->tags.count; i++) {

@@ -506,7 +506,8 @@ static void test_json_empty(void **state)
     struct fixture *f = *state;
 
     f->spec->fqn.text[0] = '\0';
-    f->spec->url = strdup("http://127.0.0.1:8000/?q=\"");
+    f->spec->url = strdup("http://me:hush@127.0.0.1:8000/\"?q=hush");
+    f->spec->server_url = strdup("http://hush@h/");
     f->spec->hits.count = 0;
     f->spec->duration_usec = 10000000;
     f->run.outcome = "interrupted";
@@ -515,7 +516,10 @@ static void test_json_empty(void **state)
     assert_null(json_object_get(json, "latency"));
     assert_null(json_object_get(json, "slowest"));
     assert_null(json_object_get(json, "ended"));
-    assert_null(json_object_get(json_object_get(json, "options"), "fqn"));
+    const json_t *options = json_object_get(json, "options");
+    assert_null(json_object_get(options, "fqn"));
+    assert_string_equal(string_at(options, "url"), "http://***@127.0.0.1:8000/\"?***");
+    assert_string_equal(string_at(options, "server_url"), "http://***@h/");
 }
 
 static long json_fails_after = -1; /* allocations; negative: none fails */
