@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <stdbool.h>
+#include <string.h>
 
 static bool out_of_memory; /* since parser or writer was started */
 
@@ -19,6 +20,15 @@ static void *allocate(size_t size)
     return memory;
 }
 
+/* jansson's words quote what they found, which may be a secret; line and column are there, too. */
+static void forget_quote(json_error_t *reason)
+{
+    char *quote = reason ? strstr(reason->text, " near '") : NULL;
+    if (quote) {
+        *quote = '\0';
+    }
+}
+
 static int load(const char *bytes, size_t size, size_t flags, json_t **ret, json_error_t *reason)
 {
     json_set_alloc_funcs(allocate, free);
@@ -28,6 +38,7 @@ static int load(const char *bytes, size_t size, size_t flags, json_t **ret, json
         return -ENOMEM;
     }
     if (!json) {
+        forget_quote(reason);
         return -EBADMSG;
     }
     *ret = TAKE_PTR(json);

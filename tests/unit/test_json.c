@@ -49,6 +49,25 @@ static void test_what_is_no_object(void **state _unused_)
     }
 }
 
+/* The words are jansson's. */
+static void test_no_secret_in_a_message(void **state _unused_)
+{
+    static const char *const wrong[] = {"{hush}",        "hush",    "{\"a\": hush}",
+                                        "{\"hush\", 1}", "{} hush", "{\"hush\": 1, \"hush\": 2}"};
+    json_error_t reason;
+
+    for (size_t i = 0; i < ELEMENTSOF(wrong); i++) {
+        json_t *json = NULL;
+        struct error error = {0};
+        assert_int_equal(load(wrong[i], &json, &error), -EBADMSG);
+        assert_non_null(strstr(error.text, "not JSON: line 1, column "));
+        assert_null(strstr(error.text, "hush"));
+    }
+    json_t *json = NULL;
+    assert_int_equal(wire_json_load_any("hush", 4, &json, &reason), -EBADMSG);
+    assert_string_equal(reason.text, "invalid token");
+}
+
 static void test_nul_is_no_end(void **state _unused_)
 {
     json_t *json = NULL;
@@ -100,6 +119,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_object),
         cmocka_unit_test(test_what_is_no_object),
+        cmocka_unit_test(test_no_secret_in_a_message),
         cmocka_unit_test(test_nul_is_no_end),
         cmocka_unit_test(test_deep),
         cmocka_unit_test(test_limit),
