@@ -89,9 +89,21 @@ ssize_t header_find(const char *const *lines, size_t from, const char *name,
     return -ENOENT;
 }
 
+/* The bytes of a line that an error text repeats: what may be its name. The rest may be a secret,
+ * and so may a line be that is one word only. */
+static int quoted_size(const char *line, size_t size)
+{
+    size_t name = 0;
+
+    while (name < size && is_token_char(line[name])) {
+        name++;
+    }
+    return name < size ? (int)MIN(name, (size_t)QUOTED_BYTES) : 0;
+}
+
 int header_check(const char *line, size_t size, struct error *error)
 {
-    int quoted = (int)MIN(size, (size_t)QUOTED_BYTES);
+    int quoted = quoted_size(line, size);
     const char *colon = size > 0 ? memchr(line, ':', size) : NULL;
 
     if (size > HEADER_MAX_BYTES) {
@@ -99,12 +111,12 @@ int header_check(const char *line, size_t size, struct error *error)
                          line, size, HEADER_MAX_BYTES);
     }
     if (!colon) {
-        return error_set(error, -EINVAL, "header '%.*s' has no colon: it must be 'Name: value'",
+        return error_set(error, -EINVAL, "header '%.*s…' has no colon: it must be 'Name: value'",
                          quoted, line);
     }
     if (!is_token(line, (size_t)(colon - line))) {
         return error_set(error, -EINVAL,
-                         "header '%.*s' has no valid name before its colon: letters, digits and "
+                         "header '%.*s…' has no valid name before its colon: letters, digits and "
                          "!#$%%&'*+-.^_`|~ only",
                          quoted, line);
     }

@@ -80,12 +80,27 @@ static void test_check(void **state _unused_)
     check_bad("A", 1, "no colon");
     check_bad("", 0, "no colon");
     check_bad(": b", 3, "name");
-    check_bad("A : b", 5, "'A : b'");
+    check_bad("A : b", 5, "'A…' has no valid name");
     check_bad("A\r\nB: c", 7, "name");
     memset(long_line, 'a', sizeof long_line);
     long_line[1] = ':';
     check_bad(long_line, sizeof long_line, "65537");
     assert_int_equal(header_check(long_line, sizeof long_line - 1, NULL), 0);
+}
+
+/* What isn't the name of a header may be its value. */
+static void test_no_secret_in_a_message(void **state _unused_)
+{
+    static const char *const lines[] = {"Authorization Bearer hush", "Authorization Bearer: hush",
+                                        "hush", "Cookie: hush\n", "Bearer hush: x"};
+    struct error error;
+
+    for (size_t i = 0; i < ELEMENTSOF(lines); i++) {
+        assert_int_equal(header_check(lines[i], strlen(lines[i]), &error), -EINVAL);
+        assert_null(strstr(error.text, "hush"));
+    }
+    assert_int_equal(header_check("Cookie hush", 11, &error), -EINVAL);
+    assert_non_null(strstr(error.text, "header 'Cookie…' has no colon"));
 }
 
 int main(void)
@@ -94,6 +109,7 @@ int main(void)
         cmocka_unit_test(test_parse),
         cmocka_unit_test(test_find),
         cmocka_unit_test(test_check),
+        cmocka_unit_test(test_no_secret_in_a_message),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
