@@ -391,7 +391,7 @@ COMMENT ON COLUMN loads.hits.test_id IS 'The test that made it.';
 COMMENT ON COLUMN loads.hits.user_number IS 'The virtual user, from 0, unique over all agents.';
 COMMENT ON COLUMN loads.hits.iteration IS 'Which iteration of this user in the cycle, from 0.';
 COMMENT ON COLUMN loads.hits.cycle IS 'The cycle, from 0.';
-COMMENT ON COLUMN loads.hits.url IS 'The whole URL, its first 2048 bytes.';
+COMMENT ON COLUMN loads.hits.url IS 'The URL without user and password, query and fragment, its first 2048 bytes.';
 
 CREATE TABLE loads.test_events (
     run_id uuid NOT NULL,

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/shown.h"
 #include "call.h"
 #include "session.h"
 #include "user.h"
@@ -41,7 +42,7 @@ static void fail(const struct question *q, const char *format, ...) _printf_(2, 
     __attribute__((noreturn));
 static void fail(const struct question *q, const char *format, ...)
 {
-    char message[1024];
+    char message[1024], shown[SHOWN_BYTES];
     va_list arguments;
 
     va_start(arguments, format);
@@ -49,7 +50,7 @@ static void fail(const struct question *q, const char *format, ...)
     va_end(arguments);
     if (n >= 0 && (size_t)n < sizeof message) {
         (void)snprintf(message + n, sizeof message - (size_t)n, " (answer of %s)",
-                       q->response->url);
+                       shown_url(q->response->url, shown));
     }
     call_fail(q->user, ERROR_KIND_FAILURE, "json", q->file, q->line, message);
 }

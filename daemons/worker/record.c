@@ -135,7 +135,7 @@ void record_hit(struct loads_user *user, const char *name, const struct exchange
     struct detail detail = {.type = DETAIL_HIT,
                             .id = series,
                             .elapsed_usec = elapsed_usec,
-                            .text = exchange->url->text};
+                            .text = exchange->url->name};
 
     if (user->worker->area->ring) {
         detail.started_usec = date_of(exchange->ended_usec - elapsed_usec);

@@ -14,6 +14,7 @@
 
 #include "answer.h"
 #include "base/clock.h"
+#include "base/shown.h"
 #include "cookies.h"
 #include "header.h"
 #include "peer.h"
@@ -74,7 +75,7 @@ static int fail(struct call *call, const char *class, const char *format, ...)
                             .test = user->worker->test_name};
     call->error_id =
         record_request_error(user, request_name(call), call->method ? call->method : "",
-                             call->url ? call->url->text : "", call->hop_started_usec, &key);
+                             call->url ? call->url->name : "", call->hop_started_usec, &key);
     loads_response *response = &call->answer.response;
     response->status = 0;
     response->error = arena_printf(&user->arena, "%s", message);
@@ -362,8 +363,9 @@ static int follow(struct call *call)
         return -ENOMEM;
     }
     if (response->redirects == SESSION_MAX_REDIRECTS) {
+        char shown[SHOWN_BYTES];
         return fail(call, "redirect", "more than %d redirects, the last one to %s",
-                    SESSION_MAX_REDIRECTS, location);
+                    SESSION_MAX_REDIRECTS, shown_url(location, shown));
     }
     if (url_get(call->user->worker->urls, call->url, location, &next, &error) < 0) {
         return fail(call, "redirect", "%s", error.text);

@@ -18,8 +18,8 @@ enum detail_type {
     DETAIL_FAILURE, /* id: the error */
     DETAIL_ERROR,   /* id: the error */
     DETAIL_INTERRUPTED,
-    DETAIL_HIT,           /* id: the series; text: the URL */
-    DETAIL_REQUEST_ERROR, /* id: the series; error_id: the error; text: the URL */
+    DETAIL_HIT,           /* id: the series; text: the URL, without query and fragment */
+    DETAIL_REQUEST_ERROR, /* id: the series; error_id: the error; text: the same */
     DETAIL_COUNTER,       /* id: the counter; value: the increment */
     DETAIL_TYPES
 };
