@@ -17,6 +17,15 @@
 #define LINE_BYTES (ERROR_TEXT_BYTES + 64) /* a whole error text and what stands before it */
 #define MAX_FIELDS 16
 
+static const struct {
+    int level;
+    const char *id;
+} events[LOG_EVENTS_COUNT] = {
+#define X(name, level, id) [EVENT_##name] = {level, id},
+    LOG_EVENTS(X)
+#undef X
+};
+
 static const char *program_name = "loads";
 static int max_level = LOG_INFO;
 static bool to_journal;
@@ -60,10 +69,11 @@ static int add_field(struct iovec *ret, const char *name, const char *value)
     return 1;
 }
 
-static void send_to_journal(int level, const struct log_field *fields, size_t count,
+/* `id` NULL: it is no event. */
+static void send_to_journal(int level, const char *id, const struct log_field *fields, size_t count,
                             const char *text)
 {
-    struct iovec vector[MAX_FIELDS + 2];
+    struct iovec vector[MAX_FIELDS + 4];
     int used = 0;
 
     /* What finds no memory is left out: the rest of the line is worth having. */
@@ -71,6 +81,8 @@ static void send_to_journal(int level, const struct log_field *fields, size_t co
     char priority[8];
     (void)snprintf(priority, sizeof priority, "%d", level);
     used += add_field(&vector[used], "PRIORITY", priority);
+    used += add_field(&vector[used], "SYSLOG_IDENTIFIER", program_name); /* for journalctl -t */
+    used += id ? add_field(&vector[used], "MESSAGE_ID", id) : 0;
     for (size_t i = 0; i < count && i < MAX_FIELDS; i++) {
         used += fields[i].value ? add_field(&vector[used], fields[i].name, fields[i].value) : 0;
     }
@@ -80,21 +92,38 @@ static void send_to_journal(int level, const struct log_field *fields, size_t co
     }
 }
 
-void log_fields(int level, const struct log_field *fields, size_t count, const char *format, ...)
+static void put(int level, const char *id, const struct log_field *fields, size_t count,
+                const char *format, va_list arguments)
 {
-    if (level > max_level) {
-        return;
-    }
     char text[LINE_BYTES];
-    va_list arguments;
-    va_start(arguments, format);
+
     (void)vsnprintf(text, sizeof text, format, arguments); /* cut is fine */
-    va_end(arguments);
     if (to_journal) {
-        send_to_journal(level, fields, count, text);
+        send_to_journal(level, id, fields, count, text);
         return;
     }
     char line[LINE_BYTES + 64];
     int length = snprintf(line, sizeof line, "%s%s: %s\n", line_start, program_name, text);
     (void)!write(2, line, MIN((size_t)length, sizeof line - 1)); /* stderr closed: nobody to tell */
+}
+
+void log_fields(int level, const struct log_field *fields, size_t count, const char *format, ...)
+{
+    if (level <= max_level) {
+        va_list arguments;
+        va_start(arguments, format);
+        put(level, NULL, fields, count, format, arguments);
+        va_end(arguments);
+    }
+}
+
+void log_event(enum log_event event, const struct log_field *fields, size_t count,
+               const char *format, ...)
+{
+    if (events[event].level <= max_level) {
+        va_list arguments;
+        va_start(arguments, format);
+        put(events[event].level, events[event].id, fields, count, format, arguments);
+        va_end(arguments);
+    }
 }

@@ -6,6 +6,7 @@
 
 #include <syslog.h>
 
+#include "base/events.h"
 #include "base/macros.h"
 
 /* Names the program and sets the least important level that is shown (LOG_ERR … LOG_DEBUG). */
@@ -23,6 +24,10 @@ struct log_field {
 
 void log_fields(int level, const struct log_field *fields, size_t count, const char *format, ...)
     _printf_(4, 5);
+
+/* The same about something that operators search for: its level and id are the table's. */
+void log_event(enum log_event event, const struct log_field *fields, size_t count,
+               const char *format, ...) _printf_(4, 5);
 
 #define log_error(...)   log_fields(LOG_ERR, NULL, 0, __VA_ARGS__)
 #define log_warning(...) log_fields(LOG_WARNING, NULL, 0, __VA_ARGS__)

@@ -97,6 +97,56 @@ def test_man_page_of_loadsctl_has_the_exit_codes():
     assert listed == exit_codes()
 
 
+# ---- the journal's catalog ----
+
+
+def events():
+    """{id: name} of lib/base/events.h."""
+    rows = re.findall(r'^    X\((\w+), LOG_\w+, "([0-9a-f]{32})"\)',
+                      (ROOT / "lib/base/events.h").read_text(), re.MULTILINE)
+    found = {message_id: name for name, message_id in rows}
+    assert len(rows) > 20 and len(found) == len(rows) == len(set(found.values()))
+    return found
+
+
+def catalog():
+    """{id: (subject, text)} of units/loads.catalog."""
+    text = (ROOT / "units/loads.catalog").read_text()
+    entries = re.findall(r"^-- ([0-9a-f]{32})\nSubject: ([^\n]+)\nDefined-By: Loads\n\n(.*?)(?=\n-- |\Z)", text,
+                         re.MULTILINE | re.DOTALL)
+    found = {message_id: (subject, body) for message_id, subject, body in entries}
+    assert len(found) == len(entries) == len(re.findall("^-- ", text, re.MULTILINE))
+    return found
+
+
+def test_catalog_has_the_events():
+    """In their order, and nothing else."""
+    assert list(catalog()) == list(events())
+
+
+def test_catalog_names_what_there_is(program):
+    """Verbs of loadsctl, and options that daemons have in their files."""
+    text = " ".join((ROOT / "units/loads.catalog").read_text().split())
+    verbs = set(re.findall(r"loadsctl ([a-z]+)", text))
+    assert {"show", "logs", "db"} <= verbs <= set(verbs_of(program))
+    keys = set(re.findall(r"\(([a-z]+-[a-z]+)\)", text)) | set(re.findall(r'option "([a-z-]+)"', text))
+    assert keys <= {key for name in ("loads-broker", "loads-agent")
+                    for key in re.findall(r"^\.It Cm ([a-z-]+)$", manual(f"{name}.conf.5"), re.MULTILINE)}
+
+
+def test_catalog_compiles(tmp_path):
+    """As the installed one is."""
+    folder = tmp_path / "usr/lib/systemd/catalog"
+    folder.mkdir(parents=True)
+    (folder / "loads.catalog").write_text((ROOT / "units/loads.catalog").read_text())
+    journalctl = ["journalctl", "--root", tmp_path]
+    ran = subprocess.run([*journalctl, "--update-catalog"], capture_output=True, text=True)
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "", "")
+    ran = subprocess.run([*journalctl, "--list-catalog"], capture_output=True, text=True, check=True)
+    listed = dict(line.split(" Loads: ", 1) for line in ran.stdout.splitlines())
+    assert listed == {message_id: subject for message_id, (subject, _) in catalog().items()}
+
+
 # ---- man pages ----
 
 

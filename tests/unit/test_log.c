@@ -151,12 +151,30 @@ static void test_journal(void **state)
 
     open_journal(LOG_INFO);
     log_fields(LOG_ERR, fields, ELEMENTSOF(fields), "run %d", 5);
-    assert_string_equal(entry, "MESSAGE=run 5|PRIORITY=3|RUN_ID=1234|USERS=7|");
+    assert_string_equal(
+        entry, "MESSAGE=run 5|PRIORITY=3|SYSLOG_IDENTIFIER=loads-test|RUN_ID=1234|USERS=7|");
     log_info("plain");
-    assert_string_equal(entry, "MESSAGE=plain|PRIORITY=6|");
+    assert_string_equal(entry, "MESSAGE=plain|PRIORITY=6|SYSLOG_IDENTIFIER=loads-test|");
     log_debug("no");
     assert_int_equal(entries, 2);
     assert_string_equal(captured(*state), "");
+}
+
+/* The table has level and id. */
+static void test_events(void **state)
+{
+    const struct log_field fields[] = {{"AGENT_ID", "box1-1"}};
+
+    open_journal(LOG_WARNING);
+    log_event(EVENT_AGENT_LOST, fields, ELEMENTSOF(fields), "agent %s", "is gone");
+    assert_string_equal(entry, "MESSAGE=agent is gone|PRIORITY=4|SYSLOG_IDENTIFIER=loads-test|"
+                               "MESSAGE_ID=e4d0054497f54582bb9fbd49184d652e|AGENT_ID=box1-1|");
+    log_event(EVENT_AGENT_JOINED, fields, ELEMENTSOF(fields), "no");
+    assert_int_equal(entries, 1);
+    (void)unsetenv("JOURNAL_STREAM"); /* fails only for bad names */
+    log_open("loads-test", LOG_INFO);
+    log_event(EVENT_AGENT_JOINED, fields, ELEMENTSOF(fields), "agent %s", "is here");
+    assert_string_equal(captured(*state), "loads-test: agent is here\n");
 }
 
 /* A line that is too long is cut, fields that are too many are left out. */
@@ -193,6 +211,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_long_lines_are_cut_and_end, begin, end),
         cmocka_unit_test_setup_teardown(test_another_stream_than_the_journals, begin, end),
         cmocka_unit_test_setup_teardown(test_journal, begin, end),
+        cmocka_unit_test_setup_teardown(test_events, begin, end),
         cmocka_unit_test_setup_teardown(test_journal_limits, begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
