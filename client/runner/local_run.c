@@ -175,7 +175,7 @@ static void on_cycle(unsigned index, const struct cycle *cycle _unused_, void *c
     }
 }
 
-static void on_problem(const char *text, void *context)
+static void on_problem(pid_t worker _unused_, const char *text, void *context)
 {
     struct local_run *run = context;
 

@@ -10,6 +10,7 @@
 #include "agent_log.h"
 #include "base/clock.h"
 #include "base/daemon.h"
+#include "base/figure.h"
 #include "link.h"
 #include "outbox.h"
 #include "run.h"
@@ -112,6 +113,22 @@ static void tell_last(struct agent *agent)
     }
 }
 
+/* In the log. */
+static void tell_end(const struct agent *agent, const struct run *run, const struct run_end *end)
+{
+    char hits[FIGURE_BYTES], duration[FIGURE_BYTES];
+
+    if (end->result < 0) {
+        agent_event(EVENT_PART_FAILED, &agent->options, run_id(run), "run %s: can't go on: %s",
+                    run_id(run), end->reason);
+    } else {
+        agent_event(EVENT_PART_ENDED, &agent->options, run_id(run),
+                    "run %s: ended%s: %s hits in %s s", run_id(run),
+                    end->interrupted ? ", stopped" : "", figure_whole(end->hits, hits),
+                    figure_rounded((double)end->active_usec / 1e6, duration));
+    }
+}
+
 static void on_changed(struct run *run, void *context)
 {
     struct agent *agent = context;
@@ -120,10 +137,10 @@ static void on_changed(struct run *run, void *context)
 
     run_end(run, &end);
     if (run_state(run) == RUN_FAILED) {
-        agent_log(LOG_ERR, &agent->options, run_id(run), "the run can't be made: %s", end.reason);
+        agent_event(EVENT_PART_FAILED, &agent->options, run_id(run), "run %s: can't be made: %s",
+                    run_id(run), end.reason);
     } else if (run_state(run) == RUN_ENDED) {
-        agent_log(end.result < 0 ? LOG_ERR : LOG_INFO, &agent->options, run_id(run),
-                  "the run ended%s%s", *end.reason ? ": " : "", end.reason);
+        tell_end(agent, run, &end);
     }
     sender_pump(&place->sender, run, agent->link);
     sender_tell_state(run, agent->link);
@@ -131,11 +148,16 @@ static void on_changed(struct run *run, void *context)
     tell_last(agent);
 }
 
-static void on_problem(struct run *run, const char *text, void *context)
+static void on_problem(struct run *run, pid_t worker, const char *text, void *context)
 {
     struct agent *agent = context;
+    char pid[24];
 
-    agent_log(LOG_WARNING, &agent->options, run_id(run), "a worker crashed: %s", text);
+    (void)snprintf(pid, sizeof pid, "%ld", (long)worker); /* it fits */
+    const struct log_field fields[] = {
+        {"AGENT_ID", agent->options.agent_id}, {"RUN_ID", run_id(run)}, {"WORKER_PID", pid}};
+    log_event(EVENT_WORKER_CRASHED, fields, ELEMENTSOF(fields), "run %s: a worker crashed: %s",
+              run_id(run), text);
     run_log_add(run_printed(run), RUN_LOG_PREPARING, text, strlen(text));
     run_log_add(run_printed(run), RUN_LOG_PREPARING, "\n", 1);
 }
@@ -153,7 +175,7 @@ static void refuse(struct agent *agent, const char *id, const char *reason)
 {
     struct agent_message message = {.type = AGENT_FAILED, .run_id = id, .reason = reason};
 
-    agent_log(LOG_WARNING, &agent->options, id, "a run is refused: %s", reason);
+    agent_event(EVENT_PART_FAILED, &agent->options, id, "run %s: refused: %s", id, reason);
     (void)!link_send(agent->link, &message, NULL, 0); /* gone: so is who asked */
 }
 
@@ -240,8 +262,9 @@ static void on_prepare(struct agent *agent, const struct agent_message *message)
         return;
     }
     assert(place); /* it was made */
-    agent_log(LOG_INFO, &agent->options, message->run_id, "a run is prepared: agent %u of %u",
-              message->agent_index + 1, message->agents);
+    agent_event(EVENT_PART_TAKEN, &agent->options, message->run_id,
+                "run %s: takes part as agent %u of %u", message->run_id, message->agent_index + 1,
+                message->agents);
     tell_manager(agent);
     run_start(place->run);
 }
@@ -275,15 +298,16 @@ static void on_acknowledged(struct agent *agent, struct place *place,
     default:
         r = outbox_reject(queue, message->seq);
         if (!place->rejected) {
-            agent_log(LOG_ERR, &agent->options, message->run_id,
-                      "the broker can't store results, which are lost: %s", message->reason);
+            agent_event(EVENT_RESULTS_REJECTED, &agent->options, message->run_id,
+                        "run %s: the broker can't store results, which are lost: %s",
+                        message->run_id, message->reason);
         }
         place->rejected = true;
         break;
     }
     if (r < 0) {
-        agent_log(LOG_DEBUG, &agent->options, message->run_id, "%s %ju makes no sense",
-                  agent_message_word(message->type), (uintmax_t)message->seq);
+        agent_log(LOG_DEBUG, &agent->options, message->run_id, "run %s: %s %ju makes no sense",
+                  message->run_id, agent_message_word(message->type), (uintmax_t)message->seq);
     }
     sender_pump(&place->sender, place->run, agent->link);
 }
@@ -394,8 +418,8 @@ static void on_up(void *context)
 {
     struct agent *agent = context;
 
-    agent_log(LOG_INFO, &agent->options, NULL, "registered at the broker, %s",
-              agent->options.broker);
+    agent_event(EVENT_BROKER_REACHED, &agent->options, NULL, "registered at the broker, %s",
+                agent->options.broker);
     agent->trouble[0] = '\0';
     tell_manager(agent);
     if (agent->draining) {
@@ -414,8 +438,8 @@ static void on_down(const char *reason, void *context)
     struct agent *agent = context;
 
     if (strcmp(agent->trouble, reason) != 0) {
-        agent_log(LOG_WARNING, &agent->options, NULL, "no broker at %s: %s; trying again",
-                  agent->options.broker, reason);
+        agent_event(EVENT_BROKER_LOST, &agent->options, NULL, "no broker at %s: %s; trying again",
+                    agent->options.broker, reason);
         (void)snprintf(agent->trouble, sizeof agent->trouble, "%s", reason);
     }
     tell_manager(agent);

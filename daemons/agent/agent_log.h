@@ -13,4 +13,10 @@
         (const struct log_field[]){{"AGENT_ID", (options)->agent_id}, {"RUN_ID", (run_id)}}, 2,    \
         __VA_ARGS__)
 
+/* The same about something that operators search for. */
+#define agent_event(event, options, run_id, ...)                                                   \
+    log_event((event),                                                                             \
+              (const struct log_field[]){{"AGENT_ID", (options)->agent_id}, {"RUN_ID", (run_id)}}, \
+              2, __VA_ARGS__)
+
 #endif

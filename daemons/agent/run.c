@@ -272,10 +272,10 @@ static void on_cycle(unsigned index _unused_, const struct cycle *cycle _unused_
     happen(run, RUN_BEGUN);
 }
 
-static void on_problem(const char *text, void *context)
+static void on_problem(pid_t worker, const char *text, void *context)
 {
     struct run *run = context;
-    run->options.problem(run, text, run->options.context);
+    run->options.problem(run, worker, text, run->options.context);
 }
 
 static void on_output(unsigned worker, const char *text, size_t size, void *context)
@@ -526,6 +526,7 @@ void run_end(const struct run *run, struct run_end *ret)
     *ret = (struct run_end){.result = run->result,
                             .reason = run->reason ? run->reason : "",
                             .interrupted = run->stopped,
+                            .hits = live.hits,
                             .active_usec = live.active_usec,
                             .detail_lost = run->details ? detail_queue_lost(run->details) : 0};
 }

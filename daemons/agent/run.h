@@ -35,7 +35,7 @@ struct run_options {
     /* It is ready, failed or ended (run_state()): the broker is to be told. */
     void (*changed)(struct run *run, void *context);
     /* For people: a worker crashed. */
-    void (*problem)(struct run *run, const char *text, void *context);
+    void (*problem)(struct run *run, pid_t worker, const char *text, void *context);
     /* Whether the broker is there. Then users wait for room in the outbox of detail, else they
      * don't and detail may be lost. */
     bool (*is_connected)(void *context);
@@ -84,6 +84,7 @@ struct run_end {
     int result;
     const char *reason;
     bool interrupted; /* it was stopped */
+    uint64_t hits;
     uint64_t active_usec;
     uint64_t detail_lost; /* records */
 };

@@ -36,37 +36,26 @@ static void keep(const struct audit *audit, const struct caller *caller, struct 
     }
 }
 
-/* "ada (run) at 10.0.0.1" */
-struct described {
-    char text[sizeof((struct caller *)NULL)->name + sizeof((struct caller *)NULL)->peer + 32];
-};
-
-static struct described describe(const struct caller *caller)
-{
-    struct described described;
-    const char *role = key_role_word(caller->role);
-
-    (void)snprintf(described.text, sizeof described.text, "%s%s%s%s at %s",
-                   *caller->name ? caller->name : "somebody", role ? " (" : "", role ? role : "",
-                   role ? ")" : "", *caller->peer ? caller->peer : "an unknown address");
-    return described;
-}
-
 static void tell(const struct refusal *refusal, void *context)
 {
     const struct audit *audit = context;
+    char times[48] = "", name[CALLER_TEXT_BYTES];
+    char reason[sizeof refusal->reason + sizeof refusal->key + 2];
+    bool one = refusal->times == 1, connection = strcmp(refusal->what, "connect") == 0;
     struct store_audit row = {.what = refusal->what,
                               .run_id = or_null(refusal->run_id),
                               .agent_id = or_null(refusal->agent_id),
-                              .reason = refusal->reason,
+                              .reason = reason,
                               .times = refusal->times};
-    char times[48] = "";
 
-    if (refusal->times > 1) {
+    (void)snprintf(reason, sizeof reason, "%s%s%s", refusal->reason, /* it fits */
+                   one && *refusal->key ? ": " : "", one ? refusal->key : "");
+    if (!one) {
         (void)snprintf(times, sizeof times, "%" PRIu64 " times more: ", refusal->times);
     }
-    broker_log(LOG_NOTICE, row.run_id, row.agent_id, "%srefused: %s by %s: %s", times,
-               refusal->what, describe(&refusal->caller).text, refusal->reason);
+    broker_event(connection ? EVENT_CONNECTION_REFUSED : EVENT_REQUEST_REFUSED, row.run_id,
+                 row.agent_id, "%srefused: %s by %s: %s", times, refusal->what,
+                 authority_describe(&refusal->caller, name), reason);
     keep(audit, &refusal->caller, &row);
 }
 
@@ -99,10 +88,13 @@ void audit_accepted(struct audit *audit, const struct caller *caller, const char
 {
     struct store_audit row = {
         .what = what, .run_id = subject.run_id, .agent_id = subject.agent_id, .times = 1};
+    char name[CALLER_TEXT_BYTES];
     const char *about = subject.run_id ? subject.run_id : subject.agent_id ? subject.agent_id : "";
 
-    broker_log(LOG_INFO, subject.run_id, subject.agent_id, "%s %s by %s", what, about,
-               describe(caller).text);
+    if (!subject.told) {
+        broker_log(LOG_INFO, subject.run_id, subject.agent_id, "%s %s by %s", what, about,
+                   authority_describe(caller, name));
+    }
     keep(audit, caller, &row);
 }
 
@@ -120,6 +112,7 @@ void audit_refused(struct audit *audit, const struct caller *caller, const char 
     copy(refusal.what, sizeof refusal.what, what);
     copy(refusal.run_id, sizeof refusal.run_id, subject.run_id);
     copy(refusal.agent_id, sizeof refusal.agent_id, subject.agent_id);
+    copy(refusal.key, sizeof refusal.key, subject.key);
     va_start(arguments, format);
     (void)vsnprintf(refusal.reason, sizeof refusal.reason, format, arguments); /* cut is fine */
     va_end(arguments);

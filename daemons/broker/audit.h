@@ -17,7 +17,11 @@ DEFINE_CLEANUP(struct audit, audit_free)
 /* What it is about; NULL: nothing. */
 struct audit_subject {
     const char *run_id, *agent_id;
+    const char *key; /* that was shown; whoever tries has another each time, so it makes no
+                        difference between refusals */
+    bool told;       /* the log has it already (story.h) */
 };
+#define AUDIT_NOTHING ((struct audit_subject){.told = false})
 
 /* A change that somebody asked for was made. `what`: the command. */
 void audit_accepted(struct audit *audit, const struct caller *caller, const char *what,

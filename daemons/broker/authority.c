@@ -219,6 +219,23 @@ struct caller authority_caller(const struct authority *authority, const struct m
     return authority_caller_of(authority, mq_message_user(message), mq_message_peer(message));
 }
 
+const char *authority_describe(const struct caller *caller, char text[static CALLER_TEXT_BYTES])
+{
+    const char *role = key_role_word(caller->role);
+    unsigned pid;
+    int used = snprintf(text, CALLER_TEXT_BYTES, "%s%s%s%s", /* all of it fits */
+                        *caller->name ? caller->name : "somebody", role ? " (" : "",
+                        role ? role : "", role ? ")" : "");
+
+    if (sscanf(caller->peer, "localhost:%*u:%*u:%u", &pid) == 1) {
+        (void)snprintf(text + used, CALLER_TEXT_BYTES - (size_t)used, ", process %u", pid);
+    } else {
+        (void)snprintf(text + used, CALLER_TEXT_BYTES - (size_t)used, " at %s",
+                       *caller->peer ? caller->peer : "an unknown address");
+    }
+    return text;
+}
+
 bool authority_is_agent(const struct caller *caller, const char *hostname)
 {
     return caller->role == KEY_ADMIN ||

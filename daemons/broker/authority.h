@@ -50,6 +50,10 @@ struct caller {
 struct caller authority_caller_of(const struct authority *authority, const char *public_key,
                                   const char *peer);
 
+/* "ada (run) at 10.0.0.1", "root (admin), process 4321". Returns `text`. */
+#define CALLER_TEXT_BYTES 256
+const char *authority_describe(const struct caller *caller, char text[static CALLER_TEXT_BYTES]);
+
 struct caller authority_caller(const struct authority *authority, const struct mq_message *message);
 
 /* Whether it may register as that agent on that host: ids are HOST-INSTANCE, where a long HOST is

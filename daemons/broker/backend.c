@@ -82,7 +82,7 @@ static void refuse_stranger(const struct arrival *arrival)
                        caller->name, caller->role ? key_role_word(caller->role) : "");
     }
     audit_refused(arrival->broker->audit, caller, "register",
-                  (struct audit_subject){NULL, message->agent_id}, "%s", text);
+                  (struct audit_subject){.agent_id = message->agent_id}, "%s", text);
     refuse(arrival, text);
 }
 
@@ -102,7 +102,8 @@ static void on_register(const struct arrival *arrival)
     int r = registry_register(broker->registry, message, arrival->identity, arrival->identity_size,
                               clock_monotonic_usec(), &agent, &is_new, previous_run, &error);
     if (r < 0) {
-        broker_log(LOG_WARNING, NULL, message->agent_id, "%s", error.text);
+        audit_refused(broker->audit, &arrival->caller, "register",
+                      (struct audit_subject){.agent_id = message->agent_id}, "%s", error.text);
         refuse(arrival, error.text);
         return;
     }
@@ -260,7 +261,7 @@ void receiver_received(struct mq_socket *socket _unused_, const struct mq_messag
     struct member *member = &run->members[decoded->source];
     if (!authority_is_agent(&arrival.caller, member->hostname)) {
         audit_refused(broker->audit, &arrival.caller, "results",
-                      (struct audit_subject){run->run_id, member->agent_id},
+                      (struct audit_subject){.run_id = run->run_id, .agent_id = member->agent_id},
                       "the key is not that of the agent");
         return;
     }

@@ -52,4 +52,9 @@ struct broker {
                (const struct log_field[]){{"RUN_ID", (run_id_)}, {"AGENT_ID", (agent_id_)}}, 2,    \
                __VA_ARGS__)
 
+#define broker_event(event, run_id_, agent_id_, ...)                                               \
+    log_event((event),                                                                             \
+              (const struct log_field[]){{"RUN_ID", (run_id_)}, {"AGENT_ID", (agent_id_)}}, 2,     \
+              __VA_ARGS__)
+
 #endif

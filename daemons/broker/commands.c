@@ -144,7 +144,7 @@ static void agent_stop(struct broker *broker, const struct request *request)
     if (agent) {
         backend_send(broker, agent, &message, NULL, 0);
         audit_accepted(broker->audit, &request->caller, "CTRL_AGENT_STOP",
-                       (struct audit_subject){NULL, agent->agent_id});
+                       (struct audit_subject){.agent_id = agent->agent_id});
         frontend_answer(broker, &request->asker, json_pack("{ss}", "agent_id", agent->agent_id));
     }
 }

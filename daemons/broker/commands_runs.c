@@ -7,6 +7,7 @@
 #include "inquiry.h"
 #include "keys.h"
 #include "publish.h"
+#include "story.h"
 
 #define DEFAULT_RUNS    20
 #define DEFAULT_DETAILS 100
@@ -264,7 +265,7 @@ static void detach(struct inquiry *inquiry, struct run *run)
 {
     if (run) {
         publish_detach(inquiry->broker, run);
-        inquiry_changed(inquiry);
+        inquiry_changed(inquiry, false);
     }
     inquiry_answer(inquiry, json_pack("{ss}", "run_id", inquiry->run_id));
 }
@@ -290,7 +291,8 @@ static void stop(struct inquiry *inquiry, struct run *run)
         for (unsigned i = 0; i < run->n_members; i++) {
             (void)json_array_append_new(agents, json_string(run->members[i].agent_id));
         }
-        inquiry_changed(inquiry);
+        inquiry_changed(inquiry, true);
+        story_stopped(run, &inquiry->caller);
         run_stop(run, grace_usec);
     }
     inquiry_answer(inquiry, agents);
@@ -313,7 +315,7 @@ static void on_deleted(const struct store_answer *answer, void *context)
     if (run && run->calls == 0) { /* else it goes with the oldest */
         runs_remove(inquiry->broker->runs, run);
     }
-    inquiry_changed(inquiry);
+    inquiry_changed(inquiry, false);
     inquiry_answer(inquiry, json_pack("{ss}", "run_id", inquiry->run_id));
 }
 

@@ -12,6 +12,7 @@
 #include "keep.h"
 #include "publish.h"
 #include "scheduler.h"
+#include "story.h"
 
 #define LEAD_USEC (200 * USEC_PER_MSEC) /* from telling agents to the start */
 
@@ -53,9 +54,17 @@ static void let_go(struct broker *broker, struct agent *agent)
 {
     agent->run_id[0] = '\0';
     agent->idle_usec = clock_monotonic_usec();
-    if (agent->leaving || agent->lost) {
+    if (agent->leaving) {
+        conduct_dismiss(broker, agent);
+    } else if (agent->lost) {
         registry_remove(broker->registry, agent);
     }
+}
+
+void conduct_dismiss(struct broker *broker, struct agent *agent)
+{
+    broker_event(EVENT_AGENT_LEFT, NULL, agent->agent_id, "agent %s has left", agent->agent_id);
+    registry_remove(broker->registry, agent);
 }
 
 void conduct_release(struct broker *broker, struct run *run)
@@ -273,22 +282,12 @@ static void close_run(struct broker *broker, struct run *run)
     publish_end(broker, run);
 }
 
-static void tell_state(struct broker *broker, const struct run *run)
-{
-    char details[64];
-
-    (void)snprintf(details, sizeof details, "{\"state\": \"%s\"}", run_state_word(run->state));
-    keep_event(broker, run, NULL, "state", details, "%s%s%s%s%s", run_state_word(run->state),
-               run->outcome ? ", " : "", run->outcome ? run->outcome : "", run->trouble ? ": " : "",
-               run->trouble ? run->trouble : "");
-}
-
 void conduct_changed(struct run *run, enum run_state from, enum run_action action, void *context)
 {
     struct broker *broker = context;
 
     if (from != run->state && run->state != RUN_ENDING) {
-        tell_state(broker, run);
+        story_state(broker, run);
     }
     switch (action) {
     case RUN_PREPARE:

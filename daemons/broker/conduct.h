@@ -40,6 +40,9 @@ void conduct_start(struct broker *broker, struct run *run, struct member *member
 /* To stop. */
 void conduct_halt(struct broker *broker, const struct run *run, const struct member *member);
 
+/* One that leaves has nothing to do any more: it is gone. */
+void conduct_dismiss(struct broker *broker, struct agent *agent);
+
 /* To forget a run. */
 void conduct_drop(struct broker *broker, struct agent *agent, const char *run_id);
 

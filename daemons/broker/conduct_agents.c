@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* What agents report, and what follows. An agent that registers says which runs it has, which may
  * be news to us, or less than we think: whatever differs is put right here. */
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -9,6 +10,9 @@
 #include "conduct_results.h"
 #include "keep.h"
 #include "publish.h"
+#include "story.h"
+
+#define SILENCE "it was not heard for 3 s"
 
 static void check(struct run *run)
 {
@@ -37,7 +41,8 @@ static void take_back(struct broker *broker, struct agent *agent, struct run *ru
     }
     if (was_lost) {
         keep_member(broker, run, member);
-        keep_event(broker, run, member, "agent-back", NULL, "agent %s is back", member->agent_id);
+        story_tell(broker, run, member, EVENT_AGENT_BACK, "agent-back", "agent %s is back",
+                   member->agent_id);
     }
     if (run->state == RUN_STOPPING) {
         conduct_halt(broker, run, member);
@@ -93,7 +98,9 @@ void conduct_registered(struct broker *broker, struct agent *agent,
     struct run *previous = is_new && *previous_run ? runs_find(broker->runs, previous_run) : NULL;
 
     if (is_new) {
-        broker_log(LOG_INFO, NULL, agent->agent_id, "agent %s has registered", agent->agent_id);
+        broker_event(EVENT_AGENT_JOINED, NULL, agent->agent_id,
+                     "agent %s has joined: process %" PRIu64 " on %s", agent->agent_id, agent->pid,
+                     agent->hostname);
     }
     for (unsigned i = 0; previous && i < previous->n_members; i++) {
         if (strcmp(previous->members[i].agent_id, agent->agent_id) == 0) {
@@ -122,9 +129,11 @@ void conduct_leaving(struct broker *broker, struct agent *agent)
         return;
     }
     agent->leaving = true;
-    broker_log(LOG_INFO, NULL, agent->agent_id, "agent %s takes no more runs", agent->agent_id);
-    if (!agent->run_id[0]) {
-        registry_remove(broker->registry, agent);
+    if (agent->run_id[0]) {
+        broker_log(LOG_INFO, agent->run_id, agent->agent_id, "agent %s takes no more runs after %s",
+                   agent->agent_id, agent->run_id);
+    } else {
+        conduct_dismiss(broker, agent);
     }
 }
 
@@ -134,8 +143,8 @@ void conduct_lose(struct broker *broker, struct run *run, struct member *member,
         return;
     }
     keep_member(broker, run, member);
-    keep_event(broker, run, member, "agent-lost", NULL, "agent %s is lost: %s", member->agent_id,
-               reason);
+    story_tell(broker, run, member, EVENT_AGENT_LOST, "agent-lost", "agent %s is lost: %s",
+               member->agent_id, reason);
     publish_problem(broker, run, member, "it is lost: %s", reason);
     check(run);
 }
@@ -149,11 +158,14 @@ static void lose_silent(struct broker *broker)
     while ((agent = registry_next_silent(broker->registry, now_usec))) {
         struct run *run = agent->run_id[0] ? runs_find(broker->runs, agent->run_id) : NULL;
         struct member *member = run ? run_member(run, agent->agent_id, agent->incarnation) : NULL;
-        broker_log(LOG_WARNING, run ? run->run_id : NULL, agent->agent_id,
-                   "agent %s is not heard any more", agent->agent_id);
+        bool is_on = member && !run_state_is_over(run->state);
+        if (!is_on || member->lost) { /* else it is said of the run */
+            broker_event(EVENT_AGENT_LOST, NULL, agent->agent_id, "agent %s is lost: " SILENCE,
+                         agent->agent_id);
+        }
         agent->lost = true;
-        if (member && !run_state_is_over(run->state)) {
-            conduct_lose(broker, run, member, "it was not heard for 3 s");
+        if (is_on) {
+            conduct_lose(broker, run, member, SILENCE);
         } else {
             registry_remove(broker->registry, agent);
         }
@@ -211,6 +223,9 @@ static void note_lost_detail(struct broker *broker, struct run *run, const struc
     static const char text[] = "%ju records of detail of agent %s are lost: it had no memory left "
                                "for them";
 
+    broker_log(LOG_WARNING, run->run_id, member->agent_id,
+               "run %s: %ju records of detail of agent %s are lost", run->run_id,
+               (uintmax_t)records, member->agent_id);
     keep_event(broker, run, member, "detail-lost", NULL, text, (uintmax_t)records,
                member->agent_id);
     run_add_trouble(run, text, (uintmax_t)records, member->agent_id);

@@ -9,6 +9,7 @@
 #include "backend.h"
 #include "keep.h"
 #include "publish.h"
+#include "story.h"
 
 #define REMIND_USEC USEC_PER_SEC
 
@@ -51,11 +52,8 @@ static void reject(struct broker *broker, struct run *run, const struct member *
                    enum results_stream stream, uint64_t seq, const char *reason)
 {
     if (results_rejected(run->results, run_member_number(run, member)) == 1) {
-        broker_log(LOG_WARNING, run->run_id, member->agent_id,
-                   "run %s: results of agent %s are rejected: %s", run->run_id, member->agent_id,
-                   reason);
-        keep_event(broker, run, member, "rejected", NULL, "results of agent %s are rejected: %s",
-                   member->agent_id, reason);
+        story_tell(broker, run, member, EVENT_RESULTS_REJECTED, "rejected",
+                   "results of agent %s are rejected: %s", member->agent_id, reason);
         publish_problem(broker, run, member, "its results are rejected: %s", reason);
         run_add_trouble(run, "some results of %s were rejected", member->agent_id);
     }

@@ -143,8 +143,8 @@ static void refuse_role(struct broker *broker, const struct request *request,
                         "%s needs the role '%s', and the key '%s' has '%s'", refused->name,
                         key_role_word(refused->needs), caller->name, key_role_word(caller->role));
     }
-    audit_refused(broker->audit, caller, refused->name, (struct audit_subject){NULL, NULL},
-                  "it needs the role '%s'", key_role_word(refused->needs));
+    audit_refused(broker->audit, caller, refused->name, AUDIT_NOTHING, "it needs the role '%s'",
+                  key_role_word(refused->needs));
 }
 
 static void handle(struct broker *broker, struct request *request, const void *bytes, size_t size)

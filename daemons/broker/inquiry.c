@@ -194,10 +194,10 @@ static const char *command_of(const struct inquiry *inquiry)
     return json_string_value(json_object_get(inquiry->json, "command")); /* it was found by it */
 }
 
-void inquiry_changed(const struct inquiry *inquiry)
+void inquiry_changed(const struct inquiry *inquiry, bool told)
 {
     audit_accepted(inquiry->broker->audit, &inquiry->caller, command_of(inquiry),
-                   (struct audit_subject){inquiry->run_id, NULL});
+                   (struct audit_subject){.run_id = inquiry->run_id, .told = told});
 }
 
 static void change_if_own(struct inquiry *inquiry, struct run *run, const char *owner)
@@ -209,7 +209,8 @@ static void change_if_own(struct inquiry *inquiry, struct run *run, const char *
         return;
     }
     audit_refused(inquiry->broker->audit, caller, command_of(inquiry),
-                  (struct audit_subject){inquiry->run_id, NULL}, "the run is not one of theirs");
+                  (struct audit_subject){.run_id = inquiry->run_id},
+                  "the run is not one of theirs");
     inquiry_refuse(inquiry, "not-allowed", "run %s is not one of '%s': that needs the role 'admin'",
                    inquiry->run_id, caller->name);
 }

@@ -51,10 +51,10 @@ void inquiry_report(struct inquiry *inquiry, const struct run *run, make_report 
 json_t *inquiry_report_of(const struct run *run, make_report *make);
 
 /* The same for what changes a run, which is refused unless it is the asker's own or they may do
- * everything. Who has changed it says so: that is kept (audit.h). */
+ * everything. Who has changed it says so, and whether the log has it: that is kept (audit.h). */
 void inquiry_begin_change(struct broker *broker, const struct request *request,
                           void (*change)(struct inquiry *inquiry, struct run *run));
-void inquiry_changed(const struct inquiry *inquiry);
+void inquiry_changed(const struct inquiry *inquiry, bool told);
 
 /* False: it was refused, since nobody knows yet which runs there are. */
 bool inquiry_may_look(struct broker *broker, const struct asker *asker);

@@ -96,8 +96,6 @@ void keep_event(struct broker *broker, const struct run *run, const struct membe
     va_start(arguments, format);
     (void)vsnprintf(text, sizeof text, format, arguments); /* cut is fine */
     va_end(arguments);
-    broker_log(LOG_INFO, run->run_id, member ? member->agent_id : NULL, "run %s: %s", run->run_id,
-               text);
     /* An event is told once: without room for it the log has it alone. */
     (void)!store_event(broker->store, run->run_id, kind,
                        member ? (int)run_member_number(run, member) : -1, text, details, NULL,

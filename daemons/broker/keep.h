@@ -20,8 +20,8 @@ int keep_row_then(struct broker *broker, struct run *run, store_done *done) _mus
 /* Stores a member's row; likewise. */
 void keep_member(struct broker *broker, struct run *run, const struct member *member);
 
-/* Something that happened, for the table of events and the log. NULL: about no member; `details`: a
- * JSON object, or NULL. */
+/* Something that happened, for the table of events. NULL: about no member; `details`: a JSON
+ * object, or NULL. */
 void keep_event(struct broker *broker, const struct run *run, const struct member *member,
                 const char *kind, const char *details, const char *format, ...) _printf_(6, 7);
 

@@ -87,7 +87,7 @@ static void on_failed(struct mq_socket *socket _unused_, enum mq_failure failure
 
     (void)snprintf(caller.peer, sizeof caller.peer, "%s", peer); /* it fits */
     if (failure != MQ_KEY_REFUSED) {
-        audit_refused(broker->audit, &caller, "connect", (struct audit_subject){NULL, NULL}, "%s",
+        audit_refused(broker->audit, &caller, "connect", AUDIT_NOTHING, "%s",
                       failure == MQ_MECHANISM   ? "there was no key"
                       : failure == MQ_OTHER_KEY ? "it takes the broker for another, which has "
                                                   "another key"

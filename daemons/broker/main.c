@@ -114,12 +114,14 @@ static void read_keys_again(const struct broker *broker)
         return;
     }
     if (load_keys(broker, &error) < 0) {
-        log_error("the keys stay as they were: %s", error.text);
+        broker_event(EVENT_CONFIGURATION_REFUSED, NULL, NULL, "the keys stay as they were: %s",
+                     error.text);
     } else if (authority_has_changed(broker->authority)) {
         unsigned cut = mq_socket_cut(frontend_socket(broker->frontend)) +
                        mq_socket_cut(broker->backend) + mq_socket_cut(broker->receiver) +
                        mq_socket_cut(broker->publisher);
-        log_notice("keys were taken away: %u connections have to show theirs again", cut);
+        broker_event(EVENT_KEYS_TAKEN_AWAY, NULL, NULL,
+                     "keys were taken away: %u connections have to show theirs again", cut);
     }
 }
 
@@ -132,11 +134,12 @@ static void reload(struct program *program)
     daemon_notify_reloading();
     if (broker_options_parse(program->argc, program->argv, &next, &error) < 0 ||
         local_users_new(&users, &next.local_roles, &error) < 0) {
-        log_error("the configuration stays as it was: %s", error.text);
+        broker_event(EVENT_CONFIGURATION_REFUSED, NULL, NULL,
+                     "the configuration stays as it was: %s", error.text);
     } else {
         authority_set_local(program->broker.authority, &users);
         adopt(&program->options, &next);
-        log_info("the configuration was read again");
+        broker_event(EVENT_CONFIGURATION_READ, NULL, NULL, "the configuration was read again");
         read_keys_again(&program->broker);
     }
     broker_options_clear(&next);
@@ -220,7 +223,7 @@ static void on_up(void *context)
     struct program *program = context;
 
     if (store_keeps(program->broker.store)) {
-        log_info("the database answers");
+        broker_event(EVENT_DATABASE_BACK, NULL, NULL, "the database answers");
     }
     restore_runs(&program->broker);
     tell_manager(program);
@@ -228,7 +231,8 @@ static void on_up(void *context)
 
 static void on_down(const char *reason, void *context)
 {
-    log_warning("%s; runs that are on go on, no new one is taken", reason);
+    broker_event(EVENT_DATABASE_LOST, NULL, NULL, "%s; runs that are on go on, no new one is taken",
+                 reason);
     tell_manager(context);
 }
 
@@ -308,10 +312,10 @@ static bool on_connect(const struct mq_key *public_key, const char *address,
     bool watches = strcmp(socket_name, "publisher") == 0;
 
     if (caller.role == KEY_NOBODY) {
-        audit_refused(broker->audit, &caller, "connect", (struct audit_subject){NULL, NULL},
-                      "the key %s is not known", public_key->text);
+        audit_refused(broker->audit, &caller, "connect",
+                      (struct audit_subject){.key = public_key->text}, "its key is not known");
     } else if (watches && caller.role < KEY_OBSERVE) {
-        audit_refused(broker->audit, &caller, "connect", (struct audit_subject){NULL, NULL},
+        audit_refused(broker->audit, &caller, "connect", AUDIT_NOTHING,
                       "publications need the role 'observe'");
         return false;
     }

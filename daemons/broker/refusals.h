@@ -21,6 +21,7 @@ struct refusal {
     char run_id[SPEC_RUN_ID_BYTES + 1];    /* "": none */
     char agent_id[AGENT_MAX_ID_BYTES + 1]; /* "": none */
     char reason[REFUSALS_TEXT_BYTES];
+    char key[MQ_KEY_BYTES + 1]; /* that was shown the first time; "": none */
     uint64_t times;
 };
 

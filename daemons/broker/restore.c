@@ -15,8 +15,8 @@ static void abort_row(struct broker *broker, const struct store_run *row, const 
 {
     struct store_run ended = *row;
 
-    broker_log(LOG_ERR, row->run_id, NULL, "run %s can't be read back, and is ended: %s",
-               row->run_id, error->text);
+    broker_event(EVENT_RUN_ABORTED, row->run_id, NULL, "run %s: aborted: it can't be read back: %s",
+                 row->run_id, error->text);
     ended.state = run_state_word(RUN_ABORTED);
     ended.outcome = "aborted";
     ended.trouble = "the broker was restarted and could not read it back";
@@ -57,6 +57,8 @@ static void restore_run(struct broker *broker, const struct store_record *record
         return;
     }
     assert(added); /* it was made */
+    broker_log(LOG_INFO, added->run_id, NULL, "run %s: read back, %s", added->run_id,
+               run_state_word(added->state));
     keep_event(broker, added, NULL, "restored", NULL, "read back, %s",
                run_state_word(added->state));
     give_up_queued(added);

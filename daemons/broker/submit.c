@@ -12,6 +12,7 @@
 #include "inquiry.h"
 #include "keep.h"
 #include "scheduler.h"
+#include "story.h"
 #include "wake_wait.h"
 
 #define MAX_AGENTS  10000
@@ -255,7 +256,8 @@ static void on_added(const struct store_answer *answer, void *context)
     assert(run); /* nobody removes one whose row is being stored */
     run->calls--;
     if (answer->result == 0) {
-        inquiry_changed(inquiry);
+        inquiry_changed(inquiry, true);
+        story_submitted(run, &inquiry->caller);
         run_happen(run, run->n_members > 0 ? RUN_STORED : RUN_WAITS);
         inquiry_report(inquiry, run, describe);
         conduct_queue(broker);

@@ -41,7 +41,7 @@ struct supervisor_options {
         /* All workers of a cycle wait for supervisor_go(). NULL: it begins by itself. */
         void (*ready)(unsigned cycle, void *context);
         void (*cycle)(unsigned index, const struct cycle *cycle, void *context); /* begins */
-        void (*problem)(const char *text, void *context); /* a worker crashed, for people */
+        void (*problem)(pid_t worker, const char *text, void *context); /* it crashed, for people */
         /* What a worker (numbered over the run) writes to its standard output and error. NULL: it
          * goes to our standard error. */
         void (*output)(unsigned worker, const char *text, size_t size, void *context);

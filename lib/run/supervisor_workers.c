@@ -185,7 +185,7 @@ static void replace(struct supervisor *s, unsigned slot, struct worker_process *
 
     worker_describe_end(dead, s->options.spec, status, &text);
     if (!s->cutting) {
-        s->options.callbacks.problem(text.message, s->options.callbacks.context);
+        s->options.callbacks.problem(worker_pid(dead), text.message, s->options.callbacks.context);
     }
     int r = words ? count_losses(s, dead, &text, words, &left) : -ENOMEM;
     if (r < 0) {
@@ -221,7 +221,8 @@ static void check_damage(struct supervisor *s, const struct worker_process *work
     int damage = worker_damage(worker);
 
     if (damage == -EBADMSG) {
-        s->options.callbacks.problem("a test wrote over what its worker had counted: some is lost",
+        s->options.callbacks.problem(worker_pid(worker),
+                                     "a test wrote over what its worker had counted: some is lost",
                                      s->options.callbacks.context);
     } else if (damage < 0 && s->state != ABANDONING) {
         error_set_errno(&s->error, damage, "cannot read what a worker counted");

@@ -462,7 +462,7 @@ def test_ends_without_broker(agents, agent, broker, target):
     broker.wait("status")  # it has heard of the start
     broker.go_away()
     target.wait_for(lambda counts: counts["requests"] == 100)
-    agent.wait_for_line("the run ended")
+    agent.wait_for_line(f"run {run.id}: ended: 100 hits in ")
     broker.open()
     again = broker.wait("register")
     assert again["runs"][0]["state"] == "ended"

@@ -63,7 +63,8 @@ def test_what_people_change(guarded_with_database, database, target):
     row = audit.wait_for("what = 'CTRL_AGENT_STOP'")
     assert row["agent_id"] == agent_id and row["peer"].startswith("localhost:0:0:")
     log = guarded.broker.stderr()
-    assert f"CTRL_RUN {run_id} by ada (run) at 127.0.0.1\n" in log
+    assert f"run {run_id}: submitted by ada (run) at 127.0.0.1: " in log
+    assert f"CTRL_DELETE_RUN {run_id} by root (admin) at 127.0.0.1\n" in log
     assert not audit.rows("NOT accepted")
 
 
@@ -102,23 +103,26 @@ def test_a_run_that_is_in_the_database_alone(guarded_with_database, database, ta
 
 
 def test_who_is_not_let_in(guarded_with_database, database):
+    """A key that is revoked; one that was never known; none; and who wants another broker."""
     guarded = guarded_with_database
     audit = Audit(guarded, database)
     unknown = zmq.curve_keypair()
-    guarded.let_in("ada", "run")
-    for _ in range(3):
-        with dealer(guarded, "frontend", unknown):
-            row = audit.expect(False, "connect", None, None,
-                               reason=f"the key {unknown[0].decode()} is not known", peer="127.0.0.1")
-    assert row["times"] == 1
-    with dealer(guarded, "backend"):  # libzmq's own words for "without any"
-        audit.wait_for("reason IN ('there was no key', 'it went before it had shown a key')")
-    with dealer(guarded, "receiver", guarded.keys_of("ada"), server=unknown[0].decode()):
-        audit.wait_for("reason LIKE 'it takes the broker for another%'")
+    for name in ("ada", "eve"):
+        guarded.let_in(name, "run")
     guarded.loadsctl("key", "remove", "ada", "--keys-dir", guarded.keys_dir)
     guarded.reload()
-    with dealer(guarded, "frontend", guarded.keys_of("ada")):  # revoked
-        audit.wait_for(f"reason = 'the key {guarded.keys_of('ada')[0].decode()} is not known'")
+    revoked = guarded.keys_of("ada")
+    with dealer(guarded, "frontend", revoked):
+        row = audit.expect(False, "connect", None, None,
+                           reason=f"its key is not known: {revoked[0].decode()}", peer="127.0.0.1")
+    assert row["times"] == 1
+    for _ in range(3):  # from the same address, so they are counted
+        with dealer(guarded, "frontend", unknown), dealer(guarded, "backend"):
+            audit.wait_for("reason IN ('there was no key', 'it went before it had shown a key')")
+    with dealer(guarded, "receiver", guarded.keys_of("eve"), server=unknown[0].decode()):
+        audit.wait_for("reason LIKE 'it takes the broker for another%'")
+    row = audit.wait_for("reason = 'its key is not known'")
+    assert row["times"] >= 1
 
 
 def test_agents_that_are_none(guarded_with_database, database):

@@ -101,7 +101,7 @@ CONFINED = {
     "sys/file.h": ["client/cluster/place.c", "daemons/agent/instance.c", "lib/run/run_dir.c"],
     "sys/prctl.h": ["client/cluster/process.c", "daemons/worker/main.c", "tests"],
     "sys/syscall.h": ["client/cluster/database.c", "lib/loop/child.c"],
-    "sys/uio.h": ["lib/base/log.c", "tests/unit/test_log.c"],
+    "sys/uio.h": ["lib/base/log.c", "tests/unit/test_log.c", "tests/system/journal.c"],
     "ucontext.h": ["daemons/worker/context_ucontext.c"],
     "unwind.h": ["daemons/worker/crash.c", "daemons/worker/user.h", "tests/unit/test_context.c"],
 }

@@ -124,6 +124,12 @@ def test_catalog_has_the_events():
     assert list(catalog()) == list(events())
 
 
+def test_every_event_happens():
+    """Somewhere in the programs."""
+    code = "".join(path.read_text() for path in (ROOT / "daemons").glob("*/*.c"))
+    assert set(re.findall(r"\bEVENT_(\w+)", code)) == set(events().values())
+
+
 def test_catalog_names_what_there_is(program):
     """Verbs of loadsctl, and options that daemons have in their files."""
     text = " ".join((ROOT / "units/loads.catalog").read_text().split())

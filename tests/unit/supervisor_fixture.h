@@ -117,10 +117,11 @@ static _unused_ void on_cycle(unsigned index, const struct cycle *cycle, void *c
     }
 }
 
-static _unused_ void on_problem(const char *text, void *context)
+static _unused_ void on_problem(pid_t worker, const char *text, void *context)
 {
     struct fixture *f = context;
 
+    assert_true(worker > 1);
     assert_false(f->finished);
     f->n_problems++;
     (void)snprintf(f->problem, sizeof f->problem, "%s", text);
