@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* A process of the cluster. lib/loop/child.h starts by posix_spawn(), which can neither tell the
- * kernel that a child is to end with us nor make it another user's: here it is fork() and exec().
- */
+/* A process of the cluster. What lib/loop/child.h starts outlives us if we are killed, and is this
+ * user's; here the kernel is told to end it with us, and it may be another user's. */
 #ifndef LOADS_CLUSTER_PROCESS_H
 #define LOADS_CLUSTER_PROCESS_H
 

@@ -6,16 +6,17 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-#define CHILD_CHANNEL_FD  3
+#include "loop/child_start.h"
+
 #define OUTPUT_TURN_BYTES ((size_t)65536) /* as much as a pipe holds */
 
 struct child {
+    struct child *next; /* of those that run */
     struct ev_loop *loop;
     ev_io watcher;
     pid_t pid;
@@ -27,6 +28,37 @@ struct child {
     void (*gone)(struct child *child, int status, void *context);
     void *context;
 };
+
+/* The kernel numbers the children of a process, whoever asks; so this is the process's as well. */
+static struct child *running;
+
+static void note_running(struct child *child)
+{
+    child->running = true;
+    child->next = running;
+    running = child;
+}
+
+static void note_reaped(struct child *child)
+{
+    struct child **at = &running;
+
+    while (*at != child) {
+        at = &(*at)->next;
+    }
+    *at = child->next;
+    child->running = false;
+}
+
+bool child_is_one(pid_t pid)
+{
+    const struct child *child = running;
+
+    while (child && child->pid != pid) {
+        child = child->next;
+    }
+    return child;
+}
 
 /* Gives out what there is, a bounded piece of it: others are on the loop, too. */
 static void take_output(struct child *child)
@@ -69,7 +101,7 @@ static void on_gone(struct ev_loop *loop, ev_io *watcher, int events _unused_)
         status = 0xff00; /* somebody else reaped it: all we know is that it is gone */
     }
     ev_io_stop(loop, watcher);
-    child->running = false;
+    note_reaped(child);
     take_output(child); /* a pipe's fill: who left the group may write for ever */
     child->gone(child, status, child->context);
 }
@@ -97,45 +129,6 @@ static int open_output(struct child *child, const struct child_options *options,
     return 0;
 }
 
-static int spawn(struct child *child, const struct child_options *options, int error_fd)
-{
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attributes;
-    sigset_t none, defaults;
-    int r = posix_spawn_file_actions_init(&actions);
-
-    if (r != 0) {
-        return -r;
-    }
-    r = posix_spawnattr_init(&attributes);
-    if (r != 0) {
-        (void)posix_spawn_file_actions_destroy(&actions); /* can't fail once initialised */
-        return -r;
-    }
-    sigemptyset(&none);
-    sigfillset(&defaults);
-    int out = options->stdout_fd >= 0 ? options->stdout_fd : error_fd;
-    if ((r = posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)) == 0 &&
-        (r = posix_spawn_file_actions_adddup2(&actions, out, 1)) == 0 &&
-        (error_fd == STDERR_FILENO ||
-         (r = posix_spawn_file_actions_adddup2(&actions, error_fd, STDERR_FILENO)) == 0) &&
-        (options->channel_fd < 0 || (r = posix_spawn_file_actions_adddup2(
-                                         &actions, options->channel_fd, CHILD_CHANNEL_FD)) == 0) &&
-        (!options->directory ||
-         (r = posix_spawn_file_actions_addchdir_np(&actions, options->directory)) == 0) &&
-        (r = posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK |
-                                                       POSIX_SPAWN_SETSIGDEF)) == 0 &&
-        (r = posix_spawnattr_setpgroup(&attributes, 0)) == 0 &&
-        (r = posix_spawnattr_setsigmask(&attributes, &none)) == 0 &&
-        (r = posix_spawnattr_setsigdefault(&attributes, &defaults)) == 0) {
-        r = posix_spawnp(&child->pid, options->argv[0], &actions, &attributes,
-                         (char *const *)options->argv, environ);
-    }
-    (void)posix_spawnattr_destroy(&attributes);       /* can't fail once initialised */
-    (void)posix_spawn_file_actions_destroy(&actions); /* the same */
-    return -r;
-}
-
 int child_spawn(struct child **ret, struct ev_loop *loop, const struct child_options *options,
                 struct error *error)
 {
@@ -153,12 +146,12 @@ int child_spawn(struct child **ret, struct ev_loop *loop, const struct child_opt
     child->context = options->context;
     int r = open_output(child, options, &theirs);
     if (r == 0) {
-        r = spawn(child, options, theirs >= 0 ? theirs : STDERR_FILENO);
+        r = child_start(&child->pid, options, theirs >= 0 ? theirs : STDERR_FILENO);
     }
     if (r < 0) {
         return error_set_errno(error, r, "cannot start %s", options->argv[0]);
     }
-    child->running = true;
+    note_running(child);
     child->pidfd = (int)syscall(SYS_pidfd_open, child->pid, 0); /* close-on-exec by itself */
     if (child->pidfd < 0) {
         return error_set_errno(error, -errno, "cannot watch %s", options->argv[0]);
@@ -190,6 +183,7 @@ struct child *child_free(struct child *child)
             child_signal(child, SIGKILL);
             while (waitpid(child->pid, NULL, 0) < 0 && errno == EINTR) {
             }
+            note_reaped(child);
         }
         if (child->output_fd >= 0) {
             if (ev_is_active(&child->output_watcher)) {

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* Child processes on the loop: started without fork() in between (posix_spawn), in a process group
- * of their own, watched through a pidfd, so that no signal handler is needed and a pid is never
- * mistaken for another's. Not on ev_default_loop(), which reaps every child of the process behind
- * our back. */
+/* Child processes on the loop: in a process group of their own and, if they are to be, in a cgroup,
+ * both before they are another program; watched through a pidfd, so that no signal handler is
+ * needed and a pid is never mistaken for another's. When memory runs out the kernel ends them
+ * rather than us. Not on ev_default_loop(), which reaps every child of the process behind our back.
+ */
 #ifndef LOADS_LOOP_CHILD_H
 #define LOADS_LOOP_CHILD_H
 
@@ -19,6 +20,7 @@ struct child_options {
     const char *directory;   /* NULL: where we are */
     int channel_fd;          /* becomes descriptor 3 of the child; -1: none */
     int stdout_fd;           /* becomes descriptor 1 of the child; -1: its stderr */
+    const char *cgroup;      /* directory of the cgroup that it begins in; NULL: ours */
     /* What the child writes to its standard error, in pieces as they come, the last one before
      * gone(). The child must not be freed in it. NULL: its standard error is ours. */
     void (*output)(struct child *child, const char *text, size_t size, void *context);
@@ -34,6 +36,9 @@ int child_spawn(struct child **ret, struct ev_loop *loop, const struct child_opt
                 struct error *error) _must_check_;
 
 pid_t child_pid(const struct child *child);
+
+/* Whether that is a child that child_spawn() started and that isn't reaped yet. */
+bool child_is_one(pid_t pid);
 
 /* Sends a signal to the child and all of its group; nothing if it is gone. */
 void child_signal(struct child *child, int signal_number);

@@ -92,7 +92,7 @@ CONFINED = {
     "malloc.h": ["tests/unit/test_results_merge.c"],
     "netdb.h": ["lib/loop/resolve.c", "daemons/echo-server/server.c", "tests"],
     "pthread.h": ["lib/loop/resolve.c", "lib/metrics/names.c", "daemons/worker/user.c", "tests"],
-    "spawn.h": ["lib/loop/child.c", "daemons/worker/command.c", "tests"],
+    "spawn.h": ["daemons/worker/command.c", "tests"],
     "stdatomic.h": ["tests/torture"],
     "pwd.h": ["client/cluster/account.c", "daemons/broker/local_users.c", "tests"],
     "sys/epoll.h": ["tests/bench/floor.c"],

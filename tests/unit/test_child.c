@@ -280,6 +280,46 @@ static void test_signals(void **state)
     assert_int_equal(strtoull(ignored + strlen("SigIgn:\t"), NULL, 16) & 0x7fffffff, 0);
 }
 
+static long score(const char *text)
+{
+    char *end;
+    long score = strtol(text, &end, 10);
+
+    assert_string_equal(end, "\n");
+    return score;
+}
+
+/* When memory runs out it goes before us. */
+static void test_memory(void **state)
+{
+    struct fixture *f = *state;
+    char ours[32] = "";
+    FILE *file = fopen("/proc/self/oom_score_adj", "re");
+
+    assert_non_null(file);
+    assert_non_null(fgets(ours, sizeof ours, file));
+    assert_int_equal(fclose(file), 0);
+    start(f, "exec cat /proc/self/oom_score_adj");
+    run_until(f->loop, &f->gone);
+    assert_int_equal(score(output(f)), MIN(score(ours) + 500, 1000));
+}
+
+/* There is no such cgroup: it doesn't begin elsewhere. */
+static void test_no_cgroup(void **state)
+{
+    struct fixture *f = *state;
+    const char *argv[] = {"/bin/true", NULL};
+    struct child_options options = {.argv = argv,
+                                    .channel_fd = -1,
+                                    .stdout_fd = -1,
+                                    .cgroup = "/nonexistent",
+                                    .gone = on_gone,
+                                    .context = f};
+
+    assert_int_equal(child_spawn(&f->child, f->loop, &options, NULL), -ENOENT);
+    assert_int_equal(count_descriptors(), f->n_descriptors);
+}
+
 static void on_output(struct child *child, const char *text, size_t size, void *context)
 {
     struct fixture *f = context;
@@ -378,6 +418,8 @@ int main(void)
         TEST(test_program_in_path),
         TEST(test_descriptors),
         TEST(test_signals),
+        TEST(test_memory),
+        TEST(test_no_cgroup),
         TEST(test_output),
         TEST(test_much_output),
         TEST(test_output_closed),
