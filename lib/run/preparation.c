@@ -136,6 +136,7 @@ static int start_child(struct preparation *p, int out, struct error *error)
     struct child_options child = {.argv = argv,
                                   .channel_fd = -1,
                                   .stdout_fd = out,
+                                  .cgroup = options->cgroup,
                                   .output = options->output ? on_output : NULL,
                                   .gone = on_gone,
                                   .context = p};

@@ -22,6 +22,7 @@ struct preparation_options {
     const char *archive;  /* of the test's files, which are unpacked into test_dir; NULL: none */
     const char *cflags, *libs;
     const char *temporary_dir; /* when there is no cache to write to */
+    const char *cgroup;        /* where the child begins (loop/child.h); NULL: in ours */
 
     /* What the compiler and the module's constructors write, as it comes. NULL: to our standard
      * error. */

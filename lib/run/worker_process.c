@@ -241,6 +241,7 @@ static int start_child(struct worker_process *worker, const struct worker_launch
                                     .directory = launch->directory,
                                     .channel_fd = fd,
                                     .stdout_fd = -1,
+                                    .cgroup = launch->cgroup,
                                     .output = worker->callbacks.output ? on_output : NULL,
                                     .gone = on_gone,
                                     .context = worker};

@@ -19,6 +19,7 @@ struct worker_launch {
     const char *program; /* path of loads-worker */
     const char *run_dir;
     const char *directory; /* to run in; NULL: where we are */
+    const char *cgroup;    /* to begin in (loop/child.h); NULL: ours */
     unsigned serial;       /* unique in the run: names its files */
     unsigned cycle;
     unsigned hits; /* iterations of each user in this cycle; 0: no bound */
