@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "loop/orphans.h"
 #include "metrics/summary.h"
 #include "metrics/totals.h"
 #include "run/file_list.h"
@@ -30,6 +31,7 @@ struct local_run {
     char *worker_program;
     char *run_dir;
     int run_dir_claim;
+    struct orphans *orphans;
     struct preparation *preparation;
     struct strlist tests; /* that the preparation found */
     struct supervisor *supervisor;
@@ -267,6 +269,16 @@ static int supervise(struct local_run *run)
     return run->result;
 }
 
+/* What workers, or the preparation, left behind in whatever group or session. */
+static void end_orphans(struct local_run *run)
+{
+    unsigned left = run->orphans ? orphans_end_now(run->orphans) : 0;
+
+    if (left > 0) {
+        log_warning("cannot end all processes of the run: %u are left", left);
+    }
+}
+
 static enum exit_code verdict(struct local_run *run, int result, const struct summary *summary)
 {
     if (result < 0) {
@@ -313,6 +325,7 @@ static void release(struct local_run *run)
     progress_free(run->progress);
     preparation_free(run->preparation);
     supervisor_free(run->supervisor);
+    orphans_free(run->orphans);
     reports_clear(&run->reports);
     totals_free(run->totals);
     strlist_clear(&run->tests);
@@ -347,6 +360,9 @@ static int set_up(struct local_run *run, const struct run_options *options)
     }
     watch_signals(run);
     int r = program_find("loads-worker", &run->worker_program, &run->error);
+    if (r == 0) {
+        r = orphans_new(&run->orphans, run->loop, &run->error);
+    }
     if (r == 0) {
         r = run_dir_make(&run->run_dir, &run->error);
     }
@@ -390,6 +406,7 @@ enum exit_code local_run(const struct run_options *options)
     if (r == 0) {
         r = supervise(&run);
     }
+    end_orphans(&run);
     if (run.report.spec) {
         code = report(&run, r);
     } else if (run.interrupts > 0) {

@@ -204,24 +204,26 @@ static void await(pid_t pid, uint64_t deadline_usec)
     } /* the next look tells whether it has */
 }
 
-void orphans_end_now(struct orphans *orphans)
+unsigned orphans_end_now(struct orphans *orphans)
 {
     uint64_t deadline_usec = clock_monotonic_usec() + PATIENCE_USEC;
+    unsigned left;
     pid_t last;
 
     orphans->done = NULL;
     ev_timer_stop(orphans->loop, &orphans->next);
     ev_timer_stop(orphans->loop, &orphans->patience);
-    while (look(orphans, true, &last) > 0 && clock_monotonic_usec() < deadline_usec) {
+    while ((left = look(orphans, true, &last)) > 0 && clock_monotonic_usec() < deadline_usec) {
         await(last, deadline_usec);
     }
+    return left;
 }
 
 struct orphans *orphans_free(struct orphans *orphans)
 {
     if (orphans) {
         if (orphans->loop) {
-            orphans_end_now(orphans);
+            (void)orphans_end_now(orphans); /* nobody is there to be told */
             ev_signal_stop(orphans->loop, &orphans->ended);
             (void)prctl(PR_SET_CHILD_SUBREAPER, 0); /* can't fail where it could be set */
         }

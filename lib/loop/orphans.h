@@ -23,8 +23,9 @@ int orphans_new(struct orphans **ret, struct ev_loop *loop, struct error *error)
 void orphans_end(struct orphans *orphans, void (*done)(unsigned left, void *context),
                  void *context);
 
-/* The same now, waiting for some seconds at most. What orphans_end() was to tell isn't told. */
-void orphans_end_now(struct orphans *orphans);
+/* The same now, waiting for some seconds at most: how many would not go. What orphans_end() was to
+ * tell isn't told. */
+unsigned orphans_end_now(struct orphans *orphans);
 
 /* Does that, and takes no more in. */
 struct orphans *orphans_free(struct orphans *orphans);

@@ -132,7 +132,7 @@ static void end_now(struct enclosure *enclosure)
     struct error error;
 
     if (enclosure->orphans) {
-        orphans_end_now(enclosure->orphans);
+        (void)orphans_end_now(enclosure->orphans); /* nobody is there to be told */
     } else if (enclosure->cgroup && cgroup_kill(enclosure->cgroup) == 0 &&
                cgroup_await_empty(enclosure->cgroup, CGROUP_PATIENCE_USEC) == 0) {
         drop_cgroup(enclosure, &error);

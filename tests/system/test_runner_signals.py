@@ -8,7 +8,7 @@ import signal
 
 import pytest
 
-from runner import wait_until
+from runner import processes_with, wait_until
 
 STOPPING = "stopping: tests that are on have 100 s to end; interrupt again to cut them"
 
@@ -174,6 +174,63 @@ LOADS_TEST(Forks, sleeper)
     running.wait_for(STOPPING)
     running.send(signal.SIGINT)
     assert running.wait().code == 130
+
+
+DAEMON = """\
+#include <loads/loads.h>
+#include <signal.h>
+#include <unistd.h>
+static void leave(void)
+{
+    if (fork() == 0) {
+        setsid();
+        if (fork() == 0) {
+            signal(SIGTERM, SIG_IGN);
+            close(0), close(1), close(2);
+            for (;;) {
+                pause();
+            }
+        }
+        _exit(0);
+    }
+}
+#ifdef IN_MODULE
+__attribute__((constructor)) static void begin(void)
+{
+    leave();
+}
+#endif
+LOADS_TEST(Daemon, leave)
+{
+    (void)user;
+    leave();
+}
+"""
+
+
+@pytest.mark.parametrize("arguments, code", [
+    (["daemon.Daemon.leave", "-u", "3", "--hits", "2"], 0),
+    (["daemon.Daemon.nothing", "--cflags=-DIN_MODULE"], 2),
+    (["--list", "daemon", "--cflags=-DIN_MODULE"], 0),
+])
+def test_daemons_that_a_test_started_go_with_it(runner, arguments, code):
+    """They are in no group and no session of ours. That nothing is left is what wait() looks for; it
+    waits a while, so it is looked for here first."""
+    runner.write("daemon.c", DAEMON)
+    running = runner.start(*arguments)
+    ran = running.wait(check=False)
+    assert processes_with(running.mark) == []
+    assert ran.code == code, ran
+
+
+def test_what_the_shell_started_is_left_alone(runner, target):
+    """A script that begins something and becomes us."""
+    running = runner.start(
+        "-c", 'sleep 1000 >&- 2>&- & echo "$!" >&2; exec "$@"', "sh", runner.program, f"{target.url}/any/one",
+        executable="/bin/sh")
+    ran = running.wait(check=False)
+    assert ran.code == 0, ran
+    os.kill(int(ran.stderr.split()[0]), signal.SIGKILL)
 
 
 def test_nohup(runner, gate):

@@ -162,7 +162,7 @@ static void test_now(void **state)
     begin(f);
     run(f, DAEMON DAEMON "wait", 2);
     orphans_end(f->orphans, on_done, f);
-    orphans_end_now(f->orphans);
+    assert_int_equal(orphans_end_now(f->orphans), 0);
     assert_all_gone(f);
     ev_run(f->loop, EVRUN_NOWAIT);
     assert_false(f->done); /* that was replaced */
@@ -209,7 +209,7 @@ static void test_children_are_none(void **state)
     pid_t pid = child_pid(f->child);
     assert_true(child_is_one(pid));
     end(f);
-    orphans_end_now(f->orphans);
+    assert_int_equal(orphans_end_now(f->orphans), 0);
     assert_int_equal(waitpid(pid, NULL, WNOHANG), 0);
     f->child = child_free(f->child);
     assert_false(child_is_one(pid));
