@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/strlist.h"
 #include "loop/mq.h"
+#include "run/enclosure.h"
 #include "run/supervisor.h"
 #include "run_state.h"
 
@@ -22,7 +23,8 @@ struct agent_options {
     const struct strlist *control; /* addresses at which others reach our control socket */
     const char *worker_program;
     const char *work_dir;
-    unsigned workers; /* per run */
+    unsigned workers;                          /* per run */
+    const struct enclosure_options *enclosure; /* of each run, but for the name */
 };
 
 /* Borrows loop, mq and all in `options`. Connects as soon as the loop runs. */

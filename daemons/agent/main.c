@@ -13,6 +13,7 @@
 #include "agent_log.h"
 #include "base/daemon.h"
 #include "base/log.h"
+#include "confinement.h"
 #include "control.h"
 #include "instance.h"
 #include "options.h"
@@ -25,6 +26,7 @@
 struct program {
     struct agent_program_options options;
     struct agent_options agent_options;
+    struct confinement confinement;
     struct ev_loop *loop;
     struct mq *mq;
     struct agent *agent;
@@ -223,6 +225,7 @@ static int make_agent(struct program *program, struct error *error)
         .worker_program = program->worker_program,
         .work_dir = work_dir(program),
         .workers = program->options.workers ? (unsigned)program->options.workers : cores(),
+        .enclosure = &program->confinement.options,
     };
     int r = mq_new(&program->mq, program->loop);
     if (r == 0) {
@@ -245,6 +248,10 @@ static int set_up(struct program *program, struct error *error)
     watch_signals(program);
     int r = program_find("loads-worker", &program->worker_program, error);
     if (r == 0) {
+        r = confinement_begin(&program->confinement, program->loop, &program->options.run_max,
+                              error);
+    }
+    if (r == 0) {
         r = choose_identity(program, error);
     }
     if (r == 0) {
@@ -258,6 +265,7 @@ static void release(struct program *program)
     control_free(program->control);
     agent_free(program->agent);
     mq_free(program->mq);
+    confinement_clear(&program->confinement);
     if (program->loop) {
         ev_loop_destroy(program->loop);
     }

@@ -11,6 +11,12 @@
 
 #define MAX_WORKERS 1024
 
+/* Of the cgroup of a run. */
+#define MIN_MEMORY_BYTES (UINT64_C(16) << 20)
+#define MIN_PIDS         16         /* threads count */
+#define MAX_PIDS         (4U << 20) /* that a kernel has */
+#define MAX_CPU_PERCENT  100000U
+
 static int parse_workers(const char *text, void *field, struct error *error)
 {
     return parse_unsigned(text, 1, MAX_WORKERS, field, error);
@@ -19,6 +25,45 @@ static int parse_workers(const char *text, void *field, struct error *error)
 static int parse_age(const char *text, void *field, struct error *error)
 {
     return parse_duration(text, field, error);
+}
+
+/* Less than that no worker can be with. */
+static int parse_memory(const char *text, void *field, struct error *error)
+{
+    uint64_t bytes;
+    int r = parse_size(text, &bytes, error);
+
+    if (r < 0) {
+        return r;
+    }
+    if (bytes < MIN_MEMORY_BYTES) {
+        return error_set(error, -EINVAL, "'%s' is too little: at least %juM", text,
+                         (uintmax_t)(MIN_MEMORY_BYTES >> 20));
+    }
+    *(uint64_t *)field = bytes;
+    return 0;
+}
+
+static int parse_pids(const char *text, void *field, struct error *error)
+{
+    return parse_unsigned(text, MIN_PIDS, MAX_PIDS, field, error);
+}
+
+static int parse_cpu(const char *text, void *field, struct error *error)
+{
+    size_t length = strlen(text);
+    char number[16];
+
+    if (length > 1 && length <= sizeof number && text[length - 1] == '%') {
+        memcpy(number, text, length - 1);
+        number[length - 1] = '\0';
+        if (parse_unsigned(number, 1, MAX_CPU_PERCENT, field, NULL) == 0) {
+            return 0;
+        }
+    }
+    return error_set(error, -EINVAL,
+                     "'%s' is not a share of one processor such as 150%% (1%% to %u%%)", text,
+                     MAX_CPU_PERCENT);
 }
 
 static int parse_level(const char *text, void *field, struct error *error)
@@ -88,6 +133,12 @@ static const struct conf_option rows[] = {
         "Worker processes of a run, at most (the machine's cores)."),
     ROW("work-dir", CONF_STRING, CONF_FILE, work_dir, "DIR", judge_directory, WORK,
         "Where directories for the files of runs are made ($TMPDIR, or /var/tmp)."),
+    ROW("run-memory-max", CONF_VALUE, CONF_FILE, run_max.memory_bytes, "SIZE", parse_memory, WORK,
+        "Memory that all processes of a run may have together (no limit)."),
+    ROW("run-pids-max", CONF_VALUE, CONF_FILE, run_max.pids, "N", parse_pids, WORK,
+        "Processes and threads that a run may have (no limit)."),
+    ROW("run-cpu-max", CONF_VALUE, CONF_FILE, run_max.cpu_percent, "PERCENT%", parse_cpu, WORK,
+        "Processor time of a run, 100% being one processor (no limit)."),
     ROW("max-age", CONF_VALUE, CONF_FILE, max_age_usec, "TIME", parse_age, WORK,
         "Leave after that long, when no run is on (never)."),
     ROW("max-age-delta", CONF_VALUE, CONF_FILE, max_age_delta_usec, "TIME", parse_age, WORK,

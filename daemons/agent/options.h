@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "base/conf.h"
+#include "run/cgroup.h"
 
 struct agent_program_options {
     bool help, version;
@@ -17,6 +18,7 @@ struct agent_program_options {
     bool allow_insecure;
     uint64_t workers; /* 0: one per core */
     char *work_dir;
+    struct cgroup_limits run_max;
     uint64_t max_age_usec, max_age_delta_usec; /* 0: none */
     int log_level;                             /* syslog's */
 };

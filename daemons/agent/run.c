@@ -22,6 +22,7 @@ struct run {
     struct run_spec *spec;
     enum run_state state;
     struct run_files *files;
+    struct enclosure *enclosure;
     struct preparation *preparation;
     struct supervisor *supervisor;
     struct gather gather;
@@ -156,6 +157,7 @@ static void prepare(struct run *run)
         .cflags = run->spec->cflags,
         .libs = run->spec->libs,
         .temporary_dir = run_files_shared(run->files),
+        .cgroup = enclosure_cgroup(run->enclosure),
         .output = on_words,
         .done = on_prepared,
         .context = run,
@@ -301,6 +303,7 @@ static void supervise(struct run *run)
         .spec = run->spec,
         .worker_program = run->options.worker_program,
         .run_dir = run_files_shared(run->files),
+        .cgroup = enclosure_cgroup(run->enclosure),
         .workers = run->spec->workers ? (unsigned)run->spec->workers : run->options.workers,
         .agents = run->options.agents,
         .agent_index = run->options.agent_index,
@@ -347,10 +350,30 @@ static void stop_supervisor(struct run *run)
     supervisor_stop(run->supervisor, run->grace_usec);
 }
 
+static void on_cleared(int result, const struct error *error, void *context)
+{
+    struct run *run = context;
+
+    if (result < 0) {
+        note(run, result, error->text);
+    }
+    happen(run, RUN_CLEARED);
+}
+
+/* Children are gone, or go now; what these have left is ended. */
+static void clear(struct run *run)
+{
+    run->preparation = preparation_free(run->preparation);
+    if (run->enclosure) {
+        enclosure_end(run->enclosure, on_cleared, run);
+    } else { /* that is what could not be made */
+        happen(run, RUN_CLEARED);
+    }
+}
+
 /* Its last numbers are known, and so is how many messages there will have been. */
 static void finish(struct run *run)
 {
-    run->preparation = preparation_free(run->preparation);
     queue_until(run, UINT64_MAX);
     outbox_close(run->queue);
     if (run->details) {
@@ -367,6 +390,7 @@ static void (*const actions[])(struct run *run) = {
     [RUN_REPORT_READY] = tell,
     [RUN_GO] = go,
     [RUN_STOP_SUPERVISOR] = stop_supervisor,
+    [RUN_CLEAR] = clear,
     [RUN_REPORT_FAILED] = tell,
     [RUN_REPORT_ENDED] = finish,
 };
@@ -417,6 +441,7 @@ struct run *run_free(struct run *run)
     if (run) {
         preparation_free(run->preparation);
         supervisor_free(run->supervisor);
+        enclosure_free(run->enclosure);
         run_files_free(run->files);
         gather_clear(&run->gather);
         outbox_queue_free(run->queue);
@@ -432,10 +457,15 @@ struct run *run_free(struct run *run)
 
 void run_start(struct run *run)
 {
+    struct enclosure_options options = *run->options.enclosure;
     struct error error = {0};
-    int r = run_files_new(&run->files, run->spec->test_dir, run->options.agent_id,
-                          run->options.work_dir, &error);
 
+    options.name = run_id(run);
+    int r = enclosure_new(&run->enclosure, run->loop, &options, &error);
+    if (r == 0) {
+        r = run_files_new(&run->files, run->spec->test_dir, run->options.agent_id,
+                          run->options.work_dir, &error);
+    }
     if (r < 0) {
         note(run, r, error.text);
         happen(run, RUN_CANT);

@@ -11,6 +11,7 @@
 #include "detail_queue.h"
 #include "metrics/names.h"
 #include "outbox.h"
+#include "run/enclosure.h"
 #include "run/supervisor.h"
 #include "run_log.h"
 #include "run_state.h"
@@ -28,7 +29,8 @@ struct run_options {
     unsigned workers;       /* per cycle at most */
     const char *agent_id;
     const char *worker_program;
-    const char *work_dir; /* where directories of runs are made */
+    const char *work_dir;                      /* where directories of runs are made */
+    const struct enclosure_options *enclosure; /* but for the name, which is the run's */
     struct outbox *outbox, *detail_outbox;
     bool save_hits; /* detail is wanted */
 

@@ -13,8 +13,10 @@ enum run_state {
     RUN_READY,     /* all workers of a cycle wait for its start */
     RUN_RUNNING,   /* a cycle is on, or workers of the next one start */
     RUN_STOPPING,
-    RUN_ENDED,  /* workers are gone, or there never were any: kept until the broker drops it */
-    RUN_FAILED, /* could not be prepared: likewise */
+    RUN_ENDING,  /* workers are gone, or there never were any; what they have left is ended */
+    RUN_FAILING, /* could not be prepared: likewise */
+    RUN_ENDED,   /* nothing of it is left: kept until the broker drops it */
+    RUN_FAILED,
     RUN_STATES
 };
 
@@ -27,6 +29,7 @@ enum run_event {
     RUN_START,    /* the broker named the time */
     RUN_BEGUN,    /* and it has come */
     RUN_FINISHED, /* all workers are gone */
+    RUN_CLEARED,  /* and so is what they had left */
     RUN_STOP,
     RUN_EVENTS
 };
@@ -41,6 +44,7 @@ enum run_action {
     RUN_REPORT_READY,
     RUN_GO,
     RUN_STOP_SUPERVISOR,
+    RUN_CLEAR,
     RUN_REPORT_FAILED,
     RUN_REPORT_ENDED
 };

@@ -132,11 +132,21 @@ int cgroup_find(char **ret)
     return -ENOENT;
 }
 
-bool cgroup_is_delegated(const char *path)
+static bool has_only_us(const char *path)
 {
+    char text[MAX_FILE_BYTES], ours[32];
+
+    (void)snprintf(ours, sizeof ours, "%d\n", (int)getpid());
+    return read_file(path, "cgroup.procs", text) == 0 && strcmp(text, ours) == 0;
+}
+
+bool cgroup_is_ours(const char *path)
+{
+    _cleanup_free_ char *leaf = run_dir_file(path, "%s", LEAF);
     char value[2];
 
-    return getxattr(path, "user.delegate", value, sizeof value) == 1 && value[0] == '1';
+    return leaf && getxattr(path, "user.delegate", value, sizeof value) == 1 && value[0] == '1' &&
+           has_only_us(path) && !cgroup_is_populated(leaf);
 }
 
 /* ---- making it ours -------------------------------------------------------------------------- */

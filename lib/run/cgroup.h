@@ -15,12 +15,13 @@
  * seen; -ENOMEM. */
 int cgroup_find(char **ret) _must_check_;
 
-/* Whether systemd has left it to who runs in it (Delegate=yes). */
-bool cgroup_is_delegated(const char *path);
+/* Whether systemd has left it to who runs in it (Delegate=yes), and that is this process alone:
+ * neither a program that started us nor another that has settled there. */
+bool cgroup_is_ours(const char *path);
 
 enum cgroup_controller { CGROUP_MEMORY, CGROUP_PIDS, CGROUP_CPU, CGROUP_CONTROLLERS };
 
-/* Moves this process from a delegated cgroup to a leaf of its own in it, "supervisor", as the
+/* Moves this process from a cgroup that is ours to a leaf in it, "supervisor", as the
  * kernel wants of cgroups with sub-groups, removes what others left there, and gives all sub-groups
  * the controllers that can be had. -errno with a text. */
 int cgroup_settle(const char *path, struct error *error) _must_check_;

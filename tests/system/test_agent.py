@@ -60,6 +60,51 @@ LOADS_TEST(Stubborn, stay)
 }
 """
 
+# A child that belongs to nobody, and that ends for nobody; of a test, and of a module.
+DAEMON = """\
+#include <loads/loads.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static void leave(void)
+{
+    if (fork() == 0) {
+        setsid();
+        if (fork() == 0) {
+            signal(SIGTERM, SIG_IGN);
+            signal(SIGHUP, SIG_IGN);
+            puts("child is here");
+            fflush(stdout);
+            for (;;) {
+                pause();
+            }
+        }
+        _exit(0);
+    }
+}
+
+#ifdef IN_MODULE
+__attribute__((constructor)) static void begin(void)
+{
+    leave();
+}
+#endif
+
+LOADS_TEST(Daemon, leave)
+{
+    (void)user;
+    leave();
+}
+
+LOADS_TEST(Daemon, stay)
+{
+    leave();
+    loads_sleep(user, 3600000);
+}
+"""
+
 
 @pytest.fixture
 def agents(program, module_cache):
@@ -555,6 +600,48 @@ def test_stubborn_workers_are_killed(agent, broker):
     wait_until(lambda: agent.children() == [], "something is left")
 
 
+def heard_of_child(broker):
+    return lambda: "child is here" in "".join(broker.logs.values())
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+def test_what_a_test_leaves(agent, broker, stopped):
+    """It is in no process group of the worker's, and is gone when the end of the run is told."""
+    run = Run(pack({"daemon.c": DAEMON}), fqn=f"daemon.Daemon.{'stay' if stopped else 'leave'}")
+    broker.prepare(agent, run)
+    broker.start(agent, run)
+    if stopped:
+        broker.wait_until(heard_of_child(broker), "the child")
+        broker.tell(agent, "stop", run_id=run.id, grace_usec=0)
+    broker.wait_for_end(run)
+    assert agent.children() == []
+    assert broker.outcomes(run) == {"interrupted" if stopped else "success": 1}
+
+
+@pytest.mark.parametrize("suite", ["Daemon", "Nobody"])
+def test_what_a_preparation_leaves(agent, broker, suite):
+    """Of a run that is stopped before it starts, and of one that can't be prepared."""
+    run = Run(pack({"daemon.c": DAEMON}), fqn=f"daemon.{suite}.leave", cflags="-DIN_MODULE")
+    broker.prepare(agent, run)
+    broker.wait_until(heard_of_child(broker), "the child")
+    if suite == "Daemon":
+        broker.tell(agent, "stop", run_id=run.id, grace_usec=0)
+        broker.wait_for_end(run)
+    else:
+        assert "Nobody" in broker.wait("failed", run_id=run.id)["reason"]
+    assert agent.children() == []
+
+
+def test_dropped_with_what_it_left(agent, broker):
+    run = Run(pack({"daemon.c": DAEMON}), fqn="daemon.Daemon.stay")
+    broker.prepare(agent, run)
+    broker.start(agent, run)
+    broker.wait_until(heard_of_child(broker), "the child")
+    broker.tell(agent, "drop", run_id=run.id)
+    wait_until(lambda: agent.children() == [], "something is left")
+    assert agent.ask({"command": "STATUS"})["result"]["runs"] == {}
+
+
 def test_dropped_while_running(agents, agent, broker, target):
     """The broker knows nothing of it: all of it goes at once."""
     run = url_run(target, "/hang", users=[3])
@@ -739,6 +826,24 @@ def test_tells_systemd(agents, broker, target):
         wait_for("STOPPING=1")
 
 
+# ---- limits of runs -------------------------------------------------------------------------------
+
+
+def test_limits_that_cannot_be_set(agents, broker, target):
+    """Nobody has given this agent a cgroup: it says so, once for each, and makes runs all the same."""
+    agent = register(agents, broker, "--run-memory-max", "1G", "--run-cpu-max", "50%")
+    for _ in range(2):
+        run = url_run(target)
+        broker.prepare(agent, run)
+        broker.start(agent, run)
+        broker.wait_for_end(run)
+        broker.tell(agent, "drop", run_id=run.id)
+    assert agent.stop() == 0
+    said = re.findall(r"run-[a-z]+-max can't be set: .*", agent.stderr())
+    assert [line.split()[0] for line in said] == ["run-memory-max", "run-cpu-max"]
+    assert "Delegate=yes" in said[0]
+
+
 # ---- options -------------------------------------------------------------------------------------
 
 
@@ -757,6 +862,12 @@ def test_configuration(agents, broker, tmp_path):
     (["--instance", ".x"], "not an instance"),
     (["--instance", ""], "not an instance"),
     (["--workers", "0"], "workers"),
+    (["--run-memory-max", "much"], "much"),
+    (["--run-memory-max", "1M"], "'1M' is too little: at least 16M"),
+    (["--run-pids-max", "3"], "run-pids-max"),
+    (["--run-cpu-max", "2"], "'2' is not a share of one processor such as 150%"),
+    (["--run-cpu-max", "0%"], "'0%' is not a share"),
+    (["--run-cpu-max", "100000000000000000000%"], "is not a share"),
     (["--max-age", "soon"], "soon"),
     (["--work-dir", "here"], "not an absolute path"),
     (["--log-level", "loud"], "'loud' is not a level"),

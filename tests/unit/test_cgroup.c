@@ -107,18 +107,6 @@ static void test_find(void **state _unused_)
     assert_true(found);
 }
 
-static void test_delegated(void **state)
-{
-    struct fixture *f = *state;
-
-    assert_false(cgroup_is_delegated(f->cgroup));
-    assert_int_equal(setxattr(f->cgroup, "user.delegate", "0", 1, 0), 0);
-    assert_false(cgroup_is_delegated(f->cgroup));
-    assert_int_equal(setxattr(f->cgroup, "user.delegate", "1", 1, 0), 0);
-    assert_true(cgroup_is_delegated(f->cgroup));
-    assert_false(cgroup_is_delegated("/nonexistent"));
-}
-
 /* ---- living in it ---------------------------------------------------------------------------- */
 
 static void test_life(void **state)
@@ -166,25 +154,65 @@ static void test_none(void **state _unused_)
 
 /* ---- making it ours -------------------------------------------------------------------------- */
 
-/* In a process of its own, since it moves; what is in its `cgroup.procs` then is told by a status.
- */
-static int settle(const char *cgroup)
+/* What `in_there` says to a process that lives in the cgroup. */
+static int ask(const char *cgroup, int (*in_there)(const char *cgroup))
 {
     int status;
     pid_t pid = fork();
 
     if (pid == 0) {
-        struct error error;
-        _cleanup_free_ char *leaf = run_dir_file(cgroup, "supervisor");
-        int r = cgroup_settle(cgroup, &error);
-        if (r == 0) { /* again changes nothing */
-            r = cgroup_settle(cgroup, &error);
-        }
-        _exit(r < 0 ? 1 : cgroup_is_populated(leaf) ? 0 : 2);
+        write_text(cgroup, "cgroup.procs", "0");
+        _exit(in_there(cgroup));
     }
     assert_int_equal(waitpid(pid, &status, 0), pid);
     assert_true(WIFEXITED(status));
     return WEXITSTATUS(status);
+}
+
+static int is_ours(const char *cgroup)
+{
+    return cgroup_is_ours(cgroup);
+}
+
+static int settle(const char *cgroup)
+{
+    _cleanup_free_ char *leaf = run_dir_file(cgroup, "supervisor");
+    struct error error;
+
+    int r = cgroup_settle(cgroup, &error);
+    return r == 0 && cgroup_is_populated(leaf) && !cgroup_is_ours(cgroup);
+}
+
+/* A unit with Delegate=yes, whose main process we are. */
+static void test_is_ours(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_false(ask(f->cgroup, is_ours));
+    assert_int_equal(setxattr(f->cgroup, "user.delegate", "0", 1, 0), 0);
+    assert_false(ask(f->cgroup, is_ours));
+    assert_int_equal(setxattr(f->cgroup, "user.delegate", "1", 1, 0), 0);
+    assert_true(ask(f->cgroup, is_ours));
+    assert_false(cgroup_is_ours(f->cgroup)); /* we aren't there */
+    assert_false(cgroup_is_ours("/nonexistent"));
+}
+
+/* Several agents of one loads-cluster must not take it from each other. */
+static void test_others_are_there(void **state)
+{
+    struct fixture *f = *state;
+    _cleanup_free_ char *leaf = NULL;
+
+    assert_int_equal(setxattr(f->cgroup, "user.delegate", "1", 1, 0), 0);
+    pid_t pid = inhabit(f->cgroup);
+    assert_false(ask(f->cgroup, is_ours));
+    assert_int_equal(kill(pid, SIGKILL), 0);
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+    assert_true(ask(f->cgroup, is_ours));
+    make(f->cgroup, "supervisor", &leaf);
+    assert_true(ask(f->cgroup, is_ours));
+    (void)inhabit(leaf);
+    assert_false(ask(f->cgroup, is_ours));
 }
 
 /* We go to the leaf; whom an earlier life left is ended, and who isn't ours isn't. */
@@ -196,7 +224,8 @@ static void test_settle(void **state)
     make(f->cgroup, "left", &left);
     make(f->cgroup, ".control", &control);
     pid_t ours = inhabit(left), systemds = inhabit(control);
-    assert_int_equal(settle(f->cgroup), 0);
+    assert_true(ask(f->cgroup, settle));
+    assert_true(ask(f->cgroup, settle)); /* a later life does the same */
     assert_int_equal(waitpid(ours, NULL, 0), ours);
     assert_int_equal(access(left, F_OK), -1);
     assert_int_equal(waitpid(systemds, NULL, WNOHANG), 0);
@@ -300,9 +329,16 @@ static void test_usage(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_find),  TEST(test_delegated), TEST(test_life),
-        TEST(test_none),  TEST(test_settle),    TEST(test_settle_on_an_old_kernel),
-        TEST(test_gives), TEST(test_limits),    TEST(test_limit_is_refused),
+        TEST(test_find),
+        TEST(test_life),
+        TEST(test_none),
+        TEST(test_is_ours),
+        TEST(test_others_are_there),
+        TEST(test_settle),
+        TEST(test_settle_on_an_old_kernel),
+        TEST(test_gives),
+        TEST(test_limits),
+        TEST(test_limit_is_refused),
         TEST(test_usage),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -22,23 +22,26 @@ static const struct {
     {RUN_READY, RUN_START, RUN_READY, RUN_GO},
     {RUN_READY, RUN_BEGUN, RUN_RUNNING, RUN_NOTHING},
     {RUN_RUNNING, RUN_WORKERS_READY, RUN_READY, RUN_REPORT_READY},
-    {RUN_RUNNING, RUN_FINISHED, RUN_ENDED, RUN_REPORT_ENDED},
+    {RUN_RUNNING, RUN_FINISHED, RUN_ENDING, RUN_CLEAR},
     /* it can't be prepared */
-    {RUN_NEW, RUN_CANT, RUN_FAILED, RUN_REPORT_FAILED},
-    {RUN_FETCHING, RUN_CANT, RUN_FAILED, RUN_REPORT_FAILED},
-    {RUN_PREPARING, RUN_CANT, RUN_FAILED, RUN_REPORT_FAILED},
-    {RUN_STARTING, RUN_CANT, RUN_FAILED, RUN_REPORT_FAILED},
-    {RUN_STARTING, RUN_FINISHED, RUN_FAILED, RUN_REPORT_FAILED},
+    {RUN_NEW, RUN_CANT, RUN_FAILING, RUN_CLEAR},
+    {RUN_FETCHING, RUN_CANT, RUN_FAILING, RUN_CLEAR},
+    {RUN_PREPARING, RUN_CANT, RUN_FAILING, RUN_CLEAR},
+    {RUN_STARTING, RUN_CANT, RUN_FAILING, RUN_CLEAR},
+    {RUN_STARTING, RUN_FINISHED, RUN_FAILING, RUN_CLEAR},
     /* it is given up later */
-    {RUN_READY, RUN_FINISHED, RUN_ENDED, RUN_REPORT_ENDED},
+    {RUN_READY, RUN_FINISHED, RUN_ENDING, RUN_CLEAR},
     /* it is stopped */
-    {RUN_FETCHING, RUN_STOP, RUN_ENDED, RUN_REPORT_ENDED},
-    {RUN_PREPARING, RUN_STOP, RUN_ENDED, RUN_REPORT_ENDED},
+    {RUN_FETCHING, RUN_STOP, RUN_ENDING, RUN_CLEAR},
+    {RUN_PREPARING, RUN_STOP, RUN_ENDING, RUN_CLEAR},
     {RUN_STARTING, RUN_STOP, RUN_STOPPING, RUN_STOP_SUPERVISOR},
     {RUN_READY, RUN_STOP, RUN_STOPPING, RUN_STOP_SUPERVISOR},
     {RUN_RUNNING, RUN_STOP, RUN_STOPPING, RUN_STOP_SUPERVISOR},
     {RUN_STOPPING, RUN_STOP, RUN_STOPPING, RUN_STOP_SUPERVISOR},
-    {RUN_STOPPING, RUN_FINISHED, RUN_ENDED, RUN_REPORT_ENDED},
+    {RUN_STOPPING, RUN_FINISHED, RUN_ENDING, RUN_CLEAR},
+    /* what is left is ended */
+    {RUN_ENDING, RUN_CLEARED, RUN_ENDED, RUN_REPORT_ENDED},
+    {RUN_FAILING, RUN_CLEARED, RUN_FAILED, RUN_REPORT_FAILED},
 };
 
 static void test_every_event_in_every_state(void **state _unused_)
@@ -71,6 +74,8 @@ static void test_words(void **state _unused_)
     assert_string_equal(run_state_word(RUN_READY), "ready");
     assert_string_equal(run_state_word(RUN_RUNNING), "running");
     assert_string_equal(run_state_word(RUN_STOPPING), "stopping");
+    assert_string_equal(run_state_word(RUN_FAILING), "preparing");
+    assert_string_equal(run_state_word(RUN_ENDING), "stopping");
     assert_string_equal(run_state_word(RUN_ENDED), "ended");
     assert_string_equal(run_state_word(RUN_FAILED), "ended");
 }
