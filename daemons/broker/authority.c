@@ -6,6 +6,7 @@
 #include <fnmatch.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "base/macros.h"
@@ -24,6 +25,7 @@ struct authority {
     size_t count;
     bool changed; /* somebody is not what they were */
     struct local_users *users;
+    char host[KEY_MAX_HOSTS + 1]; /* this one */
 };
 
 static const struct key_line trusted_line = {.name = "broker", .role = KEY_ADMIN};
@@ -35,6 +37,7 @@ int authority_new(struct authority **ret)
     if (!authority) {
         return -ENOMEM;
     }
+    (void)gethostname(authority->host, sizeof authority->host - 1); /* can't fail */
     *ret = authority;
     return 0;
 }
@@ -193,6 +196,9 @@ static void identify_local(const struct authority *authority, struct caller *cal
     caller->role = local_users_role(authority->users, uid, gid);
     (void)snprintf(caller->name, sizeof caller->name, "%s",
                    local_users_name(authority->users, uid)); /* it fits */
+    if (caller->role == KEY_AGENT) {
+        memcpy(caller->hosts, authority->host, sizeof caller->hosts);
+    }
 }
 
 struct caller authority_caller_of(const struct authority *authority, const char *public_key,

@@ -42,7 +42,7 @@ void authority_trust(struct authority *authority, const struct mq_key *public_ke
 struct caller {
     enum key_role role;
     char name[KEY_MAX_NAME + 1];   /* of the key, or the local user; "": there is none */
-    char hosts[KEY_MAX_HOSTS + 1]; /* of an agent's key: a pattern; "": any */
+    char hosts[KEY_MAX_HOSTS + 1]; /* of an agent: a pattern; "": any */
     char peer[128];                /* as libzmq calls the other side */
 };
 

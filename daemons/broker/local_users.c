@@ -137,6 +137,22 @@ static int read_rule(const char *text, struct rule *rule, struct error *error)
     return *who == '@' ? read_group(who + 1, rule, error) : read_user(who, rule, error);
 }
 
+/* The tests that agents run would be administrators otherwise. */
+static void add_agents(struct local_users *users)
+{
+    const struct passwd *entry = getpwnam(LOCAL_AGENT_USER);
+
+    for (size_t i = 0; entry && i < users->n_rules; i++) {
+        if (users->rules[i].of == OF_USER && users->rules[i].uid == entry->pw_uid) {
+            return;
+        }
+    }
+    if (entry) {
+        users->rules[users->n_rules++] =
+            (struct rule){.of = OF_USER, .role = KEY_AGENT, .uid = entry->pw_uid};
+    }
+}
+
 int local_users_new(struct local_users **ret, const struct strlist *rules, struct error *error)
 {
     _cleanup_(local_users_freep) struct local_users *users = calloc(1, sizeof *users);
@@ -146,7 +162,7 @@ int local_users_new(struct local_users **ret, const struct strlist *rules, struc
                          MAX_RULES);
     }
     if (users) {
-        users->rules = calloc(MAX(rules->count, (size_t)1), sizeof *users->rules);
+        users->rules = calloc(rules->count + 1, sizeof *users->rules);
     }
     if (!users || !users->rules) {
         return error_set_errno(error, -ENOMEM, "local-role");
@@ -157,6 +173,7 @@ int local_users_new(struct local_users **ret, const struct strlist *rules, struc
             return r;
         }
     }
+    add_agents(users);
     *ret = TAKE_PTR(users);
     return 0;
 }

@@ -2,7 +2,8 @@
 /* Users of this machine, who come by ipc: what each may do. Rules say it, "NAME:ROLE" for a user,
  * "@GROUP:ROLE" for who is in a group, "*:ROLE" for all others; a user's own counts before those of
  * their groups, of which the one that lets them do most counts. Without any they may do everything,
- * and root and the user that we are always. */
+ * and root and the user that we are always; but for the user that agents run as, who is an agent
+ * unless a rule of its own says more. */
 #ifndef LOADS_BROKER_LOCAL_USERS_H
 #define LOADS_BROKER_LOCAL_USERS_H
 
@@ -10,6 +11,8 @@
 
 #include "base/strlist.h"
 #include "run/key_file.h"
+
+#define LOCAL_AGENT_USER "loads-agent" /* in the units of systemd */
 
 struct local_users;
 

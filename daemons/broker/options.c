@@ -106,7 +106,8 @@ static const struct conf_option rows[] = {
     {.name = "local-role", .kind = CONF_LIST, FIELD(local_roles), .metavar = "WHO:ROLE",
      .parse = check_local_role, .where = CONF_FILE, .group = SOCKETS,
      .help = "What a user of this machine (WHO), members of a group (@WHO) or all others (*) may do "
-             "by a local socket: agent, observe, run or admin; may be repeated (default *:admin)."},
+             "by a local socket: agent, observe, run or admin; may be repeated (default *:admin and "
+             LOCAL_AGENT_USER ":agent)."},
     {.name = "allow-insecure", .kind = CONF_FLAG, FIELD(allow_insecure), .where = CONF_FILE,
      .group = SOCKETS,
      .help = "Listen on tcp addresses beyond loopback without a key, so that nobody is "

@@ -67,6 +67,18 @@ def test_a_run_over_postgresql(box, target_on):
     assert box.owner(box.pid("loads-agent@1")) == "loads-agent"
 
 
+def test_tests_are_no_administrators(box):
+    """What runs as an agent does reaches the broker, and may do there what agents do."""
+    as_agent = ["setpriv", "--reuid=loads-agent", "--regid=loads-agent", "--groups=loads"]
+    box.systemctl("start", "loads.target")
+    box.wait_until(lambda: box.agents() == {"one-1"}, "the agent did not come")
+    for arguments, role in ((["runs"], "observe"), (["submit", "http://127.0.0.1:9/"], "run")):
+        refused = box.run(*as_agent, "loadsctl", *arguments, code=4)
+        assert f"needs the role '{role}'" in refused.stderr and "'loads-agent' has 'agent'" in refused.stderr
+    denied = box.run(*as_agent, "psql", "-d", "loads", "-U", "loads-broker", code=2)
+    assert "Peer authentication failed" in denied.stderr
+
+
 def test_nothing_is_left(box, target_on):
     """Of a run that is on, either."""
     target = target_on(box)

@@ -14,15 +14,17 @@
 #define BOB   1002
 #define EVE   1003
 #define OTHER 1999
+#define AGENT 901
 #define STAFF 50
 #define TEST  51
 
 static char ada[] = "ada", bob[] = "bob", eve[] = "eve", other[] = "a name", gone[] = "gone",
-            staff[] = "staff", test[] = "test";
+            agents[] = LOCAL_AGENT_USER, staff[] = "staff", test[] = "test";
 static struct passwd people[] = {{.pw_name = ada, .pw_uid = ADA},
                                  {.pw_name = bob, .pw_uid = BOB},
                                  {.pw_name = eve, .pw_uid = EVE},
-                                 {.pw_name = other, .pw_uid = OTHER}};
+                                 {.pw_name = other, .pw_uid = OTHER},
+                                 {.pw_name = agents, .pw_uid = AGENT}};
 static char *staff_members[] = {ada, gone, NULL}, *test_members[] = {ada, bob, NULL};
 static struct group groups[] = {{.gr_name = staff, .gr_gid = STAFF, .gr_mem = staff_members},
                                 {.gr_name = test, .gr_gid = TEST, .gr_mem = test_members}};
@@ -87,6 +89,7 @@ static void test_without_rules(void **state _unused_)
     struct local_users *users = with(NULL, 0);
 
     assert_int_equal(local_users_role(users, ADA, STAFF), KEY_ADMIN);
+    assert_int_equal(local_users_role(users, AGENT, STAFF), KEY_AGENT);
     local_users_free(users);
 }
 
@@ -108,6 +111,18 @@ static void test_rules(void **state _unused_)
     for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
         assert_int_equal(local_users_role(users, cases[i].uid, cases[i].gid), cases[i].role);
     }
+    local_users_free(users);
+}
+
+static void test_agents_that_are_more(void **state _unused_)
+{
+    static const char *const rules[] = {"@staff:run", "loads-agent:observe"};
+    struct local_users *users = with(rules, 1);
+
+    assert_int_equal(local_users_role(users, AGENT, STAFF), KEY_AGENT);
+    local_users_free(users);
+    users = with(rules, 2);
+    assert_int_equal(local_users_role(users, AGENT, STAFF), KEY_OBSERVE);
     local_users_free(users);
 }
 
@@ -159,9 +174,8 @@ static void test_what_is_no_rule(void **state _unused_)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_without_rules),
-        cmocka_unit_test(test_rules),
-        cmocka_unit_test(test_names),
+        cmocka_unit_test(test_without_rules),        cmocka_unit_test(test_rules),
+        cmocka_unit_test(test_agents_that_are_more), cmocka_unit_test(test_names),
         cmocka_unit_test(test_what_is_no_rule),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
