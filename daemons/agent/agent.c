@@ -15,10 +15,12 @@
 #include "outbox.h"
 #include "run.h"
 #include "sender.h"
+#include "status.h"
 
 #define TICK_SEC    0.25
 #define LAST_SEC    5.0 /* for the broker to hear of the end, once workers are gone */
 #define MAX_WAITING 16  /* runs that ended */
+#define ENDING_USEC (10 * USEC_PER_SEC) /* for our next tick, when others wait for our end */
 
 struct place {
     struct place *next;
@@ -34,6 +36,7 @@ struct agent {
     struct outbox *outbox, *detail_outbox;
     struct place *places;
     ev_timer tick, last;
+    struct status status;
     bool draining, ending;
     char trouble[512];
 };
@@ -72,18 +75,6 @@ static size_t count_places(const struct agent *agent)
     return n;
 }
 
-/* What `systemctl status` shows, and what loads-cluster waits for. */
-static void tell_manager(const struct agent *agent)
-{
-    const struct place *active = find_active(agent);
-
-    daemon_notify("X_LOADS_REGISTERED=%d\nSTATUS=%s %s the broker at %s%s%s",
-                  link_is_up(agent->link), agent->options.agent_id,
-                  link_is_up(agent->link) ? "is registered at" : "tries to reach",
-                  agent->options.broker, active ? "; run " : "; no run is on",
-                  active ? run_id(active->run) : "");
-}
-
 static void leave_when_done(struct agent *agent)
 {
     if (agent->draining && !agent->places) {
@@ -101,7 +92,6 @@ static void forget(struct agent *agent, struct place *place)
     *at = place->next;
     run_free(place->run);
     free(place);
-    tell_manager(agent);
     leave_when_done(agent);
 }
 
@@ -144,7 +134,6 @@ static void on_changed(struct run *run, void *context)
     }
     sender_pump(&place->sender, run, agent->link);
     sender_tell_state(run, agent->link);
-    tell_manager(agent);
     tell_last(agent);
 }
 
@@ -266,7 +255,6 @@ static void on_prepare(struct agent *agent, const struct agent_message *message)
     agent_event(EVENT_PART_TAKEN, &agent->options, message->run_id,
                 "run %s: takes part as agent %u of %u", message->run_id, message->agent_index + 1,
                 message->agents);
-    tell_manager(agent);
     run_start(place->run);
 }
 
@@ -422,7 +410,7 @@ static void on_up(void *context)
     agent_event(EVENT_BROKER_REACHED, &agent->options, NULL, "registered at the broker, %s",
                 agent->options.broker);
     agent->trouble[0] = '\0';
-    tell_manager(agent);
+    daemon_notify("X_LOADS_REGISTERED=1"); /* loads-cluster waits for it */
     if (agent->draining) {
         (void)!link_send(agent->link, &(struct agent_message){.type = AGENT_LEAVING}, NULL, 0);
     }
@@ -443,13 +431,16 @@ static void on_down(const char *reason, void *context)
                     agent->options.broker, reason);
         (void)snprintf(agent->trouble, sizeof agent->trouble, "%s", reason);
     }
-    tell_manager(agent);
 }
 
 static void on_tick(struct ev_loop *loop _unused_, ev_timer *timer, int events _unused_)
 {
     struct agent *agent = timer->data;
 
+    if (agent->ending) {
+        daemon_notify_ending(ENDING_USEC);
+    }
+    status_tick(&agent->status, agent);
     for (struct place *place = agent->places; place; place = place->next) {
         run_tick(place->run);
         sender_pump(&place->sender, place->run, agent->link);
@@ -557,9 +548,13 @@ void agent_each_run(const struct agent *agent,
                     void (*visit)(const struct agent_run_status *run, void *context), void *context)
 {
     for (const struct place *place = agent->places; place; place = place->next) {
+        struct supervisor_live live = run_live(place->run);
         struct agent_run_status status = {.run_id = run_id(place->run),
                                           .state = run_word(place->run),
+                                          .is_over = run_is_over(place->run),
                                           .cycle = run_cycle(place->run),
+                                          .users = live.users,
+                                          .hits = live.hits,
                                           .waiting = outbox_count(run_queue(place->run))};
         visit(&status, context);
     }

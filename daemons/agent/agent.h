@@ -56,7 +56,10 @@ struct agent_status {
 struct agent_run_status {
     const char *run_id;
     const char *state; /* the protocol's word */
+    bool is_over;
     unsigned cycle;
+    unsigned users; /* of the cycle; 0 before there are workers */
+    uint64_t hits;
     size_t waiting; /* intervals that the broker has not stored */
 };
 

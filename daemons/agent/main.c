@@ -192,6 +192,16 @@ static const char *work_dir(const struct program *program)
                                               : "/var/tmp";
 }
 
+/* What would make every run fail is said at once. */
+static int check_work_dir(const struct program *program, struct error *error)
+{
+    const char *directory = work_dir(program);
+
+    return access(directory, R_OK | W_OK | X_OK) == 0
+               ? 0
+               : error_set_errno(error, -errno, "cannot use %s (work-dir)", directory);
+}
+
 /* The control socket, which systemd may have: then whoever connects there starts this agent. */
 static int open_control(struct program *program, struct error *error)
 {
@@ -256,6 +266,9 @@ static int set_up(struct program *program, struct error *error)
     }
     if (r == 0) {
         r = choose_addresses(program, error);
+    }
+    if (r == 0) {
+        r = check_work_dir(program, error);
     }
     return r < 0 ? r : make_agent(program, error);
 }

@@ -546,13 +546,20 @@ struct names *run_names(struct run *run)
     return run->supervisor ? supervisor_names(run->supervisor) : NULL;
 }
 
-void run_end(const struct run *run, struct run_end *ret)
+struct supervisor_live run_live(const struct run *run)
 {
     struct supervisor_live live = {0};
 
     if (run->supervisor) {
         supervisor_live(run->supervisor, &live);
     }
+    return live;
+}
+
+void run_end(const struct run *run, struct run_end *ret)
+{
+    struct supervisor_live live = run_live(run);
+
     *ret = (struct run_end){.result = run->result,
                             .reason = run->reason ? run->reason : "",
                             .interrupted = run->stopped,

@@ -93,6 +93,9 @@ struct run_end {
 
 void run_end(const struct run *run, struct run_end *ret);
 
+/* How far it is; all 0 before there are workers. */
+struct supervisor_live run_live(const struct run *run);
+
 void run_each_worker(const struct run *run,
                      void (*visit)(const struct supervisor_worker *worker, void *context),
                      void *context);

@@ -205,7 +205,7 @@ static void handle_backend(const struct arrival *arrival)
     }
 }
 
-/* Decodes what came; false: it is nothing, which the log says. */
+/* Decodes what came; false: it is nothing that we take. */
 static bool take(struct broker *broker, const struct mq_message *message, struct arrival *ret,
                  struct agent_message **ret_message)
 {
@@ -213,6 +213,9 @@ static bool take(struct broker *broker, const struct mq_message *message, struct
     size_t size;
     const void *bytes = mq_message_bytes(message, 1, &size);
 
+    if (broker->ending) { /* the next one is told it again */
+        return false;
+    }
     *ret =
         (struct arrival){.broker = broker, .caller = authority_caller(broker->authority, message)};
     ret->identity = mq_message_bytes(message, 0, &ret->identity_size);

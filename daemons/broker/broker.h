@@ -14,6 +14,7 @@
 #include "options.h"
 #include "registry.h"
 #include "runs.h"
+#include "status.h"
 #include "store.h"
 
 struct inquiry;
@@ -37,6 +38,7 @@ struct broker {
     struct registry *registry;
     struct runs *runs;
     struct wake_wait *wake;
+    struct status status;
     uint64_t started_usec; /* by the monotonic clock */
     uint64_t loaded_usec;
     bool loaded;  /* runs that were on are read back, at this time */

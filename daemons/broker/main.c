@@ -22,9 +22,8 @@
 #define EXIT_USAGE 2
 #define TICK_SEC   0.25
 
-#define LAST_MOMENT_SEC 2.0
-
 #define RESOLVE_TTL_USEC (10 * USEC_PER_SEC) /* of the database's host */
+#define END_USEC         (10 * USEC_PER_SEC) /* for the database to take what it was given */
 
 struct program {
     struct broker broker;
@@ -146,7 +145,7 @@ static void reload(struct program *program)
     daemon_notify("READY=1");
 }
 
-/* What is to be stored is, if it doesn't take long. */
+/* What was said to the store is stored first; agents keep the rest for the next broker. */
 static void on_ending(struct ev_loop *loop, ev_prepare *prepare, int events _unused_)
 {
     const struct program *program = prepare->data;
@@ -166,16 +165,18 @@ static void end(struct program *program)
 {
     struct ev_loop *loop = program->broker.loop;
 
-    if (program->broker.ending) {
+    daemon_notify("STOPPING=1");
+    if (program->broker.ending) { /* asked twice: at once */
+        ev_break(loop, EVBREAK_ALL);
         return;
     }
-    daemon_notify("STOPPING=1");
     program->broker.ending = true;
+    daemon_notify_ending(END_USEC + USEC_PER_SEC);
     audit_flush(program->broker.audit);
     ev_prepare_init(&program->ending, on_ending);
     program->ending.data = program;
     ev_prepare_start(loop, &program->ending);
-    ev_timer_init(&program->last_moment, on_last_moment, LAST_MOMENT_SEC, 0);
+    ev_timer_init(&program->last_moment, on_last_moment, (double)END_USEC / 1e6, 0);
     ev_timer_start(loop, &program->last_moment);
 }
 
@@ -190,26 +191,17 @@ static void on_signal(struct ev_loop *loop _unused_, ev_signal *watcher, int eve
     end(program);
 }
 
-/* What `systemctl status` shows. */
-static void tell_manager(struct program *program)
-{
-    const struct broker *broker = &program->broker;
-    const char *address = mq_socket_endpoint(frontend_socket(broker->frontend), 0);
-
-    daemon_notify("STATUS=clients are awaited at %s; database %s", address ? address : "",
-                  !store_keeps(broker->store)  ? "none"
-                  : store_is_up(broker->store) ? "ok"
-                                               : "away");
-}
-
 static void on_tick(struct ev_loop *loop _unused_, ev_timer *timer, int events _unused_)
 {
     struct program *program = timer->data;
 
-    conduct_tick(&program->broker);
-    frontend_tick(program->broker.frontend);
-    wake_wait_tick(&program->broker);
+    status_tick(&program->broker);
     audit_tick(program->broker.audit);
+    if (!program->broker.ending) {
+        conduct_tick(&program->broker);
+        frontend_tick(program->broker.frontend);
+        wake_wait_tick(&program->broker);
+    }
 }
 
 static void on_watchdog(struct ev_loop *loop _unused_, ev_timer *timer _unused_,
@@ -226,14 +218,12 @@ static void on_up(void *context)
         broker_event(EVENT_DATABASE_BACK, NULL, NULL, "the database answers");
     }
     restore_runs(&program->broker);
-    tell_manager(program);
 }
 
-static void on_down(const char *reason, void *context)
+static void on_down(const char *reason, void *context _unused_)
 {
     broker_event(EVENT_DATABASE_LOST, NULL, NULL, "%s; runs that are on go on, no new one is taken",
                  reason);
-    tell_manager(context);
 }
 
 /* ---- setting up ------------------------------------------------------------------------------ */
@@ -436,7 +426,6 @@ static int run(struct program *program)
     const char *address = mq_socket_endpoint(frontend_socket(program->broker.frontend), 0);
     log_info("clients are awaited at %s", address);
     daemon_notify("READY=1");
-    tell_manager(program);
     ev_run(program->broker.loop, 0);
     log_info("ending");
     return EXIT_SUCCESS;

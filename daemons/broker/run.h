@@ -106,6 +106,8 @@ struct run {
     uint64_t number;     /* of the last live message */
     uint64_t published_usec, reminded_usec;
     bool has_news;
+    bool is_rated; /* so many hits of it are in the broker's rate, or are none of its */
+    uint64_t rated_hits;
     struct kept_log log; /* where no database keeps it */
 
     struct run *next, *previous; /* in struct runs */

@@ -3,6 +3,7 @@
  * something is no reason to stop serving, so notifying has no result. */
 #include "base/daemon.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
@@ -28,6 +29,34 @@ void daemon_notify(const char *format, ...)
     (void)vsnprintf(text, sizeof text, format, arguments); /* cut is fine */
     va_end(arguments);
     (void)sd_notify(0, text); /* see above */
+}
+
+bool daemon_status_is_due(const struct daemon_status *status, uint64_t now_usec)
+{
+    return status->told_usec == 0 || now_usec - status->told_usec >= USEC_PER_SEC;
+}
+
+void daemon_tell_status(struct daemon_status *status, uint64_t now_usec, const char *format, ...)
+{
+    char text[DAEMON_STATUS_BYTES];
+    va_list arguments;
+
+    va_start(arguments, format);
+    (void)vsnprintf(text, sizeof text, format, arguments); /* cut is fine */
+    va_end(arguments);
+    for (char *c = text; *c; c++) { /* a new line would be another assignment */
+        *c = iscntrl((unsigned char)*c) ? ' ' : *c;
+    }
+    if (daemon_status_is_due(status, now_usec) && strcmp(text, status->text) != 0) {
+        memcpy(status->text, text, sizeof text);
+        status->told_usec = now_usec;
+        daemon_notify("STATUS=%s", text);
+    }
+}
+
+void daemon_notify_ending(uint64_t usec)
+{
+    daemon_notify("EXTEND_TIMEOUT_USEC=%" PRIu64, usec);
 }
 
 void daemon_notify_reloading(void)

@@ -3,6 +3,7 @@
 #ifndef LOADS_BASE_DAEMON_H
 #define LOADS_BASE_DAEMON_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -10,6 +11,20 @@
 
 /* Tells the service manager, if there is one, assignments such as "READY=1\nSTATUS=…". */
 void daemon_notify(const char *format, ...) _printf_(1, 2);
+
+/* The line that the manager shows, told when it has changed and at most once a second: to be called
+ * some times a second; it does nothing when it isn't due. All zero: nothing was told. */
+#define DAEMON_STATUS_BYTES 1024
+struct daemon_status {
+    char text[DAEMON_STATUS_BYTES];
+    uint64_t told_usec;
+};
+bool daemon_status_is_due(const struct daemon_status *status, uint64_t now_usec);
+void daemon_tell_status(struct daemon_status *status, uint64_t now_usec, const char *format, ...)
+    _printf_(3, 4);
+
+/* That ending takes a while: the manager waits for so long before it kills, or is told again. */
+void daemon_notify_ending(uint64_t usec);
 
 /* That configuration is being read again; "READY=1" ends it. */
 void daemon_notify_reloading(void);

@@ -132,9 +132,9 @@ def broker(start_broker):
     return start_broker()
 
 
-def register(agents, broker, *arguments):
+def register(agents, broker, *arguments, **options):
     """An agent that is registered."""
-    agent = agents.start("--broker", broker.address, *arguments)
+    agent = agents.start("--broker", broker.address, *arguments, **options)
     message = broker.wait("register", pid=agent.process.pid)
     agent.id = message["agent_id"]
     return agent
@@ -799,31 +799,66 @@ def test_control_for_anybody(agents, broker):
 # ---- systemd ----------------------------------------------------------------------------------------
 
 
-def test_tells_systemd(agents, broker, target):
+def test_tells_systemd(agents, broker, start_manager, target):
     """That it is ready, what it does, that it lives, and that it goes."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
-        manager.bind(f"{agents.folder}/notify")
-        manager.settimeout(SECONDS)
+    manager = start_manager()
+    agent = agents.start("--broker", broker.address, env={**manager.environment, "WATCHDOG_USEC": "200000"})
+    manager.wait_for("READY=1")
+    agent.id = broker.wait("register")["agent_id"]
+    manager.wait_for("X_LOADS_REGISTERED=1")
+    registered = f"STATUS=registered with broker at {broker.address}, "
+    manager.wait_for(registered + "idle$")
+    manager.wait_for("WATCHDOG=1")
+    run = url_run(target, users=[3], duration_usec=3600000000)
+    broker.prepare(agent, run)
+    manager.wait_for(registered + f"run {run.id}, ready, 3 users, 0 hits/s")
+    broker.start(agent, run)
+    manager.wait_for(registered + f"run {run.id}, running, 3 users, [1-9][0-9,.]* hits/s")
+    broker.tell(agent, "stop", run_id=run.id, grace_usec=0)
+    manager.wait_for(registered + "results of 1 run wait to be stored")
+    broker.tell(agent, "drop", run_id=run.id)
+    manager.wait_for(registered + "idle$")
+    assert agent.stop() == 0
+    manager.wait_for("STOPPING=1")
 
-        def wait_for(pattern):
-            """A line of a message."""
-            while not re.search(f"^{pattern}", manager.recv(4096).decode(), re.MULTILINE):
-                pass
 
-        agent = agents.start("--broker", broker.address, env={
-            "NOTIFY_SOCKET": f"{agents.folder}/notify", "WATCHDOG_USEC": "200000"})
-        wait_for("READY=1")
-        agent.id = broker.wait("register")["agent_id"]
-        wait_for(f"STATUS={agent.id} is registered at .*{broker.address}.*no run is on")
-        wait_for("WATCHDOG=1")
-        run = url_run(target)
-        broker.prepare(agent, run)
-        broker.wait("ready")
-        wait_for(f"STATUS={agent.id} .*run {run.id}")
-        broker.tell(agent, "drop", run_id=run.id)
-        wait_for(f"STATUS={agent.id} .*no run is on")
-        assert agent.stop() == 0
-        wait_for("STOPPING=1")
+def test_tells_systemd_without_a_broker(agents, start_manager, target):
+    """It is ready all the same, and says where it waits and why."""
+    manager = start_manager()
+    agent = agents.start("--broker", f"ipc://{agents.folder}/nobody.sock", env=manager.environment)
+    manager.wait_for("READY=1")
+    waiting = f"STATUS=waiting for broker at ipc://{agents.folder}/nobody.sock"
+    manager.wait_for(f"{waiting}, idle$")
+    manager.wait_for(rf"{waiting} \(there is no answer\), idle$")
+    assert agent.stop() == 0
+
+
+def test_tells_systemd_to_wait_for_its_end(agents, broker, start_manager, target):
+    """As long as the run that it stops has its grace."""
+    manager = start_manager()
+    agent = register(agents, broker, env=manager.environment)
+    run = url_run(target, "/held", grace_usec=3600000000)
+    broker.prepare(agent, run)
+    broker.start(agent, run)
+    target.wait_for(lambda counts: counts["requests"] == 1)
+    agent.process.send_signal(signal.SIGTERM)
+    manager.wait_for("STOPPING=1")
+    manager.wait_for(f"STATUS=registered with .*, run {run.id}, stopping, 1 user, 0 hits/s, leaving$")
+    for _ in range(3):
+        manager.wait_for("EXTEND_TIMEOUT_USEC=[1-9]")
+    target.release()
+    broker.wait_for_end(run)
+    broker.tell(agent, "drop", run_id=run.id)
+    assert agent.wait() == 0
+
+
+def test_a_work_dir_that_is_not_there(agents, start_manager):
+    """Said at once, and not ready."""
+    manager = start_manager()
+    agent = agents.start("--work-dir", "/nonexistent", env=manager.environment)
+    assert agent.wait() == 1
+    assert "cannot use /nonexistent (work-dir)" in agent.stderr()
+    assert manager.told() == []
 
 
 # ---- limits of runs -------------------------------------------------------------------------------

@@ -57,6 +57,33 @@ static void test_notifies(void **state _unused_)
     assert_told(fd, "RELOADING=1\nMONOTONIC_USEC=");
 }
 
+static void assert_nothing_told(int fd)
+{
+    char told[256];
+    assert_int_equal(recv(fd, told, sizeof told, MSG_DONTWAIT), -1);
+    assert_int_equal(errno, EAGAIN);
+}
+
+/* What is the same, or comes too soon, is not told; what came too soon is when it comes again. */
+static void test_status(void **state _unused_)
+{
+    _cleanup_fd_ int fd = listen_as_manager();
+    struct daemon_status status = {.told_usec = 0};
+
+    daemon_tell_status(&status, 5000000, "%d agents", 5);
+    assert_told(fd, "STATUS=5 agents");
+    daemon_tell_status(&status, 6000000, "%d agents", 5);
+    assert_nothing_told(fd);
+    daemon_tell_status(&status, 6500000, "%d agents", 6);
+    assert_told(fd, "STATUS=6 agents");
+    daemon_tell_status(&status, 7499999, "%d agents", 7);
+    assert_nothing_told(fd);
+    daemon_tell_status(&status, 7500000, "%d agents: why?\nREADY=1", 7);
+    assert_told(fd, "STATUS=7 agents: why? READY=1");
+    daemon_notify_ending(20);
+    assert_told(fd, "EXTEND_TIMEOUT_USEC=20");
+}
+
 static void test_without_a_manager(void **state _unused_)
 {
     _cleanup_(daemon_sockets_freep) struct daemon_sockets *sockets = NULL;
@@ -129,6 +156,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(test_notifies, clear_environment),
+        cmocka_unit_test_teardown(test_status, clear_environment),
         cmocka_unit_test_setup(test_without_a_manager, clear_environment),
         cmocka_unit_test_teardown(test_watchdog, clear_environment),
         cmocka_unit_test_teardown(test_passed_sockets, clear_environment),
