@@ -36,6 +36,6 @@ int main(int argc, char *argv[])
     } else {
         code = run(&options);
     }
-    conf_clear(&cluster_table, &options);
+    cluster_options_clear(&options);
     return fflush(stdout) == 0 ? code : EXIT_FAILED;
 }

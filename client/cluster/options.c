@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/parse.h"
+#include "base/shown.h"
 
 static int parse_agents(const char *text, void *field, struct error *error)
 {
@@ -41,8 +42,25 @@ const struct conf_table cluster_table = {
     .count = ELEMENTSOF(rows),
 };
 
-int cluster_options_parse(int argc, char *const argv[], struct cluster_options *ret,
-                          struct error *error)
+/* The command hides its own, and everybody could look at them here. */
+static int take_command(int count, char *arguments[], struct cluster_options *options,
+                        struct error *error)
+{
+    if (count == 0 || !*arguments[0]) {
+        return error_set(error, -EINVAL, "no command stands behind '--'");
+    }
+    int r = strlist_add_all(&options->words, arguments, (size_t)count);
+    if (r < 0) {
+        return error_set_errno(error, r, "cannot start");
+    }
+    options->command = options->words.items;
+    for (int i = 1; i < count; i++) {
+        shown_word_blot(arguments[i]);
+    }
+    return 0;
+}
+
+int cluster_options_parse(int argc, char *argv[], struct cluster_options *ret, struct error *error)
 {
     int ours = 1;
 
@@ -57,11 +75,11 @@ int cluster_options_parse(int argc, char *const argv[], struct cluster_options *
     if (ret->agents == 0) {
         return error_set(error, -EINVAL, "how many agents? 'loads-cluster 5' starts five");
     }
-    if (ours < argc) {
-        ret->command = argv + ours + 1;
-    }
-    if (ours + 1 == argc || (ret->command && !*ret->command[0])) {
-        return error_set(error, -EINVAL, "no command stands behind '--'");
-    }
-    return 0;
+    return ours < argc ? take_command(argc - ours - 1, argv + ours + 1, ret, error) : 0;
+}
+
+void cluster_options_clear(struct cluster_options *options)
+{
+    conf_clear(&cluster_table, options);
+    strlist_clear(&options->words);
 }

@@ -12,13 +12,16 @@
 struct cluster_options {
     uint64_t agents;
     bool temporary, help, version;
-    char *const *command; /* what stands behind "--", of argv; NULL: a shell */
+    char *const *command; /* what stands behind "--", in `words`; NULL: a shell */
+    struct strlist words;
 };
 
 extern const struct conf_table cluster_table;
 
-/* -EINVAL with a text. Give `ret` to conf_clear() in either case. */
-int cluster_options_parse(int argc, char *const argv[], struct cluster_options *ret,
-                          struct error *error) _must_check_;
+/* -EINVAL with a text; -ENOMEM. What the command's arguments have of secrets is hidden in argv.
+ * Clear `ret` in either case. */
+int cluster_options_parse(int argc, char *argv[], struct cluster_options *ret, struct error *error)
+    _must_check_;
+void cluster_options_clear(struct cluster_options *options);
 
 #endif

@@ -52,7 +52,9 @@ static enum exit_code run_verb(const struct verb *verb, int argc, char *argv[])
     enum exit_code code = EXIT_USAGE;
 
     run_options_init(&options.new_run);
-    if (conf_parse(verb->table, argc, argv, &options, &error) < 0) {
+    int r = conf_parse(verb->table, argc, argv, &options, &error);
+    conf_hide_arguments(verb->table, argc, argv);
+    if (r < 0) {
         log_error("%s", error.text);
     } else if (options.help) {
         conf_print_help(verb->table, stdout);

@@ -77,7 +77,7 @@ static const struct conf_option db_rows[] = {
      .help = "Make the tables (and role and database, where missing); bring them up to date; or "
              "say how they are."},
     {.name = "database", .kind = CONF_STRING, FIELD(database), .metavar = "CONNINFO",
-     .group = "What",
+     .where = CONF_SECRET, .group = "What",
      .help = "Which database, as a connection string of libpq's (default dbname=loads, or what "
              "PGDATABASE says)."},
 };

@@ -58,7 +58,9 @@ int main(int argc, char *argv[])
 
     log_open("loads-runner", LOG_NOTICE);
     (void)signal(SIGPIPE, SIG_IGN); /* an output whose reader went away is an error, not our end */
-    if (runner_options_parse(argc, argv, &options, &error) < 0) {
+    int r = runner_options_parse(argc, argv, &options, &error);
+    conf_hide_arguments(&runner_table, argc, argv);
+    if (r < 0) {
         log_error("%s", error.text);
         code = EXIT_USAGE;
     } else if (options.help) {

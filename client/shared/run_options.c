@@ -133,10 +133,10 @@ static int check_url(const char *text, void *field _unused_, struct error *error
 /* clang-format off */
 static const struct conf_option rows[] = {
     {.name = "fqn", .aliases = "fqdn", .kind = CONF_STRING, FIELD(fqn), .metavar = "FQN",
-     .where = EVERYWHERE | CONF_POSITIONAL, .group = TEST,
+     .where = EVERYWHERE | CONF_POSITIONAL | CONF_URL, .group = TEST,
      .help = "The test, path.to.module.Suite.test, or a URL to get again and again."},
     {.name = "server-url", .kind = CONF_STRING, FIELD(server_url), .metavar = "URL",
-     .parse = check_url, .where = EVERYWHERE, .group = TEST,
+     .parse = check_url, .where = EVERYWHERE | CONF_URL, .group = TEST,
      .help = "What relative URLs in the test are relative to."},
     {.name = "ca-file", .kind = CONF_STRING, FIELD(ca_file), .metavar = "FILE",
      .where = EVERYWHERE, .group = TEST,

@@ -28,8 +28,7 @@
 struct program {
     struct broker broker;
     struct broker_options options;
-    int argc;
-    char **argv;
+    struct strlist arguments; /* which are read again */
     ev_signal signals[3];
     ev_timer tick, watchdog, last_moment;
     ev_prepare ending;
@@ -131,7 +130,8 @@ static void reload(struct program *program)
     struct error error = {0};
 
     daemon_notify_reloading();
-    if (broker_options_parse(program->argc, program->argv, &next, &error) < 0 ||
+    if (broker_options_parse((int)program->arguments.count, program->arguments.items, &next,
+                             &error) < 0 ||
         local_users_new(&users, &next.local_roles, &error) < 0) {
         broker_event(EVENT_CONFIGURATION_REFUSED, NULL, NULL,
                      "the configuration stays as it was: %s", error.text);
@@ -452,12 +452,18 @@ static int check(const struct broker_options *options)
 
 int main(int argc, char *argv[])
 {
-    struct program program = {.argc = argc, .argv = argv};
+    struct program program = {.arguments = {0}};
     struct error error = {0};
     int status = EXIT_SUCCESS;
 
     log_open("loads-broker", LOG_INFO);
-    if (broker_options_parse(argc, argv, &program.options, &error) < 0) {
+    if (strlist_add_all(&program.arguments, argv, (size_t)argc) < 0) {
+        log_error("cannot start: %s", strerror(ENOMEM));
+        return EXIT_FAILURE;
+    }
+    int r = broker_options_parse(argc, argv, &program.options, &error);
+    conf_hide_arguments(&broker_table, argc, argv);
+    if (r < 0) {
         log_error("%s", error.text);
         status = EXIT_USAGE;
     } else if (program.options.help) {
@@ -472,5 +478,6 @@ int main(int argc, char *argv[])
         release(&program.broker);
     }
     broker_options_clear(&program.options);
+    strlist_clear(&program.arguments);
     return fflush(stdout) == 0 ? status : EXIT_FAILURE;
 }

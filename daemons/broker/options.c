@@ -10,6 +10,7 @@
 #include <syslog.h>
 
 #include "base/parse.h"
+#include "base/shown.h"
 #include "local_users.h"
 #include "loop/pq.h"
 #include "run/addresses.h"
@@ -119,7 +120,7 @@ static const struct conf_option rows[] = {
              "there; may be repeated; the last part of an ipc path may be a pattern (default "
              "ipc://DIRECTORY/agent-*.sock)."},
     {.name = "database", .kind = CONF_STRING, FIELD(database), .metavar = "CONNINFO",
-     .parse = check_some, .where = CONF_FILE, .group = RUNS,
+     .parse = check_some, .where = CONF_FILE | CONF_SECRET, .group = RUNS,
      .help = "The PostgreSQL database where results are stored, as a connection string of libpq's "
              "(default dbname=loads); none: nowhere, the broker has the last ones in memory."},
     {.name = "max-upload", .kind = CONF_VALUE, FIELD(max_upload_bytes), .metavar = "SIZE",
@@ -273,8 +274,12 @@ int broker_option_text(const struct broker_options *options, const struct conf_o
         return list_text(field, ret);
     case CONF_STRING:
         text = *(char *const *)field ? *(char *const *)field : "";
-        if (field == &options->database && strcmp(text, "none") != 0) { /* no password */
-            text = pq_conninfo_where(text, where, sizeof where, &error) == 0 ? where : "";
+        if (option->where & CONF_SECRET && strcmp(text, "none") != 0) {
+            text = SHOWN_SECRET;
+            if (field == &options->database && /* where that is may be known */
+                pq_conninfo_where(options->database, where, sizeof where, &error) == 0) {
+                text = where;
+            }
         }
         break;
     case CONF_FLAG:

@@ -42,22 +42,13 @@ static int store_item(const struct conf_option *option, const char *text, bool f
     return r < 0 ? error_set_errno(error, r, "%s", option->name) : 0;
 }
 
-int conf_store(struct conf_source *source, const struct conf_option *option, const char *text)
+/* Stores a text, which is no flag's. */
+static int store_text(struct conf_source *source, const struct conf_option *option,
+                      const char *text, bool first)
 {
     void *field = conf_row_field(source->table, option, source->options);
-    bool *touched = &source->touched[conf_row_index(source->table, option)];
-    bool first = !*touched;
     int r = 0;
 
-    *touched = true;
-    if (option->kind == CONF_FLAG) {
-        if (text) {
-            return parse_bool(text, field, source->error);
-        }
-        *(bool *)field = true;
-        return 0;
-    }
-    assert(text);
     if (option->kind == CONF_VALUE) {
         return option->parse(text, field, source->error);
     }
@@ -68,6 +59,28 @@ int conf_store(struct conf_source *source, const struct conf_option *option, con
         r = store_string(option, text, field, source->error);
     } else if (r == 0) {
         r = store_item(option, text, first, field, source->error);
+    }
+    return r;
+}
+
+int conf_store(struct conf_source *source, const struct conf_option *option, const char *text)
+{
+    void *field = conf_row_field(source->table, option, source->options);
+    bool *touched = &source->touched[conf_row_index(source->table, option)];
+    bool first = !*touched;
+
+    *touched = true;
+    if (option->kind == CONF_FLAG) {
+        if (text) {
+            return parse_bool(text, field, source->error);
+        }
+        *(bool *)field = true;
+        return 0;
+    }
+    assert(text);
+    int r = store_text(source, option, text, first);
+    if (r == -EINVAL && *text && option->where & CONF_SECRET) { /* the reason may quote it */
+        return error_set(source->error, r, "'" SHOWN_SECRET "' makes no sense");
     }
     return r;
 }
@@ -345,4 +358,26 @@ int conf_parse(const struct conf_table *table, int argc, char *const argv[], voi
         r = read_environment(table, options, error);
     }
     return r < 0 ? r : walk(&command_line, argc, argv, store_argument);
+}
+
+/* ---- hiding ---- */
+
+static int hide_argument(struct conf_source *source _unused_, const struct conf_option *option,
+                         const char *text)
+{
+    char *argument = (char *)text; /* one of main()'s, which may be written to */
+
+    if (argument && option->where & CONF_SECRET) {
+        memset(argument, '*', strlen(argument));
+    } else if (argument && option->where & CONF_URL) {
+        shown_url_blot(argument);
+    }
+    return 0;
+}
+
+void conf_hide_arguments(const struct conf_table *table, int argc, char *argv[])
+{
+    struct conf_source command_line = conf_source_of(table, NULL, NULL);
+
+    (void)walk(&command_line, argc, argv, hide_argument); /* what is wrong was said before */
 }

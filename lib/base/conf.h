@@ -30,6 +30,9 @@ enum conf_where {
     CONF_ALONE = 1 << 3,       /* flag after which nothing else is looked at: --help */
     CONF_NAMES_FILE = 1 << 4,  /* string: the file to read */
     CONF_OPTIONAL = 1 << 5,    /* string: "" without an argument, at the end or before an option */
+
+    CONF_SECRET = 1 << 6, /* the value is shown nowhere */
+    CONF_URL = 1 << 7,    /* of the value that is shown which base/shown.h leaves of a URL */
 };
 
 struct conf_option {
@@ -81,6 +84,10 @@ struct conf_table {
  * conf_clear() in either case. */
 int conf_parse(const struct conf_table *table, int argc, char *const argv[], void *options,
                struct error *error) _must_check_;
+
+/* Writes '*' over the secrets in the arguments, once conf_parse() has taken them: everybody may
+ * look at them for as long as a program runs (`ps`). */
+void conf_hide_arguments(const struct conf_table *table, int argc, char *argv[]);
 
 /* The file alone, under a name for texts. */
 int conf_read_file(const struct conf_table *table, FILE *file, const char *name, void *options,

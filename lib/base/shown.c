@@ -109,13 +109,31 @@ void shown_url_blot(char *text)
     }
 }
 
+/* The bytes before the '=' of "key=value"; 0: it isn't that. */
+static size_t key_size(const char *text)
+{
+    size_t key = strcspn(text, "=:/?#@");
+    return text[key] == '=' ? key : 0;
+}
+
 const char *shown_word(const char *text, char buffer[static SHOWN_BYTES])
 {
-    size_t key = strcspn(text, "=");
+    size_t key = key_size(text);
 
-    if (text[key] && key < strcspn(text, ":/?#@")) {
+    if (key > 0) {
         (void)snprintf(buffer, SHOWN_BYTES, "%.*s=" MARK, (int)key, text); /* cut is fine */
         return buffer;
     }
     return shown_url(text, buffer);
+}
+
+void shown_word_blot(char *text)
+{
+    size_t key = key_size(text);
+
+    if (key > 0) {
+        memset(text + key + 1, '*', strlen(text + key + 1));
+    } else {
+        shown_url_blot(text);
+    }
 }

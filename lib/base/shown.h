@@ -25,8 +25,9 @@ bool shown_url_lacks(const char *text);
 /* Writes '*' over what would be left out, byte by byte. */
 void shown_url_blot(char *text);
 
-/* A word that nobody knows what to make of: a URL as above, "key=value" with "***" for its value.
- * Cut to what `buffer` holds; returns that. */
+/* The same two of a word that nobody knows what to make of: "key=value" has "***" for its value,
+ * anything else is taken for a URL. */
 const char *shown_word(const char *text, char buffer[static SHOWN_BYTES]);
+void shown_word_blot(char *text);
 
 #endif

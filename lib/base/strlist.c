@@ -37,6 +37,16 @@ bool strlist_has(const struct strlist *list, const char *text)
     return false;
 }
 
+int strlist_add_all(struct strlist *list, char *const *texts, size_t count)
+{
+    int r = 0;
+
+    for (size_t i = 0; r == 0 && i < count; i++) {
+        r = strlist_add(list, texts[i]);
+    }
+    return r;
+}
+
 void strlist_clear(struct strlist *list)
 {
     for (size_t i = 0; i < list->count; i++) {

@@ -20,6 +20,9 @@ int strlist_add_bytes(struct strlist *list, const char *text, size_t size) _must
 
 bool strlist_has(const struct strlist *list, const char *text);
 
+/* Appends copies of `count` texts. -ENOMEM: of the first ones, perhaps. */
+int strlist_add_all(struct strlist *list, char *const *texts, size_t count) _must_check_;
+
 /* Frees what is in it; the list is empty then. */
 void strlist_clear(struct strlist *list);
 

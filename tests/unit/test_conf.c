@@ -515,6 +515,87 @@ static void test_each_and_names(void **state _unused_)
     assert_string_equal(conf_key(&rows[7], name), "server_url");
 }
 
+/* ---- secrets ---- */
+
+static int refuse(const char *text, void *field _unused_, struct error *error)
+{
+    return error_set(error, -EINVAL, "'%s' is wrong", text);
+}
+
+#define SECRET_AT(member) offsetof(struct secret_options, member)
+
+static const struct secret_options {
+    char *database, *url, *plain;
+    struct strlist more;
+} no_options;
+
+static const struct conf_option secret_rows[] = {
+    {"database", NULL, "d", "D", "Where.", "All", CONF_STRING, ANYWHERE | CONF_SECRET,
+     SECRET_AT(database), NULL},
+    {"wrong", NULL, "w", "W", "Never right.", "All", CONF_STRING, ANYWHERE | CONF_SECRET,
+     SECRET_AT(database), refuse},
+    {"url", NULL, NULL, "URL", "What.", "All", CONF_STRING, ANYWHERE | CONF_URL | CONF_POSITIONAL,
+     SECRET_AT(url), NULL},
+    {"plain", NULL, "p", "P", "Else.", "All", CONF_STRING, ANYWHERE, SECRET_AT(plain), NULL},
+    {"more", NULL, NULL, "M", "More.", "All", CONF_LIST, CONF_SECRET, SECRET_AT(more), NULL},
+};
+
+static const struct conf_table secret_table = {.program = "p",
+                                               .usage = "",
+                                               .summary = "",
+                                               .section = "p",
+                                               .options = secret_rows,
+                                               .count = ELEMENTSOF(secret_rows)};
+
+/* Wherever the value comes from; what it is is the program's business. */
+static void test_a_secret_that_is_wrong(void **state _unused_)
+{
+    static const char text[] = "[p]\nwrong = hush\n";
+    char *const argv[] = {(char *)"p", (char *)"--wrong=hush", NULL};
+    char *const nothing[] = {(char *)"p", (char *)"--wrong=", NULL};
+    struct secret_options options = no_options;
+    struct error error = {0};
+
+    assert_int_equal(conf_parse(&secret_table, 2, argv, &options, &error), -EINVAL);
+    assert_string_equal(error.text, "--wrong: '(secret)' makes no sense");
+    assert_int_equal(conf_parse(&secret_table, 2, nothing, &options, &error), -EINVAL);
+    assert_string_equal(error.text, "--wrong: '' is wrong");
+    assert_int_equal(setenv("LOADS_WRONG", "hush", 1), 0);
+    assert_int_equal(conf_parse(&secret_table, 1, argv, &options, &error), -EINVAL);
+    assert_string_equal(error.text, "LOADS_WRONG: '(secret)' makes no sense");
+    assert_int_equal(unsetenv("LOADS_WRONG"), 0);
+    FILE *file = fmemopen((void *)text, sizeof text - 1, "r");
+    assert_non_null(file);
+    assert_int_equal(conf_read_file(&secret_table, file, "file", &options, &error), -EINVAL);
+    (void)fclose(file);
+    assert_string_equal(error.text, "file:2: wrong: '(secret)' makes no sense");
+    conf_clear(&secret_table, &options);
+}
+
+/* What `ps` shows of a program has no secrets any more, and the program has them still. */
+static void test_hidden_arguments(void **state _unused_)
+{
+    char texts[][32] = {"p",  "--database=hush", "-p", "me", "-dhush", "--more", "hush",
+                        "--", "http://me:h@h"};
+    static const char *const hidden[] = {
+        "p", "--database=****", "-p", "me", "-d****", "--more", "****", "--", "http://****@h"};
+    char *argv[ELEMENTSOF(texts) + 1] = {NULL};
+    struct secret_options options = no_options;
+
+    for (size_t i = 0; i < ELEMENTSOF(texts); i++) {
+        argv[i] = texts[i];
+    }
+    assert_int_equal(conf_parse(&secret_table, ELEMENTSOF(texts), argv, &options, NULL), 0);
+    conf_hide_arguments(&secret_table, ELEMENTSOF(texts), argv);
+    for (size_t i = 0; i < ELEMENTSOF(texts); i++) {
+        assert_string_equal(texts[i], hidden[i]);
+    }
+    assert_string_equal(options.database, "hush");
+    assert_string_equal(options.url, "http://me:h@h");
+    assert_string_equal(options.more.items[0], "hush");
+    conf_clear(&secret_table, &options);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -529,6 +610,8 @@ int main(void)
         cmocka_unit_test(test_help_text),
         cmocka_unit_test(test_shared_rows),
         cmocka_unit_test(test_each_and_names),
+        cmocka_unit_test(test_a_secret_that_is_wrong),
+        cmocka_unit_test(test_hidden_arguments),
     };
     (void)clear_environment(NULL);
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -75,18 +75,22 @@ static void test_long_ones(void **state _unused_)
 
 static void test_words(void **state _unused_)
 {
-    static const char *const words[][2] = {
-        {"password=pw", "password=***"},
-        {"-x=pw", "-x=***"},
-        {"a=b=c", "a=***"},
-        {"http://me:pw@h/?a=b", "http://***@h/?***"},
-        {"bash", "bash"},
-        {"a.b.C.test", "a.b.C.test"},
+    static const char *const words[][3] = {
+        {"password=pw", "password=***", "password=**"},
+        {"-x=pw", "-x=***", "-x=**"},
+        {"a=b=c", "a=***", "a=***"},
+        {"=b", "=b", "=b"},
+        {"http://me:pw@h/?a=b", "http://***@h/?***", "http://*****@h/?***"},
+        {"bash", "bash", "bash"},
+        {"a.b.C.test", "a.b.C.test", "a.b.C.test"},
     };
 
     for (size_t i = 0; i < ELEMENTSOF(words); i++) {
-        char buffer[SHOWN_BYTES];
+        char buffer[SHOWN_BYTES], text[64];
         assert_string_equal(shown_word(words[i][0], buffer), words[i][1]);
+        (void)snprintf(text, sizeof text, "%s", words[i][0]);
+        shown_word_blot(text);
+        assert_string_equal(text, words[i][2]);
     }
 }
 

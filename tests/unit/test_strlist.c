@@ -19,6 +19,10 @@ static void test_copies(void **state _unused_)
     assert_string_equal(list.items[0], "first");
     assert_string_equal(list.items[1], "second");
     assert_string_equal(list.items[2], "");
+    char *const more[] = {(char *)"fourth", (char *)"fifth", (char *)"sixth"};
+    assert_int_equal(strlist_add_all(&list, more, 2), 0);
+    assert_int_equal(list.count, 5);
+    assert_string_equal(list.items[4], "fifth");
 }
 
 static void test_has(void **state _unused_)
