@@ -41,6 +41,13 @@ static int split(const char *list, char **items, size_t max, size_t *ret)
     }
 }
 
+/* libpq would say so each time it connects, and quote what is no port: of postgresql://me:password,
+ * without a host, that is the password. */
+static bool are_ports(const char *ports)
+{
+    return ports[strspn(ports, "0123456789, ")] == '\0';
+}
+
 static int split_hosts(struct pq_conninfo *conninfo, const char *hosts, const char *ports,
                        struct error *error)
 {
@@ -88,6 +95,10 @@ static int describe(struct pq_conninfo *conninfo, struct error *error)
         address = find(defaults, "hostaddr");
     }
     port = port ? port : find(defaults, "port");
+    if (port && !are_ports(port)) {
+        PQconninfoFree(defaults);
+        return error_set(error, -EINVAL, "connection string: its port is no number");
+    }
     (void)snprintf(conninfo->where, sizeof conninfo->where, "database '%s' as user '%s' on %s%s%s",
                    database ? database : "", user ? user : "",
                    host || address ? "host '" : "the socket of this machine",
@@ -107,10 +118,11 @@ static int describe(struct pq_conninfo *conninfo, struct error *error)
 }
 
 /* libpq's words may quote what stands there, and a mistake in a connection string is often one in
- * its password. */
-static bool may_have_password(const char *text)
+ * its password. What stands there without a keyword may be one, unless it is all there is. */
+static bool may_have_password(const char *text, const char *words)
 {
-    return strstr(text, "pass") || strchr(text, '@');
+    return strstr(text, "pass") || strchr(text, '@') ||
+           (strchr(text, '=') && strncmp(words, "missing", 7) == 0);
 }
 
 /* Sets an option to a copy of a text, or NULL. */
@@ -154,7 +166,7 @@ int pq_conninfo_parse(const struct pq_options *options, struct pq_conninfo *ret,
     }
     ret->options = PQconninfoParse(text, &words);
     if (!ret->options) {
-        pq_copy_words(reason, sizeof reason, words && !may_have_password(text) ? words : "");
+        pq_copy_words(reason, sizeof reason, words && !may_have_password(text, words) ? words : "");
         PQfreemem(words);
         return error_set(error, -EINVAL,
                          "not a connection string such as \"host=db1 dbname=loads\"%s%s",

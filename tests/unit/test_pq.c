@@ -608,6 +608,8 @@ static void test_bad_conninfo(void **state _unused_)
         {"nonsense", "missing \"=\" after \"nonsense\"", "pass"},
         {"hostname=x", "invalid connection option \"hostname\"", "pass"},
         {"host=x password=se same", "not a connection string such as", "same"},
+        {"dbname=loads user=me sesame", "not a connection string such as", "sesame"},
+        {"postgresql://user:sesame", "its port is no number", "sesame"},
         {"postgresql://user:sesame@host:99x/%zz", "not a connection string such as", "sesame"},
         {"service=loads", "with 'service'", "pass"},
         {"host=1,2,3,4,5,6,7,8,9", "more than 8 hosts", "pass"},
