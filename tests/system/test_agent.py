@@ -2,6 +2,7 @@
 """loads-agent against a broker that the test plays."""
 
 import os
+import pathlib
 import re
 import signal
 import socket
@@ -60,50 +61,7 @@ LOADS_TEST(Stubborn, stay)
 }
 """
 
-# A child that belongs to nobody, and that ends for nobody; of a test, and of a module.
-DAEMON = """\
-#include <loads/loads.h>
-#include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
-
-static void leave(void)
-{
-    if (fork() == 0) {
-        setsid();
-        if (fork() == 0) {
-            signal(SIGTERM, SIG_IGN);
-            signal(SIGHUP, SIG_IGN);
-            puts("child is here");
-            fflush(stdout);
-            for (;;) {
-                pause();
-            }
-        }
-        _exit(0);
-    }
-}
-
-#ifdef IN_MODULE
-__attribute__((constructor)) static void begin(void)
-{
-    leave();
-}
-#endif
-
-LOADS_TEST(Daemon, leave)
-{
-    (void)user;
-    leave();
-}
-
-LOADS_TEST(Daemon, stay)
-{
-    leave();
-    loads_sleep(user, 3600000);
-}
-"""
+DAEMON = pathlib.Path(__file__).parent / "modules" / "daemon.c"
 
 
 @pytest.fixture
@@ -607,7 +565,7 @@ def heard_of_child(broker):
 @pytest.mark.parametrize("stopped", [False, True])
 def test_what_a_test_leaves(agent, broker, stopped):
     """It is in no process group of the worker's, and is gone when the end of the run is told."""
-    run = Run(pack({"daemon.c": DAEMON}), fqn=f"daemon.Daemon.{'stay' if stopped else 'leave'}")
+    run = Run(pack({"daemon.c": DAEMON.read_text()}), fqn=f"daemon.Daemon.{'stay' if stopped else 'leave'}")
     broker.prepare(agent, run)
     broker.start(agent, run)
     if stopped:
@@ -621,7 +579,7 @@ def test_what_a_test_leaves(agent, broker, stopped):
 @pytest.mark.parametrize("suite", ["Daemon", "Nobody"])
 def test_what_a_preparation_leaves(agent, broker, suite):
     """Of a run that is stopped before it starts, and of one that can't be prepared."""
-    run = Run(pack({"daemon.c": DAEMON}), fqn=f"daemon.{suite}.leave", cflags="-DIN_MODULE")
+    run = Run(pack({"daemon.c": DAEMON.read_text()}), fqn=f"daemon.{suite}.leave", cflags="-DIN_MODULE")
     broker.prepare(agent, run)
     broker.wait_until(heard_of_child(broker), "the child")
     if suite == "Daemon":
@@ -633,7 +591,7 @@ def test_what_a_preparation_leaves(agent, broker, suite):
 
 
 def test_dropped_with_what_it_left(agent, broker):
-    run = Run(pack({"daemon.c": DAEMON}), fqn="daemon.Daemon.stay")
+    run = Run(pack({"daemon.c": DAEMON.read_text()}), fqn="daemon.Daemon.stay")
     broker.prepare(agent, run)
     broker.start(agent, run)
     broker.wait_until(heard_of_child(broker), "the child")

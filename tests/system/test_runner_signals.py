@@ -4,6 +4,7 @@ runner.py.)"""
 
 import json
 import os
+import pathlib
 import signal
 
 import pytest
@@ -176,36 +177,7 @@ LOADS_TEST(Forks, sleeper)
     assert running.wait().code == 130
 
 
-DAEMON = """\
-#include <loads/loads.h>
-#include <signal.h>
-#include <unistd.h>
-static void leave(void)
-{
-    if (fork() == 0) {
-        setsid();
-        if (fork() == 0) {
-            signal(SIGTERM, SIG_IGN);
-            close(0), close(1), close(2);
-            for (;;) {
-                pause();
-            }
-        }
-        _exit(0);
-    }
-}
-#ifdef IN_MODULE
-__attribute__((constructor)) static void begin(void)
-{
-    leave();
-}
-#endif
-LOADS_TEST(Daemon, leave)
-{
-    (void)user;
-    leave();
-}
-"""
+DAEMON = pathlib.Path(__file__).parent / "modules" / "daemon.c"
 
 
 @pytest.mark.parametrize("arguments, code", [
@@ -216,7 +188,7 @@ LOADS_TEST(Daemon, leave)
 def test_daemons_that_a_test_started_go_with_it(runner, arguments, code):
     """They are in no group and no session of ours. That nothing is left is what wait() looks for; it
     waits a while, so it is looked for here first."""
-    runner.write("daemon.c", DAEMON)
+    runner.write("daemon.c", DAEMON.read_text())
     running = runner.start(*arguments)
     ran = running.wait(check=False)
     assert processes_with(running.mark) == []
