@@ -222,10 +222,17 @@ static int listen_on_all(struct control *control, const struct control_options *
                          struct strlist *listens, struct error *error)
 {
     int r = mq_socket_bind_passed(control->socket, options->passed, CONTROL_SOCKET, error);
+    bool passed = r > 0;
 
     for (size_t i = 0; r >= 0 && i < options->addresses->count; i++) {
-        r = mq_socket_bind(control->socket, options->addresses->items[i], error);
-        addresses_share(options->addresses->items[i]);
+        const char *address = options->addresses->items[i];
+        if (passed && addresses_was_passed(address, control->socket)) {
+            continue;
+        }
+        r = mq_socket_bind(control->socket, address, error);
+        if (r == 0) {
+            addresses_share(address);
+        }
     }
     if (r >= 0) {
         r = list_endpoints(control, listens);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* Every socket has a name, which is that of its option and of its descriptors from systemd; what is
- * passed in stands for the configured addresses. Without keys whoever reaches a tcp address can run
- * code on every agent, so then only this machine's are taken. */
+ * passed in stands for the configured addresses of this machine. Without keys whoever reaches a tcp
+ * address can run code on every agent, so then only this machine's are taken. */
 #include "listen.h"
 
 #include <errno.h>
@@ -78,6 +78,19 @@ static int bind_address(struct broker *broker, struct mq_socket *socket, const c
     return r == -EADDRINUSE ? describe_rival(broker, error) : r;
 }
 
+/* 1: there were some; 0: there is none. */
+static int take_passed(const struct broker *broker, struct mq_socket *socket,
+                       struct daemon_sockets *passed, const char *name, struct error *error)
+{
+    int taken = mq_socket_bind_passed(socket, passed, name, error), r = 0;
+    const char *endpoint;
+
+    for (size_t i = 0; r == 0 && (endpoint = mq_socket_endpoint(socket, i)); i++) {
+        r = check_exposure(broker, endpoint, error);
+    }
+    return r < 0 ? r : taken;
+}
+
 /* Who showed a key was judged by it (on_connect() in main.c). */
 static void on_failed(struct mq_socket *socket _unused_, enum mq_failure failure, const char *peer,
                       void *context)
@@ -115,10 +128,13 @@ static int listen_as(struct broker *broker, enum mq_type type, const char *name,
         r = mq_socket_watch(socket, on_failed, broker, error);
     }
     if (r == 0) {
-        r = mq_socket_bind_passed(socket, passed, name, error);
+        r = take_passed(broker, socket, passed, name, error);
     }
-    for (size_t i = 0; r == 0 && i < addresses->count; i++) {
-        r = bind_address(broker, socket, addresses->items[i], error);
+    bool was_passed = r > 0;
+    for (size_t i = 0; r >= 0 && i < addresses->count; i++) {
+        if (!was_passed || !addresses_was_passed(addresses->items[i], socket)) {
+            r = bind_address(broker, socket, addresses->items[i], error);
+        }
     }
     if (r < 0) {
         return r;

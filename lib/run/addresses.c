@@ -159,6 +159,21 @@ void addresses_share(const char *path)
     }
 }
 
+bool addresses_was_passed(const char *address, const struct mq_socket *socket)
+{
+    const char *endpoint;
+
+    if (strncmp(address, IPC, strlen(IPC)) == 0) {
+        return true;
+    }
+    for (size_t i = 0; (endpoint = mq_socket_endpoint(socket, i)); i++) {
+        if (strcmp(endpoint, address) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 int addresses_check_local(const char *address, struct error *error)
 {
     const char *host = address + strlen(TCP);

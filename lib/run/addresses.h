@@ -3,7 +3,10 @@
 #ifndef LOADS_RUN_ADDRESSES_H
 #define LOADS_RUN_ADDRESSES_H
 
+#include <stdbool.h>
+
 #include "base/error.h"
+#include "loop/mq.h"
 
 #define ADDRESS_MAX_SOCKET_BYTES 107 /* of a socket's path, by the kernel */
 
@@ -28,6 +31,11 @@ int addresses_reach(const char *listens, const char *dialled, char **ret) _must_
  * of this machine, and on tcp only where nobody from outside comes (127.0.0.1, ::1, localhost).
  * -EPERM with a text that says what to do; -EINVAL: it is no address. */
 int addresses_check_local(const char *address, struct error *error) _must_check_;
+
+/* Whether an address of the configuration is taken care of by the service manager, which has passed
+ * in what a socket listens on so far: of this machine's own addresses it says where they are, and
+ * others need not be listened on twice. */
+bool addresses_was_passed(const char *address, const struct mq_socket *socket);
 
 /* Gives a socket, by its ipc address, or its directory, by its path, to the group "loads" if there
  * is one and it is ours to give. Of tcp addresses, nothing. */

@@ -173,13 +173,32 @@ static void test_local(void **state _unused_)
     }
 }
 
+static void test_passed(void **state _unused_)
+{
+    struct mq_socket_options options = {.type = MQ_ROUTER};
+    struct ev_loop *loop = ev_loop_new(EVFLAG_AUTO);
+    struct mq_socket *socket = NULL;
+    struct mq *mq = NULL;
+
+    assert_int_equal(mq_new(&mq, loop), 0);
+    assert_int_equal(mq_socket_new(&socket, mq, &options, NULL), 0);
+    assert_int_equal(mq_socket_bind(socket, "tcp://127.0.0.1:*", NULL), 0);
+    assert_true(addresses_was_passed("ipc:///run/loads/frontend.sock", socket));
+    assert_true(addresses_was_passed(mq_socket_endpoint(socket, 0), socket));
+    assert_false(addresses_was_passed("tcp://127.0.0.1:1", socket));
+    assert_false(addresses_was_passed("tcp://127.0.0.1:*", socket));
+    mq_socket_free(socket);
+    mq_free(mq);
+    ev_loop_destroy(loop);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_directory), TEST(test_socket), TEST(test_broker),
-        TEST(test_too_long),  TEST(test_reach),  TEST(test_local),
+        TEST(test_directory), TEST(test_socket), TEST(test_broker), TEST(test_too_long),
+        TEST(test_reach),     TEST(test_local),  TEST(test_passed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
