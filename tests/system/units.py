@@ -66,7 +66,7 @@ class Machine(Host):
         """The run when it is over."""
         def over():
             ran = self.run("loadsctl", "show", run_id, "--json", code=None)
-            run = json.loads(ran.stdout)["run"] if ran.stdout else {"state": ran.stderr}
+            run = json.loads(ran.stdout) if ran.stdout else {"state": ran.stderr}
             return run["state"] in OVER and run
 
         return wait_until(over, f"{run_id} does not end")
