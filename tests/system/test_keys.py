@@ -125,7 +125,8 @@ def test_who_is_shut_out_hears_no_more(guarded, target):
     wait_until(lambda: all("0%" in one.text() for one in consoles), "they are not attached")
     guarded.loadsctl("key", "remove", "eve", "--keys-dir", guarded.keys_dir)
     guarded.reload()
-    assert re.search(r"keys were taken away: \d+ connections", guarded.broker.stderr())
+    wait_until(lambda: re.search(r"keys were taken away: \d+ connections", guarded.broker.stderr()),
+               "nobody was cut off")
     target.release()
     assert guarded.wait_for_state(run_id, "finished", "failed", "aborted")["outcome"] == "passed"
     consoles[0].process.wait(60)
