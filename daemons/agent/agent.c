@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* One run is on at a time; others may have ended and wait for the broker to have stored them. Every
  * order may come twice, or for a run that is gone, and is then answered by what is true. */
-#include "agent.h"
+#include "agent_state.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -11,35 +11,11 @@
 #include "base/clock.h"
 #include "base/daemon.h"
 #include "base/figure.h"
-#include "link.h"
-#include "outbox.h"
-#include "run.h"
-#include "sender.h"
-#include "status.h"
 
 #define TICK_SEC    0.25
 #define LAST_SEC    5.0 /* for the broker to hear of the end, once workers are gone */
 #define MAX_WAITING 16  /* runs that ended */
 #define ENDING_USEC (10 * USEC_PER_SEC) /* for our next tick, when others wait for our end */
-
-struct place {
-    struct place *next;
-    struct run *run;
-    struct sender sender;
-    bool rejected; /* something of it was, which was said */
-};
-
-struct agent {
-    struct ev_loop *loop;
-    struct agent_options options;
-    struct link *link;
-    struct outbox *outbox, *detail_outbox;
-    struct place *places;
-    ev_timer tick, last;
-    struct status status;
-    bool draining, ending;
-    char trouble[512];
-};
 
 /* ---- runs ------------------------------------------------------------------------------------ */
 
@@ -65,20 +41,23 @@ static struct place *find_active(const struct agent *agent)
     return place;
 }
 
-static size_t count_places(const struct agent *agent)
-{
-    size_t n = 0;
-
-    for (const struct place *place = agent->places; place; place = place->next) {
-        n++;
-    }
-    return n;
-}
-
+/* The broker knows when it has nothing for us any more, and says so: a run that it gave us before
+ * it heard that we leave is made. */
 static void leave_when_done(struct agent *agent)
 {
-    if (agent->draining && !agent->places) {
+    if (agent->draining && !agent->places && (agent->ending || !link_is_up(agent->link))) {
         ev_break(agent->loop, EVBREAK_ALL);
+    }
+}
+
+/* From here on the agent has nothing to do, or not. */
+static void watch_idleness(struct agent *agent)
+{
+    ev_timer_stop(agent->loop, &agent->idle);
+    if (agent->options.idle_exit_usec > 0 && !agent->places && !agent->draining) {
+        ev_now_update(agent->loop);
+        ev_timer_set(&agent->idle, (double)agent->options.idle_exit_usec / 1e6, 0);
+        ev_timer_start(agent->loop, &agent->idle);
     }
 }
 
@@ -92,6 +71,7 @@ static void forget(struct agent *agent, struct place *place)
     *at = place->next;
     run_free(place->run);
     free(place);
+    watch_idleness(agent);
     leave_when_done(agent);
 }
 
@@ -173,12 +153,12 @@ static bool is_unwelcome(const struct agent *agent, char *text, size_t size)
 {
     const struct place *active = find_active(agent);
 
-    if (agent->draining) {
+    if (agent->ending || (agent->draining && agent->places)) {
         (void)snprintf(text, size, "%s is about to leave", agent->options.agent_id);
     } else if (active) {
         (void)snprintf(text, size, "%s is busy with run %s", agent->options.agent_id,
                        run_id(active->run));
-    } else if (count_places(agent) >= MAX_WAITING) {
+    } else if (agent_count_runs(agent) >= MAX_WAITING) {
         (void)snprintf(text, size, "%s has %d runs whose results are not stored yet",
                        agent->options.agent_id, MAX_WAITING);
     } else {
@@ -220,6 +200,7 @@ static int make_place(struct agent *agent, const struct agent_message *message,
     }
     place->next = agent->places;
     agent->places = place;
+    watch_idleness(agent);
     *ret = place;
     return 0;
 }
@@ -414,6 +395,7 @@ static void on_up(void *context)
     if (agent->draining) {
         (void)!link_send(agent->link, &(struct agent_message){.type = AGENT_LEAVING}, NULL, 0);
     }
+    watch_idleness(agent); /* who was woken has time to be given a run */
     for (struct place *place = agent->places; place; place = place->next) {
         sender_rewind(&place->sender, place->run);
         sender_pump(&place->sender, place->run, agent->link);
@@ -426,6 +408,10 @@ static void on_down(const char *reason, void *context)
 {
     struct agent *agent = context;
 
+    if (agent->draining && !agent->places) {
+        leave_when_done(agent);
+        return;
+    }
     if (strcmp(agent->trouble, reason) != 0) {
         agent_event(EVENT_BROKER_LOST, &agent->options, NULL, "no broker at %s: %s; trying again",
                     agent->options.broker, reason);
@@ -445,6 +431,16 @@ static void on_tick(struct ev_loop *loop _unused_, ev_timer *timer, int events _
         run_tick(place->run);
         sender_pump(&place->sender, place->run, agent->link);
     }
+}
+
+static void on_idle(struct ev_loop *loop _unused_, ev_timer *timer, int events _unused_)
+{
+    struct agent *agent = timer->data;
+
+    agent_log(LOG_NOTICE, &agent->options, NULL, "no run for %g s: leaving",
+              (double)agent->options.idle_exit_usec / 1e6);
+    agent->leaves_idle = true;
+    agent_drain(agent);
 }
 
 static void on_last(struct ev_loop *loop, ev_timer *timer _unused_, int events _unused_)
@@ -472,7 +468,8 @@ int agent_new(struct agent **ret, struct ev_loop *loop, struct mq *mq,
                                 .context = agent};
     ev_timer_init(&agent->tick, on_tick, TICK_SEC, TICK_SEC);
     ev_timer_init(&agent->last, on_last, LAST_SEC, 0);
-    agent->tick.data = agent->last.data = agent;
+    ev_timer_init(&agent->idle, on_idle, 0, 0);
+    agent->tick.data = agent->last.data = agent->idle.data = agent;
     int r = outbox_new(&agent->outbox, OUTBOX_LIMIT_BYTES);
     if (r == 0) {
         r = outbox_new(&agent->detail_outbox, OUTBOX_LIMIT_BYTES);
@@ -484,6 +481,7 @@ int agent_new(struct agent **ret, struct ev_loop *loop, struct mq *mq,
         return r;
     }
     ev_timer_start(loop, &agent->tick);
+    watch_idleness(agent);
     link_wake(agent->link);
     *ret = TAKE_PTR(agent);
     return 0;
@@ -497,6 +495,7 @@ struct agent *agent_free(struct agent *agent)
         while (agent->places) {
             forget(agent, agent->places);
         }
+        ev_timer_stop(agent->loop, &agent->idle);
         link_free(agent->link);
         outbox_free(agent->outbox);
         outbox_free(agent->detail_outbox);
@@ -527,64 +526,15 @@ void agent_end(struct agent *agent)
     tell_last(agent);
 }
 
+/* Who was about to leave since there was nothing to do stays, even if the loop was told to end a
+ * moment ago. The broker may not have let go of us yet, so we begin anew. */
 void agent_wake(struct agent *agent)
 {
+    if (agent->leaves_idle && !agent->places && !agent->ending) {
+        agent->draining = agent->leaves_idle = false;
+        ev_break(agent->loop, EVBREAK_CANCEL);
+        link_renew(agent->link);
+    }
+    watch_idleness(agent);
     link_wake(agent->link);
-}
-
-void agent_status(const struct agent *agent, struct agent_status *ret)
-{
-    *ret = (struct agent_status){.options = &agent->options,
-                                 .connected = link_is_up(agent->link),
-                                 .draining = agent->draining,
-                                 .trouble = agent->trouble,
-                                 .offset_usec = link_offset_usec(agent->link),
-                                 .waiting_bytes = outbox_used_bytes(agent->outbox) +
-                                                  outbox_used_bytes(agent->detail_outbox),
-                                 .n_runs = count_places(agent)};
-}
-
-void agent_each_run(const struct agent *agent,
-                    void (*visit)(const struct agent_run_status *run, void *context), void *context)
-{
-    for (const struct place *place = agent->places; place; place = place->next) {
-        struct supervisor_live live = run_live(place->run);
-        struct agent_run_status status = {.run_id = run_id(place->run),
-                                          .state = run_word(place->run),
-                                          .is_over = run_is_over(place->run),
-                                          .cycle = run_cycle(place->run),
-                                          .users = live.users,
-                                          .hits = live.hits,
-                                          .waiting = outbox_count(run_queue(place->run))};
-        visit(&status, context);
-    }
-}
-
-struct worker_visit {
-    void (*visit)(const struct supervisor_worker *worker, const char *state, const char *id,
-                  void *context);
-    void *context;
-    const struct run *run;
-};
-
-static void visit_worker(const struct supervisor_worker *worker, void *context)
-{
-    const struct worker_visit *visit = context;
-    enum run_state state = run_state(visit->run);
-    const char *word = state == RUN_STOPPING  ? "stopping"
-                       : state == RUN_RUNNING ? "running"
-                                              : "starting";
-
-    visit->visit(worker, word, run_id(visit->run), visit->context);
-}
-
-void agent_each_worker(const struct agent *agent,
-                       void (*visit)(const struct supervisor_worker *worker, const char *state,
-                                     const char *id, void *context),
-                       void *context)
-{
-    for (const struct place *place = agent->places; place; place = place->next) {
-        struct worker_visit visitor = {visit, context, place->run};
-        run_each_worker(place->run, visit_worker, &visitor);
-    }
 }

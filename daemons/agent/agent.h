@@ -25,6 +25,8 @@ struct agent_options {
     const char *work_dir;
     unsigned workers;                          /* per run */
     const struct enclosure_options *enclosure; /* of each run, but for the name */
+    unsigned workers;                          /* per run */
+    uint64_t idle_exit_usec;                   /* without a run for that long it drains; 0: never */
 };
 
 /* Borrows loop, mq and all in `options`. Connects as soon as the loop runs. */
@@ -33,14 +35,15 @@ int agent_new(struct agent **ret, struct ev_loop *loop, struct mq *mq,
 struct agent *agent_free(struct agent *agent);
 DEFINE_CLEANUP(struct agent, agent_free)
 
-/* Takes no more runs, and breaks the loop when none is left. */
+/* Takes no more runs, but one that the broker has given it already, and breaks the loop when none
+ * is left and the broker has let it go, or isn't there. */
 void agent_drain(struct agent *agent);
 
 /* The same, and runs that are on are stopped. The loop is broken even if the broker doesn't hear of
  * it in some seconds. */
 void agent_end(struct agent *agent);
 
-/* Tries to reach the broker now, if it isn't reached. */
+/* Tries to reach the broker now, if it isn't reached; and there is something to do soon. */
 void agent_wake(struct agent *agent);
 
 /* What it is and does, for who asks. Texts are borrowed until the loop runs again. */

@@ -31,6 +31,7 @@ enum event {
     ADDRESSES,  /* the broker told them */
     REGISTERED, /* it knows us */
     LOST,       /* no answer, no sense in it, or a refusal */
+    RENEWED,    /* we give it up ourselves */
     EVENTS
 };
 
@@ -267,6 +268,13 @@ static void retreat(struct link *link)
     link->options.down(link->reason, link->options.context);
 }
 
+static void renew(struct link *link)
+{
+    close_sockets(link);
+    pause_reset(&link->pause);
+    begin(link);
+}
+
 static const struct {
     enum state next;
     void (*action)(struct link *link); /* NULL: the event means nothing here */
@@ -274,7 +282,7 @@ static const struct {
     [AWAY][TRY] = {ASKING, begin},         [ASKING][ADDRESSES] = {REGISTERING, enroll},
     [ASKING][LOST] = {AWAY, retreat},      [REGISTERING][REGISTERED] = {UP, arrive},
     [REGISTERING][LOST] = {AWAY, retreat}, [UP][REGISTERED] = {UP, arrive},
-    [UP][LOST] = {AWAY, retreat},
+    [UP][LOST] = {AWAY, retreat},          [UP][RENEWED] = {ASKING, renew},
 };
 
 static void happen(struct link *link, enum event event)
@@ -355,6 +363,11 @@ void link_wake(struct link *link)
         pause_reset(&link->pause);
         happen(link, TRY);
     }
+}
+
+void link_renew(struct link *link)
+{
+    happen(link, RENEWED);
 }
 
 int link_send(struct link *link, const struct agent_message *message, const void *payload,

@@ -38,6 +38,9 @@ DEFINE_CLEANUP(struct link, link_free)
 /* Tries at once, instead of after a while; the first time, too. */
 void link_wake(struct link *link);
 
+/* Gives up the connection, if there is one, without a word, and registers anew. */
+void link_renew(struct link *link);
+
 /* -ENOTCONN: the broker doesn't know us now; -EAGAIN: too much is on the way; -ENOMEM, -EINVAL. */
 int link_send(struct link *link, const struct agent_message *message, const void *payload,
               size_t size) _must_check_;

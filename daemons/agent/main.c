@@ -236,6 +236,7 @@ static int make_agent(struct program *program, struct error *error)
         .work_dir = work_dir(program),
         .workers = program->options.workers ? (unsigned)program->options.workers : cores(),
         .enclosure = &program->confinement.options,
+        .idle_exit_usec = program->options.idle_exit_usec,
     };
     int r = mq_new(&program->mq, program->loop);
     if (r == 0) {

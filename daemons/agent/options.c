@@ -6,10 +6,12 @@
 #include <string.h>
 #include <syslog.h>
 
+#include "base/clock.h"
 #include "base/parse.h"
 #include "instance.h"
 
-#define MAX_WORKERS 1024
+#define MAX_WORKERS   1024
+#define MIN_IDLE_USEC USEC_PER_SEC
 
 /* Of the cgroup of a run. */
 #define MIN_MEMORY_BYTES (UINT64_C(16) << 20)
@@ -64,6 +66,21 @@ static int parse_cpu(const char *text, void *field, struct error *error)
     return error_set(error, -EINVAL,
                      "'%s' is not a share of one processor such as 150%% (1%% to %u%%)", text,
                      MAX_CPU_PERCENT);
+}
+
+/* Who is woken must be there still when the broker looks. */
+static int parse_idle(const char *text, void *field, struct error *error)
+{
+    uint64_t usec;
+    int r = parse_duration(text, &usec, error);
+
+    if (r == 0 && usec > 0 && usec < MIN_IDLE_USEC) {
+        r = error_set(error, -EINVAL, "'%s' is too short: 1s is the least", text);
+    }
+    if (r == 0) {
+        *(uint64_t *)field = usec;
+    }
+    return r;
 }
 
 static int parse_level(const char *text, void *field, struct error *error)
@@ -139,6 +156,8 @@ static const struct conf_option rows[] = {
         "Processes and threads that a run may have (no limit)."),
     ROW("run-cpu-max", CONF_VALUE, CONF_FILE, run_max.cpu_percent, "PERCENT%", parse_cpu, WORK,
         "Processor time of a run, 100% being one processor (no limit)."),
+    ROW("idle-exit", CONF_VALUE, CONF_FILE, idle_exit_usec, "TIME", parse_idle, WORK,
+        "Leave when there was no run for that long (never)."),
     ROW("max-age", CONF_VALUE, CONF_FILE, max_age_usec, "TIME", parse_age, WORK,
         "Leave after that long, when no run is on (never)."),
     ROW("max-age-delta", CONF_VALUE, CONF_FILE, max_age_delta_usec, "TIME", parse_age, WORK,

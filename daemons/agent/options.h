@@ -19,6 +19,7 @@ struct agent_program_options {
     uint64_t workers; /* 0: one per core */
     char *work_dir;
     struct cgroup_limits run_max;
+    uint64_t idle_exit_usec;                   /* 0: none */
     uint64_t max_age_usec, max_age_delta_usec; /* 0: none */
     int log_level;                             /* syslog's */
 };

@@ -63,7 +63,10 @@ static void let_go(struct broker *broker, struct agent *agent)
 
 void conduct_dismiss(struct broker *broker, struct agent *agent)
 {
+    struct agent_message message = {.type = AGENT_REFUSED, .reason = "it has left"};
+
     broker_event(EVENT_AGENT_LEFT, NULL, agent->agent_id, "agent %s has left", agent->agent_id);
+    backend_send(broker, agent, &message, NULL, 0);
     registry_remove(broker->registry, agent);
 }
 

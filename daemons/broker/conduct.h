@@ -40,7 +40,7 @@ void conduct_start(struct broker *broker, struct run *run, struct member *member
 /* To stop. */
 void conduct_halt(struct broker *broker, const struct run *run, const struct member *member);
 
-/* One that leaves has nothing to do any more: it is gone. */
+/* One that leaves has nothing to do any more: it is told that it may go, and is gone. */
 void conduct_dismiss(struct broker *broker, struct agent *agent);
 
 /* To forget a run. */

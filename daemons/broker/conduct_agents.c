@@ -125,15 +125,14 @@ void conduct_registered(struct broker *broker, struct agent *agent,
 
 void conduct_leaving(struct broker *broker, struct agent *agent)
 {
-    if (agent->leaving) {
-        return;
-    }
+    bool is_news = !agent->leaving;
+
     agent->leaving = true;
-    if (agent->run_id[0]) {
-        broker_log(LOG_INFO, agent->run_id, agent->agent_id, "agent %s takes no more runs after %s",
-                   agent->agent_id, agent->run_id);
-    } else {
+    if (!agent->run_id[0]) {
         conduct_dismiss(broker, agent);
+    } else if (is_news) {
+        broker_log(LOG_INFO, agent->run_id, agent->agent_id,
+                   "agent %s takes no more runs after run %s", agent->agent_id, agent->run_id);
     }
 }
 

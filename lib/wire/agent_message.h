@@ -27,7 +27,7 @@ enum agent_message_type {
     /* agent to backend */
     AGENT_REGISTER,  /* protocol version agent_id incarnation hostname pid control now_usec runs */
     AGENT_HEARTBEAT, /* now_usec */
-    AGENT_LEAVING,   /* takes no more runs, and goes when the one that is on is over */
+    AGENT_LEAVING, /* takes no more runs, and goes when the one that is on is over: REFUSED then */
     AGENT_ARCHIVE_GOT, /* run_id offset: how many bytes of the archive are there */
     AGENT_READY,       /* run_id cycle: all workers of it wait for the start */
     AGENT_FAILED,      /* run_id reason: it could not be prepared */

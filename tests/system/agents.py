@@ -110,6 +110,10 @@ class Broker:
         self.names = {}  # (run, source, kind, id): text
         self.logs = collections.defaultdict(str)  # (run, worker): text
         self.answers = self.acknowledges = True
+        self.heartbeats = 0
+        self.lets_go = True  # who leaves is told that it may
+        self.leaving = set()  # ids
+        self.given = {}  # run: id of its agent, until it is dropped or failed
         self.refusal = None
         self.open()
 
@@ -151,6 +155,17 @@ class Broker:
 
     def tell(self, agent, kind, payload=None, **keys):
         self.answer(self.agents[agent.id], payload, type=kind, **keys)
+        if kind == "prepare":
+            self.given[keys["run_id"]] = agent.id
+        elif kind == "drop":
+            self.given.pop(keys["run_id"], None)
+            self.let_go(agent.id)
+
+    def let_go(self, agent_id):
+        """Of one that leaves, unless it has a run."""
+        if self.lets_go and agent_id in self.leaving and agent_id not in self.given.values():
+            self.leaving.remove(agent_id)
+            self.answer(self.agents.pop(agent_id), type="refused", reason="it has left")
 
     def tell_receiver(self, agent, run, kind, **keys):
         """To where the last results came from."""
@@ -178,10 +193,17 @@ class Broker:
         )
 
     def on_heartbeat(self, message):
+        self.heartbeats += 1
         if any(message.peer == agent.peer for agent in self.agents.values()):
             self.answer(message, type="beat", echo_usec=message["now_usec"], now_usec=self.now())
         else:
             self.answer(message, type="refused", reason="not registered")
+
+    def on_leaving(self, message):
+        agent_id = next((id for id, agent in self.agents.items() if agent.peer == message.peer), None)
+        if agent_id:
+            self.leaving.add(agent_id)
+            self.let_go(agent_id)
 
     def on_results(self, message):
         run, source = message["run_id"], message["source"]
@@ -204,6 +226,8 @@ class Broker:
         message = Message(self.sockets[name], frames)
         kind = message["type"]
         assert (name == "receiver") == (kind in ("results", "log", "detail")), message
+        if kind not in ("heartbeat", "results", "log"):
+            self.heard.append(message)
         if kind == "log":
             self.logs[message["run_id"], message["worker"]] += message["text"]
         elif kind == "results":
@@ -212,8 +236,10 @@ class Broker:
             self.on_register(message)
         elif kind == "heartbeat" and self.answers:
             self.on_heartbeat(message)
-        if kind not in ("heartbeat", "results", "log"):
-            self.heard.append(message)
+        elif kind == "leaving" and self.answers:
+            self.on_leaving(message)
+        elif kind == "failed":
+            self.given.pop(message["run_id"], None)
 
     def pump(self, msec=50):
         """Does what is to be done, waiting for some at most that long."""

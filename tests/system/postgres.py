@@ -195,6 +195,22 @@ class Database:
         Database(self.server, "postgres").run(f"DROP DATABASE {self.name} WITH (FORCE)")
 
 
+class Lock:
+    """Keeps everybody else from a table, until it is released."""
+
+    def __init__(self, database, table):
+        self.psql = subprocess.Popen([database.server.bin / "psql", "-XqAt", "-d", database.uri()],
+                                     stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.psql.stdin.write(f"BEGIN; LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE; SELECT 'locked';\n")
+        self.psql.stdin.flush()
+        assert self.psql.stdout.readline() == "locked\n"
+
+    def release(self):
+        self.psql.stdin.close()
+        assert self.psql.wait(60) == 0
+        self.psql.stdout.close()
+
+
 @pytest.fixture(scope="session")
 def postgres():
     """A Postgres that tests share: no test stops it."""

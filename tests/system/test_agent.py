@@ -688,6 +688,66 @@ def test_max_age(agents, broker):
     assert "old enough" in agent.stderr()
 
 
+def beats(broker, count):
+    """As many heartbeats as that have come."""
+    broker.wait_until(lambda: broker.heartbeats >= count)
+
+
+def test_leaves_when_idle(agents, broker, target):
+    """Not while it has a run, nor before that is stored; then it is told that it may go."""
+    broker.heartbeat_usec = 100000
+    agent = register(agents, broker, "--idle-exit", "1s")
+    run = url_run(target, "/held")
+    broker.prepare(agent, run)
+    broker.start(agent, run)
+    target.wait_for(lambda counts: counts["requests"] == 1)
+    beats(broker, broker.heartbeats + 15)
+    target.release()
+    broker.wait_for_end(run)
+    beats(broker, broker.heartbeats + 15)
+    assert not broker.find("leaving")
+    broker.tell(agent, "drop", run_id=run.id)
+    broker.wait("leaving")
+    assert agent.wait() == 0
+    assert "no run for 1 s: leaving\n" in agent.stderr()
+    assert "no broker" not in agent.stderr()
+
+
+def test_leaves_when_idle_without_a_broker(agents):
+    agent = agents.start("--broker", f"ipc://{agents.folder}/nobody.sock", "--idle-exit", "1s")
+    assert agent.wait() == 0
+
+
+@pytest.mark.parametrize("how", ["idle", "DRAIN"])
+def test_a_run_that_comes_when_it_leaves(agents, broker, target, how):
+    """The broker gave it away before it heard of that: it is made."""
+    agent = register(agents, broker, *(["--idle-exit", "1s"] if how == "idle" else []))
+    broker.lets_go = False
+    if how == "DRAIN":
+        assert agent.ask({"command": "DRAIN"})["result"]["draining"]
+    broker.wait("leaving")
+    run = url_run(target, hits=[3])
+    broker.prepare(agent, run)
+    broker.start(agent, run)
+    broker.wait_for_end(run)
+    assert broker.outcomes(run) == {"success": 3}
+    broker.lets_go = True
+    broker.tell(agent, "drop", run_id=run.id)
+    assert agent.wait() == 0
+
+
+def test_woken_when_it_leaves(agents, broker):
+    """It stays, and is there again at once; it leaves later."""
+    agent = register(agents, broker, "--idle-exit", "1s")
+    broker.lets_go = False
+    broker.wait("leaving")
+    assert agent.ask({"command": "WAKE"})["result"] == {"connected": False, "draining": False}
+    broker.lets_go = True
+    broker.wait("register", pid=agent.process.pid)
+    broker.wait("leaving")
+    assert agent.wait() == 0
+
+
 # ---- its control socket --------------------------------------------------------------------------
 
 
@@ -862,6 +922,7 @@ def test_configuration(agents, broker, tmp_path):
     (["--run-cpu-max", "0%"], "'0%' is not a share"),
     (["--run-cpu-max", "100000000000000000000%"], "is not a share"),
     (["--max-age", "soon"], "soon"),
+    (["--idle-exit", "999ms"], "'999ms' is too short: 1s is the least"),
     (["--work-dir", "here"], "not an absolute path"),
     (["--log-level", "loud"], "'loud' is not a level"),
     (["--config", "/nonexistent"], "/nonexistent"),

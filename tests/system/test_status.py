@@ -2,13 +2,12 @@
 """What the broker tells its service manager, which `systemctl status` shows."""
 
 import os
-import re
 import signal
-import subprocess
 
 import pytest
 
 from cluster import Cluster
+from postgres import Lock
 
 
 @pytest.fixture
@@ -80,22 +79,6 @@ def test_the_database(told, start_postgres):
     manager.wait_for(away + "(terminating connection|shut down|Connection refused|No such file)")
     server.start()
     manager.wait_for("STATUS=0 agents, 0 runs, 0 hits/s, database ok$")
-
-
-class Lock:
-    """Keeps everybody else from a table."""
-
-    def __init__(self, database, table):
-        self.psql = subprocess.Popen([database.server.bin / "psql", "-XqAt", "-d", database.uri()],
-                                     stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self.psql.stdin.write(f"BEGIN; LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE; SELECT 'locked';\n")
-        self.psql.stdin.flush()
-        assert self.psql.stdout.readline() == "locked\n"
-
-    def release(self):
-        self.psql.stdin.close()
-        assert self.psql.wait(60) == 0
-        self.psql.stdout.close()
 
 
 def test_what_it_was_told_is_stored_before_it_ends(told, database, target):

@@ -12,6 +12,7 @@ import pytest
 import zmq
 
 from cluster import Cluster, kill
+from postgres import Lock
 from runner import wait_until
 
 # As systemd with a socket unit: listens, and becomes the agent when somebody connects.
@@ -30,17 +31,51 @@ os.environ.update(LISTEN_FDS="1", LISTEN_PID=str(os.getpid()), LISTEN_FDNAMES="c
 os.execv(command[0], command)
 """
 
+# The same again and again, as systemd does when the agent has ended: what it says of each is a line.
+KEEPER = """
+import os, select, signal, socket, sys
+
+path, *command = sys.argv[1:]
+listener = socket.socket(socket.AF_UNIX)
+listener.bind(path)
+listener.listen()
+print("listening", flush=True)
+agent = 0
+
+def end(*_):
+    if agent:
+        os.kill(agent, signal.SIGKILL)
+        os.waitpid(agent, 0)
+    os._exit(0)
+
+signal.signal(signal.SIGTERM, end)
+while True:
+    select.select([listener], [], [])
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+    agent = os.fork()
+    if agent == 0:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
+        os.dup2(listener.detach(), 3)
+        os.set_inheritable(3, True)
+        os.environ.update(LISTEN_FDS="1", LISTEN_PID=str(os.getpid()), LISTEN_FDNAMES="control")
+        os.execv(command[0], command)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
+    code = os.waitstatus_to_exitcode(os.waitpid(agent, 0)[1])
+    agent = 0
+    print("ended", code, flush=True)
+"""
+
 URL = "http://127.0.0.1:9/"
 
 
 class Sleepy(Cluster):
     """One with agents that don't run until they are called."""
 
-    def add_sleeper(self, name, instance=None):
+    def add_sleeper(self, name, *arguments, instance=None, holder=HOLDER):
         """The process that is going to be the agent of that name, with a socket called `name`."""
         path = self.address(name).removeprefix("ipc://")
-        command = [self.program("loads-agent"), "--instance", instance or name]
-        server = self.start(["/usr/bin/python3", "-c", HOLDER, path, *command], env=self.environment)
+        command = [self.program("loads-agent"), "--instance", instance or name, *arguments]
+        server = self.start(["/usr/bin/python3", "-c", holder, path, *command], env=self.environment)
         assert server.read_line() == "listening"
         return server
 
@@ -83,7 +118,7 @@ def test_sockets_beside_the_brokers_are_found(asleep, target):
     cluster = asleep()
     with socket.socket(socket.AF_UNIX) as dead:
         dead.bind(cluster.address("agent-0").removeprefix("ipc://"))
-    cluster.add_sleeper("agent-1", "1"), cluster.add_sleeper("agent-2", "2")
+    cluster.add_sleeper("agent-1", instance="1"), cluster.add_sleeper("agent-2", instance="2")
     run_id = cluster.submit(f"{target.url}/any", "-a", 2)
     assert cluster.wait_for_state(run_id, "finished", "failed", "aborted")["outcome"] == "passed"
     assert instances(cluster) == ["1", "2"]
@@ -100,6 +135,40 @@ def test_one_that_is_enough_wakes_nobody(asleep, target):
     cluster.wait_for_state(run_id, "finished")
     assert instances(cluster) == ["here"]
     sleeping.expected_code = -signal.SIGTERM  # it still is no agent
+
+
+def test_one_that_leaves_when_idle_is_woken_again(asleep, target):
+    """As often as it takes; the next run comes while it ends, and it isn't lost."""
+    cluster = asleep("one")
+    keeper = cluster.add_sleeper("one", "--idle-exit", "1s", holder=KEEPER)
+    pids = set()
+    for number in range(1, 6):
+        run_id = cluster.submit(f"{target.url}/any", "--hits", 2)
+        run = cluster.wait_for_state(run_id, "finished", "failed", "aborted")
+        assert run["outcome"] == "passed", cluster.broker.stderr()
+        pids |= {agent["pid"] for agent in cluster.result("LIST").values()}
+        wait_until(lambda: cluster.broker.stderr().count("has left") == number, "it did not leave")
+    assert instances(cluster) == [] and len(pids) == 5
+    for _ in range(5):
+        assert keeper.read_line() == "ended 0"
+    assert "no agent answers" not in cluster.broker.stderr()
+
+
+def test_a_run_that_has_an_agent_which_leaves(new_cluster, database, target):
+    """It is stored slowly, and meanwhile its agent has waited long enough: it makes the run first."""
+    database.migrate()
+    cluster = new_cluster(database)
+    agent = cluster.start_agent("--idle-exit", "1s")
+    lock = Lock(database, "loads.runs")
+    submitted = []
+    submit = threading.Thread(target=lambda: submitted.append(cluster.submit(f"{target.url}/any")))
+    submit.start()
+    wait_until(lambda: "takes no more runs after run" in cluster.broker.stderr(), "it did not want to leave")
+    lock.release()
+    submit.join()
+    assert cluster.wait_for_state(submitted[0], "finished", "failed", "aborted")["outcome"] == "passed"
+    assert agent.process.wait(30) == 0
+    wait_until(lambda: "has left" in cluster.broker.stderr(), "it is still there")
 
 
 def test_a_run_that_is_queued_wakes_agents(asleep, target):
