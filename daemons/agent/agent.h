@@ -25,7 +25,6 @@ struct agent_options {
     const char *work_dir;
     unsigned workers;                          /* per run */
     const struct enclosure_options *enclosure; /* of each run, but for the name */
-    unsigned workers;                          /* per run */
     uint64_t idle_exit_usec;                   /* without a run for that long it drains; 0: never */
 };
 

@@ -25,6 +25,7 @@
 #define HEARTBEATS_MISSED  3
 #define RECONNECT_MSEC     100
 #define RECONNECT_MAX_MSEC 2000
+#define BACKLOG            1024 /* agents that all come back at once */
 #define ENDPOINT_BYTES     1024
 #define IPC                "ipc://"
 #define TCP                "tcp://"
@@ -221,7 +222,8 @@ static bool set_options(void *socket, const struct mq_socket_options *options)
                                                                : MQ_MAX_MESSAGE_BYTES);
 
     return set_number(socket, ZMQ_LINGER, options->linger_msec) &&
-           set_number(socket, ZMQ_IPV6, 1) && set_number(socket, ZMQ_SNDHWM, high_water) &&
+           set_number(socket, ZMQ_IPV6, 1) && set_number(socket, ZMQ_BACKLOG, BACKLOG) &&
+           set_number(socket, ZMQ_SNDHWM, high_water) &&
            set_number(socket, ZMQ_RCVHWM, high_water) &&
            zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &largest, sizeof largest) == 0 &&
            set_number(socket, ZMQ_RECONNECT_IVL, RECONNECT_MSEC) &&

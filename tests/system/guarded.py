@@ -23,12 +23,15 @@ def free_port():
 
 
 class Guarded(Cluster):
-    """A broker with a key on tcp, and people with and without."""
+    """A broker with a key on tcp, and people with and without. `outside`: what stands before commands of
+    those who come by tcp."""
 
-    def __init__(self, start, program, module_cache, folder, database="none", options=()):
+    def __init__(self, start, program, module_cache, folder, database="none", options=(), host="127.0.0.1",
+                 outside=()):
         super().__init__(start, program, module_cache, folder)
+        self.outside = list(outside)
         self.keys_dir = folder / "keys.d"
-        self.addresses = {name: f"tcp://127.0.0.1:{free_port()}" for name in NAMES}
+        self.addresses = {name: f"tcp://{host}:{free_port()}" for name in NAMES}
         self.public = self.keygen("broker", folder / "broker.key")
         listens = [word for name in NAMES
                    for word in (f"--{name}", self.addresses[name], f"--{name}", self.address(name))]
@@ -39,14 +42,15 @@ class Guarded(Cluster):
     def start_again(self):
         self.start_broker(*self.options, database=self.database)
 
-    def loadsctl(self, *arguments, home=None, code=0, broker=None):
+    def loadsctl(self, *arguments, home=None, code=0, broker=None, cwd=None):
         environment = {**self.environment}
         if home:
             environment["XDG_CONFIG_HOME"] = str(self.folder / home)
         if broker:
             environment["LOADS_BROKER"] = broker
-        ran = subprocess.run([self.program("loadsctl"), *map(str, arguments)], env=environment,
-                             stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=100)
+        command = [*self.outside, self.program("loadsctl"), *map(str, arguments)]
+        ran = subprocess.run(command, env=environment, cwd=cwd, stdin=subprocess.DEVNULL,
+                             capture_output=True, text=True, timeout=100)
         assert "Sanitizer" not in ran.stderr, ran.stderr
         assert ran.returncode == code, (ran.returncode, ran.stdout, ran.stderr)
         return ran
@@ -83,15 +87,15 @@ class Guarded(Cluster):
         environment = {**self.environment, "XDG_CONFIG_HOME": str(self.folder / name),
                        "XDG_RUNTIME_DIR": str(self.folder / f"run-{name}")}
         (self.folder / f"run-{name}").mkdir()
-        return self.start([self.program("loads-agent"), "--broker", self.addresses["frontend"],
+        return self.start([*self.outside, self.program("loads-agent"), "--broker", self.addresses["frontend"],
                            *arguments], env=environment)
 
     def attach(self, name, run_id):
         """A console that goes on by itself."""
         return Attached(self, name, run_id)
 
-    def by_tcp(self, name, *arguments, code=0):
-        return self.loadsctl(*arguments, home=name, broker=self.addresses["frontend"], code=code)
+    def by_tcp(self, name, *arguments, **options):
+        return self.loadsctl(*arguments, home=name, broker=self.addresses["frontend"], **options)
 
 
 class Attached:
