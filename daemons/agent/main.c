@@ -209,17 +209,15 @@ static int open_control(struct program *program, struct error *error)
 
     int r = daemon_sockets_new(&passed, error);
     if (r == 0) {
+        r = daemon_sockets_check(passed, (const char *const[]){CONTROL_SOCKET}, 1, error);
+    }
+    if (r == 0) {
         struct control_options options = {.addresses = &program->options.control,
                                           .passed = passed,
                                           .broker = program->agent_options.broker,
                                           .allow_insecure = program->options.allow_insecure};
         r = control_new(&program->control, program->mq, &options, program->agent, &program->listens,
                         error);
-    }
-    if (r == 0 && daemon_sockets_rest(passed)) {
-        r = error_set(error, -EINVAL,
-                      "a socket called '%s' was passed in, which is not called " CONTROL_SOCKET,
-                      daemon_sockets_rest(passed));
     }
     return r;
 }
@@ -291,12 +289,19 @@ static void release(struct program *program)
     close_fd(program->lock);
 }
 
+/* `systemctl status` has no log of a service that waits to be started again, but this. */
+static void tell_failure(const struct error *error)
+{
+    log_error("%s", error->text);
+    daemon_notify("STATUS=%s", error->text);
+}
+
 static int run(struct program *program)
 {
     struct error error = {0};
 
     if (set_up(program, &error) < 0) {
-        log_error("%s", error.text);
+        tell_failure(&error);
         return EXIT_FAILURE;
     }
     start_timers(program);
@@ -315,7 +320,7 @@ int main(int argc, char *argv[])
 
     log_open("loads-agent", LOG_INFO);
     if (agent_options_parse(argc, argv, &program.options, &error) < 0) {
-        log_error("%s", error.text);
+        tell_failure(&error);
         status = EXIT_USAGE;
     } else if (program.options.help) {
         conf_print_help(&agent_table, stdout);

@@ -145,12 +145,17 @@ static int listen_as(struct broker *broker, enum mq_type type, const char *name,
 
 int listen_all(struct broker *broker, struct error *error)
 {
+    static const char *const names[] = {"frontend", "backend", "receiver", "publisher",
+                                        "introduction"}; /* of a key */
     const struct broker_options *options = broker->options;
     _cleanup_(daemon_sockets_freep) struct daemon_sockets *passed = NULL;
     struct mq_socket *frontend = NULL;
     size_t upload = (size_t)options->max_upload_bytes / 3 * 4 + ((size_t)1 << 20);
 
     int r = daemon_sockets_new(&passed, error);
+    if (r == 0) {
+        r = daemon_sockets_check(passed, names, ELEMENTSOF(names) - (broker->key ? 0 : 1), error);
+    }
     if (r == 0) {
         r = listen_as(broker, MQ_ROUTER, "frontend", &options->frontend, upload, frontend_received,
                       passed, &frontend, error);
@@ -171,10 +176,6 @@ int listen_all(struct broker *broker, struct error *error)
     }
     if (r == 0 && broker->key) {
         r = introduction_new(&broker->introduction, broker, passed, error);
-    }
-    if (r == 0 && daemon_sockets_rest(passed)) {
-        r = error_set(error, -EINVAL, "a socket called '%s' was passed in, which no socket is",
-                      daemon_sockets_rest(passed));
     }
     return r;
 }

@@ -415,12 +415,19 @@ static void release(struct broker *broker)
     }
 }
 
+/* `systemctl status` has no log of a service that waits to be started again, but this. */
+static void tell_failure(const struct error *error)
+{
+    log_error("%s", error->text);
+    daemon_notify("STATUS=%s", error->text);
+}
+
 static int run(struct program *program)
 {
     struct error error = {0};
 
     if (set_up(program, &error) < 0) {
-        log_error("%s", error.text);
+        tell_failure(&error);
         return EXIT_FAILURE;
     }
     const char *address = mq_socket_endpoint(frontend_socket(program->broker.frontend), 0);
@@ -464,7 +471,7 @@ int main(int argc, char *argv[])
     int r = broker_options_parse(argc, argv, &program.options, &error);
     conf_hide_arguments(&broker_table, argc, argv);
     if (r < 0) {
-        log_error("%s", error.text);
+        tell_failure(&error);
         status = EXIT_USAGE;
     } else if (program.options.help) {
         conf_print_help(&broker_table, stdout);

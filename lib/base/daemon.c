@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <systemd/sd-daemon.h>
@@ -122,12 +123,33 @@ int daemon_sockets_take(struct daemon_sockets *sockets, const char *name)
     return -1;
 }
 
-const char *daemon_sockets_rest(const struct daemon_sockets *sockets)
+static bool has_name(const char *const *names, size_t count, const char *name)
 {
-    for (size_t i = 0; i < sockets->count; i++) {
-        if (sockets->fds[i] >= 0) {
-            return sockets->names[i];
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(names[i], name) == 0) {
+            return true;
         }
     }
-    return NULL;
+    return false;
+}
+
+int daemon_sockets_check(const struct daemon_sockets *sockets, const char *const *names,
+                         size_t count, struct error *error)
+{
+    char known[256] = "";
+    size_t size = 0;
+
+    for (size_t i = 0; i < count && size < sizeof known; i++) {
+        const char *before = i == 0 ? "" : i + 1 < count ? ", " : " or ";
+        int n = snprintf(known + size, sizeof known - size, "%s%s", before, names[i]);
+        size += (size_t)MAX(n, 0); /* cut is fine */
+    }
+    for (size_t i = 0; i < sockets->count; i++) {
+        if (!has_name(names, count, sockets->names[i])) {
+            return error_set(error, -EINVAL,
+                             "a socket called '%.100s' was passed in, which is not called %s",
+                             sockets->names[i], known);
+        }
+    }
+    return 0;
 }

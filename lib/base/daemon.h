@@ -45,7 +45,8 @@ DEFINE_CLEANUP(struct daemon_sockets, daemon_sockets_free)
  * is no more. */
 int daemon_sockets_take(struct daemon_sockets *sockets, const char *name);
 
-/* The name of one that nobody took, or NULL. */
-const char *daemon_sockets_rest(const struct daemon_sockets *sockets);
+/* Whether each has one of these names. -EINVAL with a text that says which hasn't. */
+int daemon_sockets_check(const struct daemon_sockets *sockets, const char *const *names,
+                         size_t count, struct error *error) _must_check_;
 
 #endif

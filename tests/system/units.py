@@ -47,6 +47,11 @@ class Machine(Host):
         self.run("find", "/etc/systemd/system", "-name", "test.conf", "-delete")
         self.systemctl("daemon-reload")
 
+    def fails_to_start(self, unit):
+        """What `systemctl status` shows of a unit that doesn't start."""
+        self.systemctl("start", unit, code=1)
+        return self.run("systemctl", "status", "--full", unit, code=None).stdout
+
     # ---- clients ----
 
     def ask(self, *arguments):
@@ -78,6 +83,9 @@ class Machine(Host):
         text = self.run("psql", "-XqAt", "-v", "ON_ERROR_STOP=1", "-d", database, user="postgres",
                         input=f"SELECT coalesce(json_agg(row), '[]') FROM (\n{query}\n) AS row").stdout
         return json.loads(text)
+
+    def execute(self, statement, database="postgres"):
+        self.run("psql", "-Xq", "-v", "ON_ERROR_STOP=1", "-d", database, "-c", statement, user="postgres")
 
     def summary(self, run_id):
         """The row of loads.run_summary."""

@@ -93,7 +93,7 @@ static void test_without_a_manager(void **state _unused_)
     assert_int_equal(daemon_watchdog_usec(), 0);
     assert_int_equal(daemon_sockets_new(&sockets, &error), 0);
     assert_int_equal(daemon_sockets_take(sockets, "frontend"), -1);
-    assert_null(daemon_sockets_rest(sockets));
+    assert_int_equal(daemon_sockets_check(sockets, NULL, 0, &error), 0);
 }
 
 static void set_pid(const char *variable)
@@ -138,7 +138,13 @@ static void test_passed_sockets(void **state _unused_)
     assert_int_equal(daemon_sockets_new(&sockets, &error), 0);
     assert_int_equal(daemon_sockets_take(sockets, "frontend"), FIRST_FD);
     assert_int_equal(fcntl(FIRST_FD, F_GETFD) & FD_CLOEXEC, FD_CLOEXEC);
-    assert_string_equal(daemon_sockets_rest(sockets), "backend");
+    assert_int_equal(
+        daemon_sockets_check(sockets, (const char *const[]){"backend", "frontend"}, 2, &error), 0);
+    assert_int_equal(
+        daemon_sockets_check(sockets, (const char *const[]){"a", "b", "frontend"}, 3, &error),
+        -EINVAL);
+    assert_string_equal(error.text, "a socket called 'backend' was passed in, which is not called "
+                                    "a, b or frontend");
     assert_int_equal(daemon_sockets_take(sockets, "frontend"), FIRST_FD + 2);
     assert_int_equal(daemon_sockets_take(sockets, "frontend"), -1);
     assert_null(daemon_sockets_free(sockets));
