@@ -231,6 +231,20 @@ static json_t *counter_value(struct builder *b, const struct summary_counter *co
 
 /* ---- the whole ---- */
 
+static json_t *usage_value(struct builder *b, const struct output_usage *usage)
+{
+    json_t *value = json_object();
+
+    set_text(b, value, "agent", usage->agent);
+    if (usage->cpu_usec > 0) {
+        set_count(b, value, "cpu_usec", usage->cpu_usec);
+    }
+    if (usage->memory_peak_bytes > 0) {
+        set_count(b, value, "memory_peak_bytes", usage->memory_peak_bytes);
+    }
+    return value;
+}
+
 static void set_run(struct builder *b, json_t *object, const struct output_run *run,
                     const struct summary *summary)
 {
@@ -246,6 +260,13 @@ static void set_run(struct builder *b, json_t *object, const struct output_run *
     }
     set_texts(b, object, "agents", run->agents);
     set_texts(b, object, "lost", run->lost);
+    if (run->n_usage > 0) {
+        json_t *list = json_array();
+        for (size_t i = 0; i < run->n_usage; i++) {
+            append(b, list, usage_value(b, &run->usage[i]));
+        }
+        set(b, object, "usage", list);
+    }
     set(b, object, "options", options_value(b, run->spec));
 }
 

@@ -13,6 +13,12 @@
 #include "metrics/summary.h"
 #include "wire/spec.h"
 
+/* What processes of the run used on an agent; 0: not known. */
+struct output_usage {
+    const char *agent;
+    uint64_t cpu_usec, memory_peak_bytes;
+};
+
 /* What is known of the run beside its numbers. Borrowed. */
 struct output_run {
     const struct run_spec *spec;
@@ -25,6 +31,8 @@ struct output_run {
     const char *outcome;
     const char *trouble;                 /* why it was given up, or what was lost; NULL */
     const struct strlist *agents, *lost; /* of a run on agents; NULL */
+    const struct output_usage *usage;    /* n_usage, of agents that know */
+    size_t n_usage;
 };
 
 struct output;

@@ -199,6 +199,30 @@ static void put_counters(FILE *file, const struct summary *summary)
     put_more(file, summary->n_counters, "counter");
 }
 
+/* On agents that know; a machine may not count memory. */
+static void put_usage(FILE *file, const struct output_run *run)
+{
+    if (run->n_usage == 0) {
+        return;
+    }
+    (void)fprintf(file, "\n%-*s%16s%20s\n", NAME_COLUMNS, "Agent", "Processor time",
+                  "Memory at most");
+    for (size_t i = 0; i < run->n_usage && i < MAX_ROWS; i++) {
+        const struct output_usage *usage = &run->usage[i];
+        char time[TEXT_NUMBER_BYTES] = "not available", memory[TEXT_NUMBER_BYTES] = "not available";
+        if (usage->cpu_usec > 0) {
+            (void)snprintf(time, sizeof time, "%.2f s", (double)usage->cpu_usec / 1e6);
+        }
+        if (usage->memory_peak_bytes > 0) {
+            (void)snprintf(memory, sizeof memory, "%.1f MiB",
+                           (double)usage->memory_peak_bytes / (1 << 20));
+        }
+        text_put_padded(file, usage->agent, NAME_COLUMNS);
+        (void)fprintf(file, "%16s%20s\n", time, memory);
+    }
+    put_more(file, run->n_usage, "agent");
+}
+
 int stdout_end(struct output *output, const struct output_run *run, const struct summary *summary,
                struct error *error)
 {
@@ -215,6 +239,7 @@ int stdout_end(struct output *output, const struct output_run *run, const struct
     }
     put_names(file, summary);
     put_counters(file, summary);
+    put_usage(file, run);
     stdout_problems(file, summary);
     return output_check(output, error);
 }

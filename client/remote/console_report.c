@@ -66,6 +66,8 @@ static struct output_run describe(const struct snapshot *snapshot)
         .trouble = snapshot->trouble,
         .agents = &snapshot->agents,
         .lost = &snapshot->lost,
+        .usage = snapshot->usage,
+        .n_usage = snapshot->n_usage,
     };
 }
 

@@ -32,6 +32,46 @@ static int decode_spec(const json_t *run, struct snapshot *snapshot, struct erro
     return r < 0 ? spoil(r, "spec", error) : 0;
 }
 
+static int decode_usage(const json_t *run, struct snapshot *snapshot, struct error *error)
+{
+    const json_t *list = NULL;
+    const char *agent;
+    json_t *item;
+    size_t index;
+
+    if (!json_object_get(run, "usage")) {
+        return 0;
+    }
+    int r = field_array(run, "usage", &list, error);
+    if (r < 0) {
+        return r;
+    }
+    snapshot->usage = calloc(MAX(json_array_size(list), (size_t)1), sizeof *snapshot->usage);
+    if (!snapshot->usage) {
+        return error_set_errno(error, -ENOMEM, "usage");
+    }
+    json_array_foreach(list, index, item)
+    {
+        struct output_usage *usage = &snapshot->usage[index];
+        r = field_required_text(item, "agent", &agent, error);
+        if (r == 0) {
+            r = field_number(item, "cpu_usec", &usage->cpu_usec, error);
+        }
+        if (r == 0) {
+            r = field_number(item, "memory_peak_bytes", &usage->memory_peak_bytes, error);
+        }
+        if (r < 0) {
+            return spoil(r, "usage", error);
+        }
+        if (strlist_add(&snapshot->usage_agents, agent) < 0) {
+            return error_set_errno(error, -ENOMEM, "usage");
+        }
+        usage->agent = snapshot->usage_agents.items[index];
+        snapshot->n_usage++;
+    }
+    return 0;
+}
+
 static int decode_run(const json_t *run, struct snapshot *snapshot, struct error *error)
 {
     const char *state, *name;
@@ -66,6 +106,9 @@ static int decode_run(const json_t *run, struct snapshot *snapshot, struct error
     }
     if (r == 0) {
         r = field_texts(run, "lost", &snapshot->lost, error);
+    }
+    if (r == 0) {
+        r = decode_usage(run, snapshot, error);
     }
     return r == 0 ? decode_spec(run, snapshot, error) : r;
 }
@@ -230,6 +273,8 @@ struct snapshot *snapshot_free(struct snapshot *snapshot)
         free(snapshot->trouble);
         strlist_clear(&snapshot->agents);
         strlist_clear(&snapshot->lost);
+        strlist_clear(&snapshot->usage_agents);
+        free(snapshot->usage);
         names_free(snapshot->names);
         free(snapshot->names_memory);
         totals_free(snapshot->totals);

@@ -10,6 +10,7 @@
 #include "base/strlist.h"
 #include "metrics/summary.h"
 #include "metrics/totals.h"
+#include "outputs/output.h"
 #include "wire/json.h"
 #include "wire/spec.h"
 
@@ -19,6 +20,9 @@ struct snapshot {
     char *state, *outcome, *trouble;                      /* the latter two NULL: not (yet) */
     uint64_t submitted_usec, started_usec, finished_usec; /* realtime; 0: not (yet) */
     struct strlist agents, lost;
+    struct output_usage *usage; /* n_usage; their texts are `usage_agents`' */
+    size_t n_usage;
+    struct strlist usage_agents;
     uint64_t number, active_usec;
     struct names *names;
     void *names_memory;

@@ -566,6 +566,9 @@ void run_end(const struct run *run, struct run_end *ret)
                             .hits = live.hits,
                             .active_usec = live.active_usec,
                             .detail_lost = run->details ? detail_queue_lost(run->details) : 0};
+    if (run->enclosure) {
+        enclosure_usage(run->enclosure, &ret->usage);
+    }
 }
 
 void run_each_worker(const struct run *run,

@@ -88,7 +88,8 @@ struct run_end {
     bool interrupted; /* it was stopped */
     uint64_t hits;
     uint64_t active_usec;
-    uint64_t detail_lost; /* records */
+    uint64_t detail_lost;      /* records */
+    struct cgroup_usage usage; /* of all its processes */
 };
 
 void run_end(const struct run *run, struct run_end *ret);

@@ -134,6 +134,8 @@ void sender_tell_state(struct run *run, struct link *link)
         message.last_detail_seq = run_details(run) ? outbox_last_seq(run_details(run)) : 0;
         message.detail_lost = end.detail_lost;
         message.active_usec = end.active_usec;
+        message.cpu_usec = end.usage.cpu_usec;
+        message.memory_peak_bytes = end.usage.memory_peak_bytes;
         message.interrupted = end.interrupted;
         break;
     default:

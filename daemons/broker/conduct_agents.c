@@ -237,6 +237,8 @@ void conduct_ended(struct broker *broker, struct run *run, struct member *member
         const uint64_t last_seq[STREAMS] = {message->last_seq, message->last_detail_seq};
         run_member_has_ended(run, member, message->result, message->reason ? message->reason : "",
                              last_seq, message->active_usec);
+        member->cpu_usec = message->cpu_usec;
+        member->memory_peak_bytes = message->memory_peak_bytes;
         if (message->detail_lost > 0) {
             note_lost_detail(broker, run, member, message->detail_lost);
         }

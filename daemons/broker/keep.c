@@ -46,6 +46,8 @@ struct store_source keep_source_of(const struct run *run, const struct member *m
         .pid = (pid_t)member->pid,
         .state = run_member_word(run, member),
         .active_usec = member->active_usec,
+        .cpu_usec = member->cpu_usec,
+        .memory_peak_bytes = member->memory_peak_bytes,
         .result = member->result,
         .reason = member->reason,
         .registered_usec = run->submitted_usec,

@@ -16,6 +16,11 @@ static json_t *date(uint64_t usec)
     return usec > 0 ? json_string(clock_format_iso(usec, text)) : NULL;
 }
 
+static json_t *known_count(uint64_t count)
+{
+    return count > 0 ? json_integer((json_int_t)count) : NULL;
+}
+
 /* Sets what is known; NULL, since it isn't, leaves the key out. */
 static void set_known(json_t *object, const char *key, json_t *value)
 {
@@ -34,6 +39,25 @@ static json_t *agent_ids(const struct report *report, bool lost_only)
         if (!lost_only || report->sources[i].lost_usec > 0) {
             (void)json_array_append_new(list, json_string(report->sources[i].agent_id));
         }
+    }
+    return list;
+}
+
+/* What agents know that their processes used; NULL if none of them does. */
+static json_t *usage_of(const struct report *report)
+{
+    json_t *list = NULL;
+
+    for (size_t i = 0; i < report->n_sources; i++) {
+        const struct store_source *source = &report->sources[i];
+        if (source->cpu_usec == 0 && source->memory_peak_bytes == 0) {
+            continue;
+        }
+        json_t *one = json_pack("{ss}", "agent", source->agent_id);
+        set_known(one, "cpu_usec", known_count(source->cpu_usec));
+        set_known(one, "memory_peak_bytes", known_count(source->memory_peak_bytes));
+        list = list ? list : json_array();
+        (void)json_array_append_new(list, one);
     }
     return list;
 }
@@ -66,6 +90,7 @@ json_t *report_run(const struct report *report, bool full)
     if (full) {
         set_known(run, "on_agent_loss", json_string(row->abort_on_loss ? "abort" : "continue"));
         set_known(run, "save_hits", json_boolean(row->save_hits));
+        set_known(run, "usage", usage_of(report));
         set_known(run, "spec", json_incref(spec));
     }
     return run;

@@ -42,6 +42,7 @@ struct member {
     unsigned ready_cycles;      /* it was ready for so many */
     uint64_t last_seq[STREAMS]; /* once it ended: the last of each that there is */
     uint64_t active_usec;
+    uint64_t cpu_usec, memory_peak_bytes; /* 0: not known */
     int result;
     char *reason;
     uint64_t archive_offset;                  /* how much of the archive it was sent */

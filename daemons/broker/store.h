@@ -125,8 +125,9 @@ struct store_source {
     uint64_t last_detail_seq;  /* the same of detail */
     int64_t clock_offset_usec; /* the broker's monotonic clock minus the agent's */
     uint64_t active_usec;
-    int result;         /* once it ended: 0 or -errno */
-    const char *reason; /* why it failed or was lost; NULL: it didn't */
+    uint64_t cpu_usec, memory_peak_bytes; /* what its processes used; 0: not known */
+    int result;                           /* once it ended: 0 or -errno */
+    const char *reason;                   /* why it failed or was lost; NULL: it didn't */
     uint64_t registered_usec, lost_usec, ended_usec; /* dates; 0: not so */
 };
 

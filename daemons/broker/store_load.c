@@ -37,6 +37,7 @@
                       " 'last_detail_seq', s.last_detail_seq, 'clock_offset_usec', "               \
                       "s.clock_offset_usec,"                                                       \
                       " 'active_usec', s.active_usec, 'result', s.result, 'reason', s.reason, "    \
+                      "'cpu_usec', s.cpu_usec, 'memory_peak_bytes', s.memory_peak_bytes, "         \
                       "'registered', " USEC("s.registered") ", 'lost', " USEC(                     \
                           "s.lost") ", 'ended', " USEC("s.ended") ")"                              \
                                                                   " FROM c JOIN loads.sources AS " \
@@ -189,6 +190,8 @@ static int read_source(struct store_record *record, unsigned id, const json_t *j
         .last_detail_seq = count(json, "last_detail_seq"),
         .clock_offset_usec = number(json, "clock_offset_usec"),
         .active_usec = count(json, "active_usec"),
+        .cpu_usec = count(json, "cpu_usec"),
+        .memory_peak_bytes = count(json, "memory_peak_bytes"),
         .result = (int)number(json, "result"),
         .reason = text(json, "reason"),
         .registered_usec = count(json, "registered"),

@@ -146,14 +146,16 @@ int store_postgres_source_put(struct store *base, const char *run_id,
 {
     static const char sql[] =
         "INSERT INTO loads.sources (run_id, source, agent_id, agent_index, incarnation, hostname,"
-        " pid, state, clock_offset_usec, active_usec, result, reason, registered, lost, ended) "
+        " pid, state, clock_offset_usec, active_usec, result, reason, registered, lost, ended,"
+        " cpu_usec, memory_peak_bytes) "
         "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12,"
         " coalesce(" DATE("$13") ", clock_timestamp()), " DATE("$14") ", " DATE(
-            "$15") ") "
+            "$15") ", nullif($16::bigint, 0), nullif($17::bigint, 0)) "
                    "ON CONFLICT (run_id, source) DO UPDATE SET"
                    " state = excluded.state, clock_offset_usec = excluded.clock_offset_usec,"
                    " active_usec = excluded.active_usec, result = excluded.result,"
-                   " reason = excluded.reason, lost = excluded.lost, ended = excluded.ended";
+                   " reason = excluded.reason, lost = excluded.lost, ended = excluded.ended,"
+                   " cpu_usec = excluded.cpu_usec, memory_peak_bytes = excluded.memory_peak_bytes";
     _cleanup_(store_call_freep) struct call *call = NULL;
     int r = store_call_new(&call, LANE_CONTROL, sql, run_id);
 
@@ -178,6 +180,8 @@ int store_postgres_source_put(struct store *base, const char *run_id,
     store_call_date(call, source->registered_usec);
     store_call_date(call, source->lost_usec);
     store_call_date(call, source->ended_usec);
+    store_call_count(call, source->cpu_usec);
+    store_call_count(call, source->memory_peak_bytes);
     call->source = (int)source->number;
     call->writes = call->before_results = true;
     call->answered = store_answer_done;

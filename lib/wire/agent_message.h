@@ -31,8 +31,8 @@ enum agent_message_type {
     AGENT_ARCHIVE_GOT, /* run_id offset: how many bytes of the archive are there */
     AGENT_READY,       /* run_id cycle: all workers of it wait for the start */
     AGENT_FAILED,      /* run_id reason: it could not be prepared */
-    /* run_id result reason last_seq active_usec [interrupted last_detail_seq detail_lost]: workers
-     * are gone */
+    /* run_id result reason last_seq active_usec [interrupted last_detail_seq detail_lost cpu_usec
+     * memory_peak_bytes]: workers are gone */
     AGENT_ENDED,
     AGENT_STATUS, /* request workers: the answer to AGENT_ASK_STATUS */
 
@@ -113,6 +113,7 @@ struct agent_message {
     bool interrupted;
     const char *reason;
     uint64_t active_usec;
+    uint64_t cpu_usec, memory_peak_bytes; /* what processes of the run used; 0: not known */
 
     const struct agent_name *names;
     size_t n_names;

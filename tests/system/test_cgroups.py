@@ -2,6 +2,7 @@
 """Runs of an agent whose unit has Delegate=yes, under a real systemd: each in a cgroup of its own, of
 which nothing is left. (What holds without systemd: test_agent.py.)"""
 
+import json
 import os
 import pathlib
 import re
@@ -139,6 +140,20 @@ def test_where_a_worker_is(agent):
     run_id = agent.submit("daemon.Daemon.where")
     assert agent.wait_for_end(run_id)["outcome"] == "passed"
     assert re.search(rf"0::/loads\.slice/.*/{run_id}$", agent.run("loadsctl", "logs", run_id).stdout, re.M)
+
+
+def test_what_a_run_used(agent):
+    """The same for people, for programs, and in SQL. Memory is counted where there is the controller."""
+    ran = agent.run("loads-runner", "daemon.Daemon.where", "--agents", "1", "--output", "stdout",
+                    "--output", "json=/root/summary.json")
+    usage, = json.loads(agent.path("/root/summary.json").read_text())["usage"]
+    given = (cgroup(agent) / "cgroup.subtree_control").read_text().split()
+    assert usage["agent"] == "one-1" and usage["cpu_usec"] > 0
+    assert ("memory_peak_bytes" in usage) == ("memory" in given)
+    memory = r"[0-9.]+ MiB" if "memory" in given else "not available"
+    assert re.search(rf"^one-1 +{usage['cpu_usec'] / 1e6:.2f} s +{memory}$", ran.stdout, re.M), ran.stdout
+    row, = agent.sql("SELECT cpu_usec, memory_peak_bytes FROM loads.sources ORDER BY ended DESC LIMIT 1")
+    assert row == {"memory_peak_bytes": None, **{key: usage[key] for key in usage if key != "agent"}}
 
 
 def test_an_agent_that_is_killed_leaves_nothing(agent, target):

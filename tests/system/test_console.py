@@ -4,6 +4,7 @@
 import base64
 import json
 import os
+import re
 import signal
 
 import pytest
@@ -63,6 +64,12 @@ def test_lost_agents_are_named(attach, fake):
     ran = attach().wait()
     assert ran.code == 4
     assert "\n1 of 2 agents was lost:\n  box2-7\n  agent box2-7 was not heard from for 3 s\n" in ran.stdout
+
+
+def test_what_agents_used(attach, fake):
+    fake.answers["CTRL_SNAPSHOT"] = snapshot(
+        "finished", agents=["box1-1", "box2-7"], usage=[{"agent": "box2-7", "cpu_usec": 2500000}])
+    assert re.search("\nbox2-7 +2.50 s +not available\n", attach().wait().stdout)
 
 
 def test_a_run_that_never_started_has_no_summary(attach, fake):

@@ -154,6 +154,8 @@ static _unused_ struct store_source test_source(unsigned number)
         .pid = 1000 + (int)number,
         .state = "running",
         .clock_offset_usec = -5000000,
+        .cpu_usec = 1000 * number,
+        .memory_peak_bytes = number == 1 ? 4096 : 0,
     };
 }
 

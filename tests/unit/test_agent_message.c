@@ -34,6 +34,8 @@ static const struct agent_message full = {
     .detail = true,
     .last_detail_seq = 79,
     .detail_lost = 80,
+    .cpu_usec = 81,
+    .memory_peak_bytes = 82,
     .cycle = 4,
     .protocol = AGENT_PROTOCOL,
     .pid = 11160,
@@ -171,6 +173,8 @@ static void test_others(void **state _unused_)
     assert_int_equal(ended->last_seq, 78);
     assert_int_equal(ended->last_detail_seq, 79);
     assert_int_equal(ended->detail_lost, 80);
+    assert_int_equal(ended->cpu_usec, 81);
+    assert_int_equal(ended->memory_peak_bytes, 82);
     assert_true(ack->detail);
     assert_int_equal(detail->n_names, ELEMENTSOF(names));
     assert_int_equal(ended->active_usec, 9);

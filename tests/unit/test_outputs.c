@@ -106,6 +106,7 @@ static void use_hostile_summary(struct fixture *f)
     static struct summary_error errors[5];
     static struct summary_counter counters[] = {{TEXT("logins"), 12}, {TEXT(HOSTILE), -5}};
     static struct summary_test tests[] = {{TEXT("A.a"), {5, 2, 3, 1}}, {TEXT("B.b"), {0, 0, 0, 0}}};
+    static struct output_usage usage[25];
 
     memset(long_name, 'x', sizeof long_name - 1);
     memcpy(long_name, "http://", 7);
@@ -176,6 +177,11 @@ static void use_hostile_summary(struct fixture *f)
         .n_tests = ELEMENTSOF(tests),
         .other_series = 4,
     };
+    for (size_t i = 0; i < ELEMENTSOF(usage); i++) {
+        usage[i] = (struct output_usage){HOSTILE, i > 0 ? INT64_MAX : 0, i < 7 ? INT64_MAX : 0};
+    }
+    f->run.usage = usage;
+    f->run.n_usage = ELEMENTSOF(usage);
     assert_int_equal(strlist_add(&f->spec->tags, "branch=\"main\""), 0);
     f->spec->project_name = strdup("proj\xc3\xa9t");
     f->spec->user_id = strdup("me");
@@ -370,6 +376,24 @@ static void test_stdout(void **state)
                         "  80.5 ms\n");
 }
 
+/* What agents know; one that can't count memory says so. */
+static void test_stdout_usage(void **state)
+{
+    struct fixture *f = *state;
+    static const struct output_usage usage[] = {
+        {"box1-1", 12345678, UINT64_C(220200960)}, {"box2-1", 4000, 0}, {"box3-1", 0, 1 << 20}};
+
+    use_simple_summary(f);
+    f->run.usage = usage;
+    f->run.n_usage = ELEMENTSOF(usage);
+    _cleanup_free_ char *text = print_summary(f);
+    assert_non_null(strstr(
+        text, "\n\nAgent                                 Processor time      Memory at most\n"
+              "box1-1                                       12.35 s           210.0 MiB\n"
+              "box2-1                                        0.00 s       not available\n"
+              "box3-1                                 not available             1.0 MiB\n"));
+}
+
 static void test_stdout_without_hits(void **state)
 {
     struct fixture *f = *state;
@@ -426,6 +450,7 @@ static void test_stdout_hostile(void **state)
     assert_non_null(strstr(text, "\n  and 2 more (see --output json)\n"));
     assert_non_null(strstr(text, "\n4 requests went to \"(other)\""));
     assert_non_null(strstr(text, "\nCounters\n  logins "));
+    assert_non_null(strstr(text, "\nand 5 more agents (see --output json)\n"));
     assert_null(strstr(text, "\xff"));
     assert_null(strstr(text, "\xc2\x85"));
     assert_null(strstr(text, "\xe2\x80\xae"));
@@ -493,6 +518,12 @@ static void test_json_hostile(void **state)
                         "\"q\\\" \x1b[31mred\x01\n\xef\xbf\xbd\xef\xbf\xbd( \xe2\x82\xac \xc2\x85 "
                         "\xe2\x80\xae<");
     assert_null(json_object_get(json_array_get(names, 3), "latency"));
+    const json_t *usage = json_object_get(json, "usage");
+    assert_int_equal(json_array_size(usage), 25);
+    assert_null(json_object_get(json_array_get(usage, 0), "cpu_usec"));
+    assert_non_null(json_object_get(json_array_get(usage, 1), "cpu_usec"));
+    assert_non_null(json_object_get(json_array_get(usage, 0), "memory_peak_bytes"));
+    assert_null(json_object_get(json_array_get(usage, 7), "memory_peak_bytes"));
     const json_t *errors = json_object_get(json, "errors");
     assert_int_equal(json_array_size(errors), 5);
     assert_true(json_integer_value(json_object_get(json_array_get(errors, 0), "count")) ==
@@ -879,6 +910,7 @@ int main(int argc, char **argv)
         TEST(test_numbers),
         TEST(test_text),
         TEST(test_stdout),
+        TEST(test_stdout_usage),
         TEST(test_stdout_without_hits),
         TEST(test_stdout_hostile),
         TEST(test_json),

@@ -14,7 +14,9 @@
 static const char form[] =
     "{\"run\":{\"name\":\"m.A.t\",\"state\":\"finished\",\"outcome\":\"lost\",\"trouble\":null,"
     "\"submitted\":\"2026-06-15T10:15:05Z\",\"started\":\"2026-06-15T10:15:06.5Z\",\"new\":[1],"
-    "\"agents\":[\"a\",\"b\"],\"lost\":[\"b\"],\"spec\":{\"run_id\":\"" ID "\",\"fqn\":\"m.A.t\","
+    "\"agents\":[\"a\",\"b\"],\"usage\":[{\"agent\":\"a\",\"cpu_usec\":1500,"
+    "\"memory_peak_bytes\":4096},{\"agent\":\"b\",\"cpu_usec\":7}],\"lost\":[\"b\"],\"spec\":{"
+    "\"run_id\":\"" ID "\",\"fqn\":\"m.A.t\","
     "\"users\":[1],\"hits\":[1],\"grace_usec\":0,\"http_timeout_usec\":30000000,"
     "\"stack_size_bytes\":262144,\"insecure\":false,\"detail\":false}},"
     "\"number\":12,\"active_usec\":1500000,"
@@ -71,6 +73,13 @@ static void test_all_of_it(void **state _unused_)
     assert_int_equal(snapshot->agents.count, 2);
     assert_int_equal(snapshot->lost.count, 1);
     assert_string_equal(snapshot->lost.items[0], "b");
+    assert_int_equal(snapshot->n_usage, 2);
+    assert_string_equal(snapshot->usage[0].agent, "a");
+    assert_int_equal(snapshot->usage[0].cpu_usec, 1500);
+    assert_int_equal(snapshot->usage[0].memory_peak_bytes, 4096);
+    assert_string_equal(snapshot->usage[1].agent, "b");
+    assert_int_equal(snapshot->usage[1].cpu_usec, 7);
+    assert_int_equal(snapshot->usage[1].memory_peak_bytes, 0);
     assert_true(snapshot->number == 12 && snapshot->active_usec == 1500000);
     assert_string_equal(names_text(snapshot->names, NAME_SERIES, 2), "two");
     assert_true(names_overflows(snapshot->names, NAME_SERIES) == 5);
@@ -107,6 +116,9 @@ static void test_what_is_wrong(void **state _unused_)
         {"\"trouble\":null", "\"trouble\":[]", "trouble: a text is expected"},
         {"10:15:05Z", "25:15:05Z", "submitted: a date in ISO 8601, UTC, is expected"},
         {"[\"a\",\"b\"]", "\"a\"", "agents: a list of texts is expected"},
+        {"[{\"agent\"", "[7,{\"agent\"", "usage: agent: a text is expected"},
+        {"\"cpu_usec\":7", "\"cpu_usec\":-7", "usage: cpu_usec: a whole number"},
+        {"\"usage\":", "\"usage\":1,\"new\":", "usage: a list is expected"},
         {"\"number\":12", "\"number\":1.5", "number: a whole number, not negative, is expected"},
         {"[0,1,\"A.t\"]", "[0,1,\"A.t\\u0007\"],[0,1,\"A.t?\"]", "names: entry 1 is not the next"},
         {"[1,2,\"two\"]", "[1,3,\"two\"]", "names: entry 2 is not the next one"},

@@ -349,6 +349,8 @@ static void on_loaded(const struct store_answer *answer, const struct store_reco
         assert_int_equal(record->sources[i].last_seq, run->seq[i]);
         assert_int_equal(record->sources[i].pid, source.pid);
         assert_int_equal(record->sources[i].clock_offset_usec, -5000000);
+        assert_int_equal(record->sources[i].cpu_usec, source.cpu_usec);
+        assert_int_equal(record->sources[i].memory_peak_bytes, source.memory_peak_bytes);
         assert_null(record->sources[i].reason);
     }
     assert_int_equal(store_record_restore(record, back.names, back.totals), 0);
