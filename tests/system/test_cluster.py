@@ -203,6 +203,15 @@ def test_options_behind_the_dashes_are_its_own(mine):
     assert (ran.code, ran.stdout) == (0, "--help -- -x\n")
 
 
+def test_secrets_of_the_command_are_not_shown(mine):
+    """It gets its arguments, and nobody sees them as those of loads-cluster."""
+    script = "tr '\\0' ' ' </proc/$PPID/cmdline; echo; echo \"$@\""
+    ran = mine.run("--temporary", 1, "--", "sh", "-c", script, "sh", "http://me:hush@h/x?hush", "password=hush")
+    shown, given = ran.stdout.splitlines()
+    assert shown.endswith(" sh http://*******@h/x?**** password=**** "), ran
+    assert given == "http://me:hush@h/x?hush password=hush"
+
+
 def test_without_one_there_is_a_shell(mine, tmp_path):
     script = tmp_path / "script"
     script.write_text("loads-runner --ping-broker | grep registered\nexit 3\n")

@@ -191,14 +191,18 @@ def test_postgresql_is_away_for_a_while(new_cluster, start_postgres, target):
 
 
 def test_a_run_that_waits_outlives_the_broker(stored, target):
-    """One without files; another's went with the broker, and it says so."""
+    """One without files; another's went with the broker, and so did the secrets of a URL, as they say."""
     on = stored.submit(f"{target.url}/held", "-a", 2)
     target.wait_for(lambda counts: counts["requests"] == 2)
     url = stored.submit(f"{target.url}/any", "--queue")
     module = stored.submit("spread.TestSpread.test_mixture", "--queue", cwd=MODULES)
+    secret = stored.submit(f"{target.url}/any?token=hush", "--queue")
     stored.restart_broker()
     run = stored.wait_for_state(module, *OVER)
     assert run["state"] == "aborted" and "submit it again" in run["trouble"]
+    run = stored.wait_for_state(secret, *OVER)
+    assert run["state"] == "aborted" and run["trouble"].startswith("the secrets of its URL went with the broker")
+    assert run["name"] == f"{target.url}/any?***"
     assert stored.run_of(url)["state"] == "queued"
     target.release()
     for run_id in (on, url):
