@@ -871,12 +871,13 @@ def test_tells_systemd_to_wait_for_its_end(agents, broker, start_manager, target
 
 
 def test_a_work_dir_that_is_not_there(agents, start_manager):
-    """Said at once, and not ready."""
+    """Said at once, to systemd as well, and not ready."""
     manager = start_manager()
     agent = agents.start("--work-dir", "/nonexistent", env=manager.environment)
     assert agent.wait() == 1
-    assert "cannot use /nonexistent (work-dir)" in agent.stderr()
-    assert manager.told() == []
+    reason = "cannot use /nonexistent (work-dir): No such file or directory"
+    assert reason in agent.stderr()
+    assert manager.told() == [f"STATUS={reason}"]
 
 
 # ---- limits of runs -------------------------------------------------------------------------------
