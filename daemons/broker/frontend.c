@@ -17,6 +17,10 @@
 #define MAX_QUESTIONS     1000
 #define QUESTION_USEC     (5 * USEC_PER_SEC)
 
+/* Who comes first, and may have started us by coming, isn't to be told that the database hasn't
+ * answered yet: requests wait for that, but not for long. */
+#define PATIENCE_USEC USEC_PER_SEC
+
 /* An asker that waits for an agent's answer. */
 struct question {
     struct question *next;
@@ -62,6 +66,12 @@ struct frontend *frontend_free(struct frontend *frontend)
 void frontend_set_socket(struct frontend *frontend, struct mq_socket *socket)
 {
     frontend->socket = socket;
+    mq_socket_hold(socket, !frontend->broker->loaded);
+}
+
+void frontend_open(struct frontend *frontend)
+{
+    mq_socket_hold(frontend->socket, false);
 }
 
 struct mq_socket *frontend_socket(const struct frontend *frontend)
@@ -277,6 +287,9 @@ void frontend_tick(struct frontend *frontend)
 {
     uint64_t now_usec = clock_monotonic_usec();
 
+    if (now_usec - frontend->broker->started_usec >= PATIENCE_USEC) {
+        frontend_open(frontend);
+    }
     for (struct question **at = &frontend->questions; *at;) {
         if (now_usec - (*at)->asked_usec < QUESTION_USEC) {
             at = &(*at)->next;

@@ -39,8 +39,10 @@ int frontend_new(struct frontend **ret, struct broker *broker) _must_check_;
 struct frontend *frontend_free(struct frontend *frontend);
 DEFINE_CLEANUP(struct frontend, frontend_free)
 
-/* Where clients connect: its messages go to frontend_received(), with the broker as context. */
+/* Where clients connect: its messages go to frontend_received(), with the broker as context; from
+ * frontend_open() on, or when there was time enough for it. */
 void frontend_set_socket(struct frontend *frontend, struct mq_socket *socket);
+void frontend_open(struct frontend *frontend);
 struct mq_socket *frontend_socket(const struct frontend *frontend);
 void frontend_received(struct mq_socket *socket, const struct mq_message *message, void *context);
 

@@ -220,8 +220,11 @@ static void on_up(void *context)
     restore_runs(&program->broker);
 }
 
-static void on_down(const char *reason, void *context _unused_)
+static void on_down(const char *reason, void *context)
 {
+    struct program *program = context;
+
+    frontend_open(program->broker.frontend);
     broker_event(EVENT_DATABASE_LOST, NULL, NULL, "%s; runs that are on go on, no new one is taken",
                  reason);
 }

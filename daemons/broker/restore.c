@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/daemon.h"
 #include "conduct.h"
+#include "frontend.h"
 #include "keep.h"
 
 static void abort_row(struct broker *broker, const struct store_run *row, const struct error *error)
@@ -87,6 +88,7 @@ static void on_loaded(const struct store_answer *answer, const struct store_reco
     struct broker *broker = context;
 
     broker->loading = false;
+    frontend_open(broker->frontend);
     if (answer->result < 0) {
         log_error("the runs that were on can't be read back, so no run is taken: %s",
                   answer->reason);

@@ -62,8 +62,8 @@ static bool has_message(const struct mq_socket *socket)
     int events = 0;
     size_t size = sizeof events;
 
-    return socket->socket && zmq_getsockopt(socket->socket, ZMQ_EVENTS, &events, &size) == 0 &&
-           (events & ZMQ_POLLIN);
+    return socket->socket && !socket->held &&
+           zmq_getsockopt(socket->socket, ZMQ_EVENTS, &events, &size) == 0 && (events & ZMQ_POLLIN);
 }
 
 static void take_messages(struct mq_socket *socket)
@@ -287,6 +287,11 @@ struct mq_socket *mq_socket_free(struct mq_socket *socket)
         sweep(mq);
     }
     return NULL;
+}
+
+void mq_socket_hold(struct mq_socket *socket, bool hold)
+{
+    socket->held = hold; /* what waits is seen the next time the loop is about to wait */
 }
 
 /* ---- addresses ------------------------------------------------------------------------------- */

@@ -153,6 +153,9 @@ int mq_socket_subscribe(struct mq_socket *socket, const void *topic, size_t size
 /* The address of each bind in turn, as others can connect to it: NULL beyond the last. */
 const char *mq_socket_endpoint(const struct mq_socket *socket, size_t index);
 
+/* While it is held, what comes waits, as much as the high-water mark allows. At first it isn't. */
+void mq_socket_hold(struct mq_socket *socket, bool hold);
+
 /* Sends a message, which stays the caller's. -EAGAIN: the high-water mark is reached;
  * -EHOSTUNREACH: a ROUTER has no such peer (any more). Nothing was sent then. */
 int mq_socket_send(struct mq_socket *socket, const struct mq_message *message) _must_check_;

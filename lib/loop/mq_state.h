@@ -33,6 +33,7 @@ struct mq_socket {
     void *socket; /* NULL: it was freed while messages were handed out */
     struct mq_socket_options options;
     ev_io io;
+    bool held; /* nothing is handed out */
     struct strlist endpoints;
     struct mq_monitor *monitor; /* NULL: nobody wants to know */
 };

@@ -350,6 +350,33 @@ static void test_stale_path(void **state)
     mq_socket_free(router);
 }
 
+/* What comes meanwhile is there afterwards; what was held back holds up nobody else. */
+static void test_held(void **state)
+{
+    struct talk *talk = *state;
+    struct mq_socket *server = make(talk, MQ_ROUTER), *client = make(talk, MQ_DEALER);
+
+    mq_socket_hold(server, true);
+    assert_int_equal(mq_socket_bind(server, talk->address, NULL), 0);
+    assert_int_equal(mq_socket_connect(client, talk->address, NULL), 0);
+    assert_int_equal(mq_socket_send_text(client, NULL, 0, "early", NULL, 0), 0);
+    struct mq_socket *other = make(talk, MQ_ROUTER), *second = make(talk, MQ_DEALER);
+    assert_int_equal(mq_socket_bind(other, "tcp://127.0.0.1:*", NULL), 0);
+    assert_int_equal(mq_socket_connect(second, mq_socket_endpoint(other, 0), NULL), 0);
+    for (unsigned i = 1; i <= 10; i++) {
+        assert_int_equal(mq_socket_send_text(second, NULL, 0, "other", NULL, 0), 0);
+        wait_for(talk, i);
+        assert_string_equal(talk->text, "other");
+    }
+    mq_socket_hold(server, false);
+    wait_for(talk, 11);
+    assert_string_equal(talk->text, "early");
+    mq_socket_free(second);
+    mq_socket_free(other);
+    mq_socket_free(client);
+    mq_socket_free(server);
+}
+
 static void test_publish(void **state)
 {
     struct talk *talk = *state;
@@ -394,11 +421,21 @@ static void test_free_in_callback(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(test_round_trips_ipc),   CASE(test_round_trips_tcp),   CASE(test_payload),
-        CASE(test_too_many_frames),   CASE(test_too_large),         CASE(test_high_water),
-        CASE(test_unknown_peer),      CASE(test_several_addresses), CASE(test_passed_descriptors),
-        CASE(test_wrong_descriptors), CASE(test_addresses),         CASE(test_stale_path),
-        CASE(test_publish),           CASE(test_free_in_callback),
+        CASE(test_round_trips_ipc),
+        CASE(test_round_trips_tcp),
+        CASE(test_payload),
+        CASE(test_too_many_frames),
+        CASE(test_too_large),
+        CASE(test_high_water),
+        CASE(test_unknown_peer),
+        CASE(test_several_addresses),
+        CASE(test_passed_descriptors),
+        CASE(test_wrong_descriptors),
+        CASE(test_addresses),
+        CASE(test_stale_path),
+        CASE(test_held),
+        CASE(test_publish),
+        CASE(test_free_in_callback),
     };
     return cmocka_run_group_tests_name("mq", tests, NULL, NULL);
 }
