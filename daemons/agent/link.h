@@ -35,7 +35,8 @@ int link_new(struct link **ret, struct ev_loop *loop, struct mq *mq,
 struct link *link_free(struct link *link);
 DEFINE_CLEANUP(struct link, link_free)
 
-/* Tries at once, instead of after a while; the first time, too. */
+/* Tries at once, instead of after a while; the first time, too. When it is connected, it looks
+ * whether the broker still knows us. */
 void link_wake(struct link *link);
 
 /* Gives up the connection, if there is one, without a word, and registers anew. */

@@ -16,12 +16,13 @@
 #define MAX_ANSWER_BYTES 4096
 #define MAX_NAMED        5 /* addresses in an explanation */
 
-enum outcome { SILENT, COMING, HERE, LEAVING, STRANGE, OUTCOMES };
+enum outcome { SILENT, COMING, ELSEWHERE, HERE, LEAVING, STRANGE, OUTCOMES };
 
 /* What is said of those that did not come. */
 static const char *const words[OUTCOMES] = {
     [SILENT] = "no agent answers at",
     [COMING] = "not registered in time: the agent at",
+    [ELSEWHERE] = "connected to another broker: the agent at",
     [HERE] = NULL,
     [LEAVING] = "about to leave: the agent at",
     [STRANGE] = "no agent is what answers at",
@@ -139,7 +140,7 @@ static enum outcome read_outcome(const void *bytes, size_t size)
     if (!json_is_boolean(connected) || !json_is_boolean(draining)) {
         return STRANGE;
     }
-    return json_is_true(draining) ? LEAVING : json_is_true(connected) ? HERE : COMING;
+    return json_is_true(draining) ? LEAVING : json_is_true(connected) ? ELSEWHERE : COMING;
 }
 
 /* An empty frame, and JSON. */
@@ -192,9 +193,13 @@ static struct call *get(struct wake *wake, const char *address)
     return *at;
 }
 
-static bool can_come(const struct call *call)
+/* One that says it is connected may mean a broker that was here before us: it finds out soon. */
+static bool can_come(const struct call *call, uint64_t now_usec)
 {
-    return call->socket && (call->outcome == SILENT || call->outcome == COMING);
+    bool soon = now_usec - call->begun_usec < WAKE_RETURN_USEC;
+
+    return call->socket && (call->outcome == SILENT || call->outcome == COMING ||
+                            (call->outcome == ELSEWHERE && soon));
 }
 
 static void begin(struct wake *wake, struct call *call, uint64_t now_usec)
@@ -218,7 +223,7 @@ static void begin_if_wanted(struct wake *wake, const char *address, const struct
 {
     struct call *call = wake_is_wanted(address, registry) ? get(wake, address) : NULL;
 
-    if (call && !can_come(call)) {
+    if (call && !can_come(call, now_usec)) {
         begin(wake, call, now_usec);
     }
 }
@@ -285,11 +290,11 @@ void wake_tick(struct wake *wake, const struct registry *registry, uint64_t now_
         return;
     }
     for (struct call *call = wake->calls; call; call = call->next) {
-        if (can_come(call) && !wake_is_wanted(call->address, registry)) {
+        if (can_come(call, now_usec) && !wake_is_wanted(call->address, registry)) {
             call->outcome = HERE;
         }
         note_silence(call, now_usec);
-        on = on || can_come(call);
+        on = on || can_come(call, now_usec);
     }
     wake->on = on && now_usec < wake->end_usec;
     for (struct call *call = wake->calls; call && !wake->on; call = call->next) {

@@ -16,7 +16,8 @@
 /* How long a call is on. Less than twice what our clients wait for an answer (5 s): they ask three
  * times. */
 #define WAKE_USEC          (8 * USEC_PER_SEC)
-#define WAKE_MAX_ADDRESSES 500 /* of the configuration: a socket each */
+#define WAKE_RETURN_USEC   (2 * USEC_PER_SEC) /* the same, for an agent that had another broker */
+#define WAKE_MAX_ADDRESSES 500                /* of the configuration: a socket each */
 
 struct wake;
 

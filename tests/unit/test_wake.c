@@ -304,7 +304,8 @@ static void test_answers(void **state _unused_)
 
     expect_outcome("{\"result\": {\"connected\": false, \"draining\": false}}", true,
                    "not registered in time: the agent at");
-    expect_outcome("{\"result\": {\"connected\": true, \"draining\": false}}", false, NULL);
+    expect_outcome("{\"result\": {\"connected\": true, \"draining\": false}}", true,
+                   "connected to another broker: the agent at");
     expect_outcome("{\"result\": {\"connected\": true, \"draining\": true}}", false,
                    "about to leave: the agent at");
     expect_outcome("{\"result\": {\"connected\": 1, \"draining\": 0}}", false, strange);
@@ -326,6 +327,28 @@ static void test_one_that_comes(void **state _unused_)
     assert_true(wake_is_on(at.wake));
     come("box-1", &text, 1);
     tick(NOW + 2);
+    assert_false(wake_is_on(at.wake));
+    expect_explanation("");
+    mq_socket_free(socket);
+}
+
+/* It had another broker, or the one before this one: that shows soon. */
+static void test_one_that_is_connected(void **state _unused_)
+{
+    const char *text = socket_address("a.sock");
+    struct mq_socket *socket = serve(text);
+
+    at.answer = "{\"result\": {\"connected\": true, \"draining\": false}}";
+    begin(NOW);
+    wait_for_answer();
+    tick(NOW + WAKE_RETURN_USEC - 1);
+    assert_true(wake_is_on(at.wake));
+    tick(NOW + WAKE_RETURN_USEC);
+    assert_false(wake_is_on(at.wake));
+    assert_true(explains("connected to another broker: the agent at ipc:///"));
+    begin(NOW + WAKE_USEC);
+    come("box-1", &text, 1);
+    tick(NOW + WAKE_USEC + 1);
     assert_false(wake_is_on(at.wake));
     expect_explanation("");
     mq_socket_free(socket);
@@ -396,11 +419,17 @@ static void test_many(void **state _unused_)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_whom),    TEST(test_nobody),
-        TEST(test_answers), TEST(test_one_that_comes),
-        TEST(test_silence), TEST(test_a_call_that_is_on),
-        TEST(test_many),    TEST(test_patterns),
-        TEST(test_finding), TEST(test_what_is_left_of_one_that_was_killed),
+        TEST(test_whom),
+        TEST(test_nobody),
+        TEST(test_answers),
+        TEST(test_one_that_is_connected),
+        TEST(test_one_that_comes),
+        TEST(test_silence),
+        TEST(test_a_call_that_is_on),
+        TEST(test_many),
+        TEST(test_patterns),
+        TEST(test_finding),
+        TEST(test_what_is_left_of_one_that_was_killed),
     };
     return cmocka_run_group_tests_name("wake", tests, NULL, NULL);
 }
