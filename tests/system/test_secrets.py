@@ -51,10 +51,14 @@ class Secrets(dict):
             yield name, value.encode()
             yield name, base64.b64encode(f"ada:{value}".encode())
 
-    def find(self, data):
-        """Names of those that are in some bytes or a text."""
+    def places(self, data):
+        """Name: where it is in some bytes or a text, with what is around it."""
         data = data if isinstance(data, bytes) else data.encode()
-        return {name for name, form in self.forms() if form in data}
+        return {name: data[max(0, at - 80):at + 80] for name, form in self.forms() if (at := data.find(form)) >= 0}
+
+    def find(self, data):
+        """Names of those that are there."""
+        return set(self.places(data))
 
 
 class Witness:
@@ -159,10 +163,8 @@ class Evidence:
         self.searched = {}
 
     def search(self, where, data):
-        found = self.secrets.find(data)
         self.searched[where] = self.searched.get(where, 0) + len(data)
-        if found:
-            self.leaks.append((where, sorted(found), data))
+        self.leaks += [(where, name, text) for name, text in self.secrets.places(data).items()]
 
     def search_processes(self, allowed=(), may_have=()):
         """The arguments of all processes, and their environments, in which `allowed` ones may have
@@ -194,6 +196,10 @@ def is_closed(path):
 class Place(Guarded):
     """A broker that comes to its database by a password, and says all it can say; programs by tcp, with
     keys."""
+
+    def __init__(self, start, program, module_cache, folder, database):
+        super().__init__(start, program, module_cache, folder, database)
+        self.environment["TMPDIR"] = str(folder)
 
     def start_again(self):
         self.start_broker(*self.options, "--log-level", "debug", database=self.database)
@@ -415,9 +421,9 @@ def search_database(evidence, postgres):
 
 
 def plant_keys(secrets, place):
-    """Those of the broker, of a client and of an agent; their files."""
+    """Those of the broker, of a client, of an agent and of nobody yet; their files."""
     files = {"broker's key": place.folder / "broker.key", "client's key": place.folder / "ada/loads/key",
-             "agent's key": place.folder / "box/loads/key"}
+             "agent's key": place.folder / "box/loads/key", "new key": place.folder / "new.key"}
     for name, path in files.items():
         secrets.plant(name, re.search("secret-key = (.*)", path.read_text())[1])
     return files.values()
@@ -446,8 +452,11 @@ def test_no_secret_is_shown(start, program, module_cache, tmp_path, runner, ctl,
     place = Place(start, program, module_cache, tmp_path, with_password)
     place.let_in("ada", "run")
     place.let_in("box", "agent", socket.gethostname())
+    made = place.loadsctl("keygen", "new", "--file", tmp_path / "new.key")
     theirs = {*plant_keys(secrets, place), tmp_path / "there/secrets.txt", tmp_path / "test-dir/secrets.txt",
               runner.folder / "here/secrets.txt"}
+    evidence.search("loadsctl keygen", made.stdout + made.stderr)
+    place.run_client(evidence, "key", "list", "--keys-dir", place.keys_dir, code=0)
     agent = place.start_agent_of("box", "--log-level", "debug")
     place.wait_for(lambda ping: any(one["pid"] == agent.pid for one in ping["agents"].values()))
 
