@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 
+#include "base/shown.h"
 #include "fuzz.h"
 #include "loop/url.h"
 #include "worker/redirect.h"
@@ -44,6 +45,27 @@ static void check_text(struct url_cache *cache, const struct url *url)
     url_unref(again);
 }
 
+/* What is shown of a URL that is accepted is one, too, and has no secrets. */
+static void check_shown(struct url_cache *cache, const char *text, const struct url *url)
+{
+    _cleanup_free_ char *shown = shown_url_copy(text), *twice = shown_url_copy(shown);
+    const struct url *again = NULL;
+    struct error error;
+
+    assert(strcmp(shown, twice) == 0);
+    assert(!url->user || !url->user[0] || shown_url_lacks(shown));
+    if (url_get(cache, NULL, shown, &again, &error) < 0) {
+        assert(strlen(shown) > URL_MAX_BYTES); /* stars may take more room than what they hide */
+        return;
+    }
+    assert(!again->user || !again->user[0] || strcmp(again->user, "***") == 0);
+    assert(!again->password);
+    const char *query = strchr(again->text, '?');
+    assert(!query || strcmp(query, "?***") == 0);
+    assert(strcmp(again->name, url->name) == 0);
+    url_unref(again);
+}
+
 /* What a text is relative to `base` (NULL: none), or NULL. */
 static const struct url *get(struct url_cache *cache, const struct url *base, const char *text)
 {
@@ -60,6 +82,9 @@ static const struct url *get(struct url_cache *cache, const struct url *base, co
     assert(url_get(cache, base, text, &again, &error) == 0 && again == url);
     url_unref(again);
     check_text(cache, url);
+    if (!base) {
+        check_shown(cache, text, url);
+    }
     return url;
 }
 
