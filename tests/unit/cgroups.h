@@ -27,7 +27,7 @@ static void mount_cgroups(void)
     assert_non_null(mkdtemp(cgroup_mount));
     assert_int_equal(atexit(unmount_cgroups), 0);
     assert_int_equal(unshare(CLONE_NEWNS), 0);
-    assert_int_equal(mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
+    assert_int_equal(mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL), 0);
     assert_int_equal(mount("loads-test", cgroup_mount, "cgroup2", 0, NULL), 0);
 }
 
