@@ -4,10 +4,8 @@
 #include "worker.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/clock.h"
 #include "crash.h"
@@ -16,7 +14,7 @@
 #include "module.h"
 #include "record.h"
 #include "run/channel.h"
-#include "run/run_dir.h"
+#include "run/worker_files.h"
 #include "url_test.h"
 #include "user.h"
 
@@ -155,49 +153,17 @@ void worker_run(struct worker *worker)
 
 /* ---- setting up ------------------------------------------------------------------------------ */
 
-static int read_spec(struct worker *worker, struct error *error)
-{
-    _cleanup_free_ char *path = run_dir_file(worker->options.run_dir, "spec.json");
-    _cleanup_free_ char *text = NULL;
-    struct stat status;
-    _cleanup_fd_ int fd = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
-
-    if (fd < 0 || fstat(fd, &status) < 0) {
-        return error_set_errno(error, path ? -errno : -ENOMEM, "cannot read the specification");
-    }
-    if (status.st_size > SPEC_MAX_BYTES) {
-        return error_set(error, -E2BIG, "the specification has %jd bytes",
-                         (intmax_t)status.st_size);
-    }
-    text = malloc((size_t)status.st_size + 1);
-    if (!text) {
-        return error_set_errno(error, -ENOMEM, "cannot read the specification");
-    }
-    ssize_t n = read(fd, text, (size_t)status.st_size);
-    if (n != status.st_size) {
-        return error_set_errno(error, n < 0 ? -errno : -EIO, "cannot read the specification");
-    }
-    text[n] = '\0';
-    return run_spec_decode(text, (size_t)n, &worker->spec, error);
-}
-
 static int open_files(struct worker *worker, struct error *error)
 {
-    const struct worker_options *options = &worker->options;
-    _cleanup_free_ char *area = run_dir_file(options->run_dir, "worker-%u", options->serial);
-    _cleanup_free_ char *names = run_dir_file(options->run_dir, "names");
+    struct worker_files files;
+    int r = worker_files_open(&files, worker->options.run_dir, worker->options.serial, error);
 
-    if (!area || !names) {
-        return error_set_errno(error, -ENOMEM, "cannot open the run's files");
-    }
-    int r = names_file_open(&worker->names, names, error);
     if (r < 0) {
         return r;
     }
-    r = area_open(&worker->area, area, error);
-    if (r < 0) {
-        return r;
-    }
+    worker->spec = files.spec;
+    worker->names = files.names;
+    worker->area = files.area;
     worker->n_users = worker->area->n_users;
     if (worker->n_users > stack_pool_limit()) {
         return error_set(error, -E2BIG,
@@ -305,9 +271,8 @@ int worker_new(struct worker **ret, const struct worker_options *options, struct
     worker->channel = CHANNEL_FD;
     worker->ready.last = &worker->ready.first;
     worker->no_room.last = &worker->no_room.first;
-    if ((r = read_spec(worker, error)) < 0 || (r = open_files(worker, error)) < 0 ||
-        (r = make_parts(worker, error)) < 0 || (r = load_test(worker, error)) < 0 ||
-        (r = make_users(worker, error)) < 0) {
+    if ((r = open_files(worker, error)) < 0 || (r = make_parts(worker, error)) < 0 ||
+        (r = load_test(worker, error)) < 0 || (r = make_users(worker, error)) < 0) {
         return r;
     }
     make_watchers(worker);
