@@ -18,9 +18,11 @@ struct child;
 struct child_options {
     const char *const *argv; /* ends with NULL; argv[0]: a path, or a name to look for in $PATH */
     const char *directory;   /* NULL: where we are */
-    int channel_fd;          /* becomes descriptor 3 of the child; -1: none */
-    int stdout_fd;           /* becomes descriptor 1 of the child; -1: its stderr */
-    const char *cgroup;      /* directory of the cgroup that it begins in; NULL: ours */
+    const char *const *environment; /* "NAME=value" each, ends with NULL; NULL: ours */
+    int channel_fd;                 /* becomes descriptor 3 of the child; -1: none */
+    int stdout_fd;                  /* becomes descriptor 1 of the child; -1: its stderr */
+    bool dies_with_us;              /* it is killed when we are gone, however that came */
+    const char *cgroup;             /* directory of the cgroup that it begins in; NULL: ours */
     /* What the child writes to its standard error, in pieces as they come, the last one before
      * gone(). The child must not be freed in it. NULL: its standard error is ours. */
     void (*output)(struct child *child, const char *text, size_t size, void *context);

@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 
 #define CHILD_CHANNEL_FD 3
@@ -86,6 +87,9 @@ static int become(const struct preparations *p)
     const struct child_options *options = p->options;
     int r = p->cgroup_fd >= 0 ? write_all(p->cgroup_fd, "0") : 0;
 
+    if (r == 0 && options->dies_with_us && prctl(PR_SET_PDEATHSIG, SIGKILL) < 0) {
+        r = -errno;
+    }
     if (r == 0 && setpgid(0, 0) < 0) {
         r = -errno;
     }
@@ -98,7 +102,12 @@ static int become(const struct preparations *p)
     }
     if (r == 0) {
         reset_signals();
-        (void)execvp(options->argv[0], (char *const *)options->argv);
+        if (options->environment) {
+            (void)execvpe(options->argv[0], (char *const *)options->argv,
+                          (char *const *)options->environment);
+        } else {
+            (void)execvp(options->argv[0], (char *const *)options->argv);
+        }
         r = -errno;
     }
     return r;

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 
 #include "loop/child.h"
 #include "processes.h"
@@ -240,6 +241,49 @@ static void test_program_in_path(void **state)
     assert_string_equal(output(f), "found\n");
 }
 
+static void test_environment(void **state)
+{
+    struct fixture *f = *state;
+    const char *argv[] = {"env", NULL}; /* looked for in our $PATH */
+    const char *environment[] = {"A=1", "B=two words", NULL};
+    struct child_options options = {.argv = argv,
+                                    .environment = environment,
+                                    .channel_fd = -1,
+                                    .stdout_fd = f->pipe[1],
+                                    .gone = on_gone,
+                                    .context = f};
+
+    assert_int_equal(child_spawn(&f->child, f->loop, &options, NULL), 0);
+    run_until(f->loop, &f->gone);
+    assert_string_equal(output(f), "A=1\nB=two words\n");
+}
+
+/* What we leave behind ends with us: here, we are a process of our own. */
+static void test_dies_with_us(void **state)
+{
+    struct fixture *f = *state;
+    const char *argv[] = {"sleep", "1000", NULL};
+    char byte;
+    pid_t pid = fork();
+
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        struct ev_loop *loop = ev_loop_new(EVFLAG_AUTO);
+        struct child_options options = {.argv = argv,
+                                        .channel_fd = -1,
+                                        .stdout_fd = f->pipe[1],
+                                        .dies_with_us = true,
+                                        .gone = on_gone,
+                                        .context = f};
+        _exit(loop && child_spawn(&f->child, loop, &options, NULL) == 0 ? 0 : 1);
+    }
+    int status;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+    f->pipe[1] = close_fd(f->pipe[1]);
+    assert_int_equal(read(f->pipe[0], &byte, 1), 0); /* nobody holds the other end any more */
+}
+
 /* Nothing to read on 0, a pipe on 1, our standard error on 2, the channel on 3. */
 static void test_descriptors(void **state)
 {
@@ -416,6 +460,8 @@ int main(void)
         TEST(test_no_such_program),
         TEST(test_directory),
         TEST(test_program_in_path),
+        TEST(test_environment),
+        TEST(test_dies_with_us),
         TEST(test_descriptors),
         TEST(test_signals),
         TEST(test_memory),

@@ -416,6 +416,65 @@ static void test_free_in_callback(void **state)
     ev_run(talk->loop, 0); /* nothing is left in the loop */
 }
 
+static void on_timer(struct ev_loop *loop, ev_timer *timer _unused_, int events _unused_)
+{
+    ev_break(loop, EVBREAK_ALL);
+}
+
+/* Turns the loop for a moment. */
+static void turn(struct talk *talk)
+{
+    ev_timer timer;
+
+    ev_timer_init(&timer, on_timer, 0.05, 0);
+    ev_timer_start(talk->loop, &timer);
+    ev_run(talk->loop, 0);
+}
+
+/* Nothing comes while a socket is held, its sender can send no more at last, and nothing is lost
+ * by it. */
+static void test_held_sender(void **state)
+{
+    struct talk *talk = *state;
+    struct mq_socket_options options = {
+        .type = MQ_PULL, .received = on_message, .context = talk, .high_water = 10};
+    struct mq_socket *pull = NULL, *push = NULL;
+    unsigned sent = 0;
+
+    assert_int_equal(mq_socket_new(&pull, talk->mq, &options, NULL), 0);
+    options.type = MQ_PUSH;
+    assert_int_equal(mq_socket_new(&push, talk->mq, &options, NULL), 0);
+    assert_int_equal(mq_socket_bind(pull, talk->address, NULL), 0);
+    assert_int_equal(mq_socket_connections(pull), 0);
+    assert_int_equal(mq_socket_connect(push, talk->address, NULL), 0);
+    assert_int_equal(send_one(push, "first"), 0);
+    wait_for(talk, ++sent);
+    assert_int_equal(mq_socket_connections(pull), 1);
+    assert_false(mq_socket_has_message(pull));
+
+    char text[10000];
+    memset(text, 'x', sizeof text - 1);
+    text[sizeof text - 1] = '\0';
+    mq_socket_hold(pull, true);
+    for (unsigned i = 0; i < 10; i++) {
+        while (send_one(push, text) == 0) {
+            sent++;
+            assert_true(sent < 100000);
+        }
+        turn(talk);
+    }
+    assert_int_equal(talk->received, 1);
+    assert_false(mq_socket_has_message(pull));
+    mq_socket_hold(pull, false);
+    assert_true(mq_socket_has_message(pull));
+    wait_for(talk, sent);
+    mq_socket_free(push);
+    while (mq_socket_connections(pull) > 0) {
+        turn(talk);
+    }
+    mq_socket_free(pull);
+}
+
 #define CASE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -436,6 +495,7 @@ int main(void)
         CASE(test_held),
         CASE(test_publish),
         CASE(test_free_in_callback),
+        CASE(test_held_sender),
     };
     return cmocka_run_group_tests_name("mq", tests, NULL, NULL);
 }
