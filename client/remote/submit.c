@@ -24,7 +24,8 @@ static bool is_file(const char *path)
 }
 
 /* What an agent will load: a shared object rather than its source, as a local run does. */
-static int add_module(struct file_list *files, const char *module, struct error *error)
+static int add_module(struct file_list *files, const char *module, bool required,
+                      struct error *error)
 {
     static const char *const suffixes[] = {".so", ".c", ".py"};
 
@@ -35,10 +36,31 @@ static int add_module(struct file_list *files, const char *module, struct error 
             return file_list_add(files, path, path, error);
         }
     }
+    if (!required) {
+        return 0;
+    }
     return error_set(error, -ENOENT,
                      "there is no module '%s': neither %s.so nor %s.c nor %s.py exists; run from "
                      "the directory where its path begins",
                      module, module, module, module);
+}
+
+/* A test runner knows best what it needs. Where the name of the test is that of a module or a file
+ * here, it is what others would ask for, too. */
+static int add_test(struct file_list *files, const struct run_spec *spec, struct error *error)
+{
+    const char *name = spec->fqn.text;
+
+    if (spec->url) {
+        return 0;
+    }
+    if (!spec->test_runner) {
+        return add_module(files, spec->fqn.module, true, error);
+    }
+    if (name[0] != '/' && is_file(name)) {
+        return file_list_add(files, name, name, error);
+    }
+    return spec->fqn.module[0] ? add_module(files, spec->fqn.module, false, error) : 0;
 }
 
 static int add_authorities(struct file_list *files, struct run_spec *spec, struct error *error)
@@ -57,7 +79,7 @@ static int make_archive(struct submission *submission, struct run_spec *spec,
                         const struct run_options *run, struct error *error)
 {
     _cleanup_(file_list_clear) struct file_list files = {.count = 0};
-    int r = spec->url ? 0 : add_module(&files, spec->fqn.module, error);
+    int r = add_test(&files, spec, error);
 
     if (r == 0) {
         r = file_list_add_patterns(&files, &run->include_files, error);

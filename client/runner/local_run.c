@@ -20,6 +20,7 @@
 #include "run/preparation.h"
 #include "run/program.h"
 #include "run/run_dir.h"
+#include "run/runner_command.h"
 #include "run/supervisor.h"
 #include "shared/progress.h"
 #include "shared/reports.h"
@@ -374,6 +375,19 @@ static int set_up(struct local_run *run, const struct run_options *options)
     return run->run_dir_claim < 0 ? run->run_dir_claim : 0;
 }
 
+/* What there is to know of a test that others execute. */
+static int prepare_runner(struct local_run *run)
+{
+    const char *directory = run->spec->test_dir ? run->spec->test_dir : ".";
+    int r = runner_command_check(run->spec, directory, &run->error);
+
+    if (r == 0) {
+        free(TAKE_PTR(run->worker_program));
+        r = program_find("loads-external", &run->worker_program, &run->error);
+    }
+    return r;
+}
+
 /* What can be refused without looking at the test comes first. */
 static int prepare_all(struct local_run *run)
 {
@@ -388,10 +402,13 @@ static int prepare_all(struct local_run *run)
         r = reports_open(&run->reports, &run->options->outputs, run->options->quiet, &run->error);
         run->spec->detail = run->reports.wants_detail;
     }
-    if (r == 0 && !run->spec->url) {
+    if (r == 0 && !run->spec->url && !run->spec->test_runner) {
         r = prepare(run, run->spec->fqn.text, false);
     }
-    return r < 0 ? r : make_test_dir(run);
+    if (r == 0) {
+        r = make_test_dir(run);
+    }
+    return r == 0 && run->spec->test_runner ? prepare_runner(run) : r;
 }
 
 enum exit_code local_run(const struct run_options *options)

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <systemd/sd-id128.h>
 
+#include "base/clock.h"
 #include "base/shown.h"
 #include "loop/url.h"
 
@@ -88,6 +89,18 @@ static int check_tag(const char *text, void *field _unused_, struct error *error
     return r < 0 ? r : run_spec_check_text(text, SPEC_MAX_TAG_BYTES, error);
 }
 
+/* Who takes care of the users of a test runner: "each" of its processes has one, or it has all. */
+static int parse_runner_users(const char *text, void *field, struct error *error)
+{
+    bool self = strcmp(text, "self") == 0;
+
+    if (!self && strcmp(text, "each") != 0) {
+        return error_set(error, -EINVAL, "'%s' is neither self nor each", text);
+    }
+    *(bool *)field = self;
+    return 0;
+}
+
 /* What the run's specification can carry. */
 static int check_words(const char *text, void *field _unused_, struct error *error)
 {
@@ -144,6 +157,13 @@ static const struct conf_option rows[] = {
     {.name = "insecure", .kind = CONF_FLAG, FIELD(insecure), .where = EVERYWHERE, .group = TEST,
      .help = "Take any certificate."},
 
+    {.name = "test-runner", .kind = CONF_STRING, FIELD(test_runner), .metavar = "CMD",
+     .parse = check_words, .where = EVERYWHERE, .group = TEST,
+     .help = "Execute the test by this command, in which {test} is its name, as a shell splits it."},
+    {.name = "test-runner-users", .kind = CONF_VALUE, FIELD(test_runner_self), .metavar = "WHO",
+     .parse = parse_runner_users, .where = EVERYWHERE, .group = TEST,
+     .help = "Start the command for each user, or with self once for all (default each)."},
+
     {.name = "users", .letters = "u", .kind = CONF_VALUE, FIELD(users), .metavar = "N[:N...]",
      .parse = parse_numbers_field, .where = EVERYWHERE, .group = LOAD,
      .help = "Virtual users at a time; 10:20:30 runs cycles one after the other (default 1)."},
@@ -162,6 +182,9 @@ static const struct conf_option rows[] = {
     {.name = "stall-timeout", .kind = CONF_VALUE, FIELD(stall_timeout_usec), .metavar = "TIME",
      .parse = parse_stall_timeout, .where = EVERYWHERE, .group = LOAD,
      .help = "End a worker that a test has kept busy for so long (default 30s, 0: never)."},
+    {.name = "external-process-timeout", .kind = CONF_VALUE, FIELD(external_timeout_usec),
+     .metavar = "TIME", .parse = parse_some_duration, .where = EVERYWHERE, .group = LOAD,
+     .help = "End a test runner's process after so long per hit, or after --duration (default 2s)."},
     {.name = "workers", .kind = CONF_VALUE, FIELD(workers), .metavar = "N",
      .parse = parse_workers, .where = EVERYWHERE, .group = LOAD,
      .help = "Processes that share the users (default: one per core, never more than users)."},
@@ -205,6 +228,7 @@ void run_options_init(struct run_options *options)
         .timeout_usec = DEFAULT_TIMEOUT_USEC,
         .stack_size_bytes = DEFAULT_STACK_BYTES,
         .stall_timeout_usec = DEFAULT_STALL_USEC,
+        .external_timeout_usec = SPEC_EXTERNAL_TIMEOUT_USEC,
     };
 }
 
@@ -216,6 +240,10 @@ int run_options_check(const struct run_options *options, bool on_agents, const c
                          "nothing to run: name a test, such as example.TestWebSite.test_es, or a "
                          "URL; try '%s --help'",
                          program);
+    }
+    if (options->test_runner && fqn_is_url(options->fqn)) {
+        return error_set(error, -EINVAL,
+                         "--test-runner is given the name of a test; a URL needs none");
     }
     if (fqn_is_url(options->fqn)) {
         int r = check_url(options->fqn, NULL, error);
@@ -251,7 +279,8 @@ static int copy_strings(const struct run_options *options, struct run_spec *spec
         copy_string(&spec->user_id, options->user_id) < 0 ||
         copy_string(&spec->project_name, options->project_name) < 0 ||
         copy_words(&spec->cflags, options->cflags) < 0 ||
-        copy_words(&spec->libs, options->libs) < 0) {
+        copy_words(&spec->libs, options->libs) < 0 ||
+        copy_words(&spec->test_runner, options->test_runner) < 0) {
         return -ENOMEM;
     }
     for (size_t i = 0; i < options->tags.count; i++) {
@@ -316,6 +345,10 @@ int run_options_spec(const struct run_options *options, struct run_spec **ret, s
     spec->stall_timeout_usec = options->stall_timeout_usec;
     spec->workers = options->workers;
     spec->insecure = options->insecure;
+    if (spec->test_runner) {
+        spec->test_runner_self = options->test_runner_self;
+        spec->external_timeout_usec = MAX(options->external_timeout_usec, USEC_PER_MSEC);
+    }
     r = options->ca_file ? find_authorities(options->ca_file, &spec->ca_file, error) : 0;
     if (r < 0) {
         return r;
@@ -323,7 +356,7 @@ int run_options_spec(const struct run_options *options, struct run_spec **ret, s
     if (fqn_is_url(options->fqn)) {
         r = copy_string(&spec->url, options->fqn);
     } else {
-        r = fqn_parse(options->fqn, &spec->fqn, error);
+        r = run_spec_set_fqn(spec, options->fqn, error);
     }
     if (r < 0) {
         return r == -ENOMEM ? error_set_errno(error, r, "cannot describe the run") : r;

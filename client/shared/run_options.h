@@ -26,6 +26,9 @@ struct run_options {
     char *test_dir;
     struct strlist include_files;
     char *cflags, *libs;
+    char *test_runner;
+    bool test_runner_self;
+    uint64_t external_timeout_usec;
     struct strlist outputs;
     bool quiet;
     struct strlist tags;

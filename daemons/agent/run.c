@@ -10,6 +10,8 @@
 #include "base/clock.h"
 #include "gather.h"
 #include "run/preparation.h"
+#include "run/program.h"
+#include "run/runner_command.h"
 #include "run_files.h"
 
 /* So long after its end a second is taken for complete: what a worker counted in it comes a little
@@ -23,6 +25,7 @@ struct run {
     enum run_state state;
     struct run_files *files;
     struct enclosure *enclosure;
+    char *external_program; /* NULL: the run needs none */
     struct preparation *preparation;
     struct supervisor *supervisor;
     struct gather gather;
@@ -122,6 +125,24 @@ static void note_with_words(struct run *run, const struct error *error)
     note(run, error->code, text);
 }
 
+/* All is there that the test needs, but perhaps the command that others execute it by. */
+static void conclude_preparation(struct run *run)
+{
+    struct error error = {0};
+    int r = 0;
+
+    if (run->spec->test_runner) {
+        r = runner_command_check(run->spec, run_files_test_dir(run->files), &error);
+    }
+    if (r == 0 && run->spec->test_runner && !run->external_program) {
+        r = program_find("loads-external", &run->external_program, &error);
+    }
+    if (r < 0) {
+        note(run, r, error.text);
+    }
+    happen(run, r < 0 ? RUN_CANT : RUN_PREPARED);
+}
+
 static void on_prepared(int result, const char *module_path, const struct strlist *tests _unused_,
                         const struct error *error, void *context)
 {
@@ -134,7 +155,7 @@ static void on_prepared(int result, const char *module_path, const struct strlis
         happen(run, RUN_CANT);
         return;
     }
-    if (!run->spec->url) {
+    if (!run->spec->url && !run->spec->test_runner) {
         free(run->spec->module_path);
         run->spec->module_path = strdup(module_path);
         if (!run->spec->module_path) {
@@ -143,7 +164,7 @@ static void on_prepared(int result, const char *module_path, const struct strlis
             return;
         }
     }
-    happen(run, RUN_PREPARED);
+    conclude_preparation(run);
 }
 
 static void prepare(struct run *run)
@@ -151,7 +172,7 @@ static void prepare(struct run *run)
     struct error error = {0};
     struct preparation_options options = {
         .worker_program = run->options.worker_program,
-        .name = run->spec->url ? NULL : run->spec->fqn.text,
+        .name = run->spec->url || run->spec->test_runner ? NULL : run->spec->fqn.text,
         .test_dir = run_files_test_dir(run->files),
         .archive = run_files_archive(run->files),
         .cflags = run->spec->cflags,
@@ -163,8 +184,8 @@ static void prepare(struct run *run)
         .context = run,
     };
 
-    if (run->spec->url && !options.archive) { /* nothing to do: the test is the worker's own */
-        happen(run, RUN_PREPARED);
+    if (!options.name && !options.archive) { /* the test is the worker's own, or others' */
+        conclude_preparation(run);
         return;
     }
     int r = preparation_start(&run->preparation, run->loop, &options, &error);
@@ -301,7 +322,9 @@ static void supervise(struct run *run)
     struct error error = {0};
     struct supervisor_options options = {
         .spec = run->spec,
-        .worker_program = run->options.worker_program,
+        .worker_program =
+            run->external_program ? run->external_program : run->options.worker_program,
+        .agent_id = run->external_program ? run->options.agent_id : NULL,
         .run_dir = run_files_shared(run->files),
         .cgroup = enclosure_cgroup(run->enclosure),
         .workers = run->spec->workers ? (unsigned)run->spec->workers : run->options.workers,
@@ -450,6 +473,7 @@ struct run *run_free(struct run *run)
         run_log_free(run->words);
         run_spec_free(run->spec);
         free(run->reason);
+        free(run->external_program);
         free(run);
     }
     return NULL;

@@ -9,8 +9,6 @@
 
 #include "base/clock.h"
 
-#define TEST_BYTES 512
-
 static unsigned error_id(const struct casualties *c, const char *message, const char *place,
                          const char *traceback, const char *test)
 {
@@ -115,18 +113,12 @@ static bool lost_request(const struct casualties *c, uint64_t word)
            user_word_series(word) <= NAMES_MAX_SERIES;
 }
 
-static void test_name(const struct casualties *c, char name[static TEST_BYTES])
-{
-    (void)snprintf(name, TEST_BYTES, "%s.%s", c->spec->url ? SPEC_URL_SUITE : c->spec->fqn.suite,
-                   c->spec->url ? SPEC_URL_TEST : c->spec->fqn.test);
-}
-
 int casualties_count(const struct casualties *c, uint64_t *new_words, unsigned *ret_left,
                      struct interval **ret)
 {
     _cleanup_(interval_freep) struct interval *interval = calloc(1, sizeof *interval);
     _cleanup_free_ uint64_t *requests = calloc(NAMES_MAX_SERIES + 1, sizeof *requests);
-    char test[TEST_BYTES];
+    char test[SPEC_NAME_BYTES];
     unsigned iterations = 0;
     bool culprit = false;
 
@@ -139,7 +131,7 @@ int casualties_count(const struct casualties *c, uint64_t *new_words, unsigned *
     if (!interval->errors || !interval->tests) {
         return -ENOMEM;
     }
-    test_name(c, test);
+    run_spec_test_name(c->spec, test);
     *ret_left = 0;
     for (unsigned i = 0; i < c->n_users; i++) {
         uint64_t word = c->words[i];
@@ -200,12 +192,12 @@ static void tell_one(const struct casualties *c, unsigned index, const struct ca
 void casualties_tell(const struct casualties *c, const struct casualty_times *times,
                      void (*detail)(const struct detail *detail, void *context), void *context)
 {
-    char test[TEST_BYTES];
+    char test[SPEC_NAME_BYTES];
 
     if (!times) {
         return;
     }
-    test_name(c, test);
+    run_spec_test_name(c->spec, test);
     unsigned test_id = names_id(c->names, NAME_TEST, test, strlen(test));
     for (unsigned i = 0; i < c->n_users; i++) {
         unsigned user = c->first_user + i;

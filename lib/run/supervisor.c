@@ -120,7 +120,8 @@ static void begin_cycle(struct supervisor *s)
         worker_go(s->workers[i], s->run_start_usec, s->deadline_usec);
     }
     if (s->deadline_usec > 0) {
-        arm_killer(s, s->deadline_usec + s->options.spec->grace_usec);
+        arm_killer(s, s->deadline_usec + s->options.spec->grace_usec +
+                          s->options.spec->external_timeout_usec);
     }
 }
 

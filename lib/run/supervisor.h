@@ -23,10 +23,11 @@ struct supervisor;
 
 struct supervisor_options {
     const struct run_spec *spec; /* borrowed; prepared: module_path is set, or url */
-    const char *worker_program;
-    const char *run_dir; /* exists; files of this run are made in it */
-    const char *cgroup;  /* where workers begin (loop/child.h); NULL: in ours */
-    unsigned workers;    /* per cycle at most; never more than users */
+    const char *worker_program;  /* loads-worker; with a test_runner, loads-external */
+    const char *agent_id;        /* for the latter; NULL: there is none */
+    const char *run_dir;         /* exists; files of this run are made in it */
+    const char *cgroup;          /* where workers begin (loop/child.h); NULL: in ours */
+    unsigned workers;            /* per cycle at most; never more than users */
     /* Others run the same at the same time: this one's users are numbered from agent_index × users
      * of the cycle. 0 and 0: we are alone. */
     unsigned agents, agent_index;

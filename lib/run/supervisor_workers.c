@@ -78,6 +78,7 @@ int supervisor_launch(struct supervisor *s, unsigned slot, unsigned first_user, 
     struct cycle cycle = cycles_at(s->options.spec, s->cycle);
     struct worker_launch launch = {
         .program = s->options.worker_program,
+        .agent_id = s->options.agent_id,
         .run_dir = s->options.run_dir,
         .directory = s->options.spec->test_dir,
         .cgroup = s->options.cgroup,
@@ -108,12 +109,13 @@ static bool is_late(const struct supervisor *s)
     return s->deadline_usec > 0 && clock_monotonic_usec() >= s->deadline_usec;
 }
 
-/* Whether a worker that exited had done all it was to do. */
+/* Whether a worker that exited had done all it was to do: one of a test runner, when its processes
+ * are gone, whatever they did. */
 static bool is_done(const struct supervisor *s, const struct worker_process *worker)
 {
     struct cycle cycle = cycles_at(s->options.spec, s->cycle);
     const uint64_t *words = worker_words(worker);
-    bool early = s->state == RUNNING && !is_late(s);
+    bool early = s->state == RUNNING && !is_late(s) && !s->options.spec->test_runner;
 
     for (unsigned i = 0; i < worker_n_users(worker); i++) {
         if (user_word_phase(words[i]) != USER_BETWEEN ||

@@ -234,9 +234,24 @@ static int start_child(struct worker_process *worker, const struct worker_launch
     for (int i = 0; i < 4; i++) {
         (void)snprintf(numbers[i], sizeof numbers[i], "%u", values[i]);
     }
-    const char *argv[] = {launch->program, "--run-dir",    launch->run_dir, "--serial",
-                          numbers[0],      "--cycle",      numbers[1],      "--first-user",
-                          numbers[2],      "--iterations", numbers[3],      NULL};
+    const char *argv[] = {launch->program,
+                          "--run-dir",
+                          launch->run_dir,
+                          "--serial",
+                          numbers[0],
+                          "--cycle",
+                          numbers[1],
+                          "--first-user",
+                          numbers[2],
+                          "--iterations",
+                          numbers[3],
+                          NULL,
+                          NULL,
+                          NULL};
+    if (launch->agent_id) {
+        argv[ELEMENTSOF(argv) - 3] = "--agent-id";
+        argv[ELEMENTSOF(argv) - 2] = launch->agent_id;
+    }
     struct child_options options = {.argv = argv,
                                     .directory = launch->directory,
                                     .channel_fd = fd,

@@ -16,7 +16,8 @@
 struct worker_process;
 
 struct worker_launch {
-    const char *program; /* path of loads-worker */
+    const char *program;  /* path of loads-worker, or of loads-external */
+    const char *agent_id; /* for the latter; NULL: it isn't told */
     const char *run_dir;
     const char *directory; /* to run in; NULL: where we are */
     const char *cgroup;    /* to begin in (loop/child.h); NULL: ours */

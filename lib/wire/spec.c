@@ -39,6 +39,11 @@ static const struct key {
 } keys[] = {
 #define AT(member) offsetof(struct run_spec, member)
     {"run_id", KIND_RUN_ID, true, AT(run_id), 0, 0},
+    {"test_runner", KIND_WORDS, false, AT(test_runner), 0,
+     0}, /* before fqn, which it allows more */
+    {"test_runner_self", KIND_FLAG, false, AT(test_runner_self), 0, 0},
+    {"external_timeout_usec", KIND_NUMBER, false, AT(external_timeout_usec), 1000,
+     PARSE_MAX_DURATION_USEC},
     {"fqn", KIND_FQN, false, AT(fqn), 0, 0},
     {"url", KIND_URL, false, AT(url), 0, 0},
     {"module_path", KIND_PATH, false, AT(module_path), 0, 0},
@@ -84,6 +89,7 @@ struct run_spec *run_spec_free(struct run_spec *spec)
         free(spec->url);
         free(spec->module_path);
         free(spec->test_dir);
+        free(spec->test_runner);
         free(spec->ca_file);
         free(spec->cflags);
         free(spec->libs);
@@ -94,6 +100,27 @@ struct run_spec *run_spec_free(struct run_spec *spec)
         free(spec);
     }
     return NULL;
+}
+
+int run_spec_set_fqn(struct run_spec *spec, const char *text, struct error *error)
+{
+    int r = fqn_parse(text, &spec->fqn, error);
+
+    if (r < 0 && spec->test_runner && strlen(text) <= FQN_MAX_BYTES) {
+        spec->fqn = (struct fqn){.text = ""};
+        memcpy(spec->fqn.text, text, strlen(text));
+        return 0;
+    }
+    return r;
+}
+
+void run_spec_test_name(const struct run_spec *spec, char ret[static SPEC_NAME_BYTES])
+{
+    const char *suite = spec->url ? SPEC_URL_SUITE : spec->fqn.suite;
+    const char *test = spec->url ? SPEC_URL_TEST : spec->fqn.test;
+
+    (void)snprintf(ret, SPEC_NAME_BYTES, "%s%s%s", suite, suite[0] ? "." : "",
+                   suite[0] ? test : spec->fqn.text);
 }
 
 /* ---- what makes sense ---- */
@@ -233,6 +260,9 @@ static int check_field(const struct run_spec *spec, const struct key *key, struc
         if (!spec->fqn.text[0] || fqn_parse(spec->fqn.text, &fqn, error) == 0) {
             return 0;
         }
+        if (spec->test_runner) {
+            return check_text(key->name, spec->fqn.text, FQN_MAX_BYTES, error);
+        }
         return error_prefix(error, -EINVAL, "%s", key->name);
     case KIND_URL:
         return check_text(key->name, text, SPEC_MAX_URL_BYTES, error);
@@ -274,6 +304,9 @@ int run_spec_check(const struct run_spec *spec, struct error *error)
     }
     if (spec->url && spec->module_path) {
         return error_set(error, -EINVAL, "module_path: there is none with a url");
+    }
+    if (spec->test_runner && spec->url) {
+        return error_set(error, -EINVAL, "test_runner: it is given the name of a test, not a URL");
     }
     if ((spec->hits.count == 0) == (spec->duration_usec == 0)) {
         return error_set(error, -EINVAL, "either hits or duration_usec must be given");
@@ -361,8 +394,9 @@ static bool is_given(const struct run_spec *spec, const struct key *key)
         return ((const struct number_list *)field)->count > 0;
     case KIND_NUMBER:
         return key->required || *(const uint64_t *)field != 0;
-    case KIND_RUN_ID:
     case KIND_FLAG:
+        return key->required || *(const bool *)field;
+    case KIND_RUN_ID:
         break;
     }
     return true;
@@ -461,7 +495,7 @@ static int decode_text(const struct key *key, const json_t *json, struct run_spe
         return wrong_type(key, "a string is", error);
     }
     if (key->kind == KIND_FQN) {
-        int r = fqn_parse(text, field, error);
+        int r = run_spec_set_fqn(spec, text, error);
         return r < 0 ? error_prefix(error, r, "%s", key->name) : 0;
     }
     if (key->kind == KIND_RUN_ID) {

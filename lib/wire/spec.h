@@ -12,16 +12,18 @@
 #include "base/strlist.h"
 #include "wire/fqn.h"
 
-#define SPEC_MAX_BYTES       (1 << 20) /* of the JSON */
-#define SPEC_MAX_URL_BYTES   8192
-#define SPEC_MAX_NAME_BYTES  255 /* user_id, project_name */
-#define SPEC_MAX_TAGS        100
-#define SPEC_MAX_TAG_BYTES   1024
-#define SPEC_MAX_WORDS_BYTES 4096 /* cflags, libs */
-#define SPEC_MAX_WORKERS     1024
-#define SPEC_MIN_STACK_BYTES (UINT64_C(16) << 10)
-#define SPEC_MAX_STACK_BYTES (UINT64_C(1) << 30)
-#define SPEC_RUN_ID_BYTES    36 /* a UUID's text in small letters */
+#define SPEC_MAX_BYTES             (1 << 20) /* of the JSON */
+#define SPEC_MAX_URL_BYTES         8192
+#define SPEC_MAX_NAME_BYTES        255 /* user_id, project_name */
+#define SPEC_MAX_TAGS              100
+#define SPEC_MAX_TAG_BYTES         1024
+#define SPEC_MAX_WORDS_BYTES       4096 /* cflags, libs, test_runner */
+#define SPEC_MAX_WORKERS           1024
+#define SPEC_MIN_STACK_BYTES       (UINT64_C(16) << 10)
+#define SPEC_MAX_STACK_BYTES       (UINT64_C(1) << 30)
+#define SPEC_RUN_ID_BYTES          36  /* a UUID's text in small letters */
+#define SPEC_NAME_BYTES            512 /* for run_spec_test_name() */
+#define SPEC_EXTERNAL_TIMEOUT_USEC UINT64_C(2000000)
 
 /* What the built-in test of a URL is called in reports. */
 #define SPEC_URL_SUITE "URL"
@@ -30,10 +32,15 @@
 /* Strings are malloc'ed, or NULL: not given. */
 struct run_spec {
     char run_id[SPEC_RUN_ID_BYTES + 1];
-    struct fqn fqn;    /* what is tested: this, */
+    struct fqn fqn;    /* what is tested: this (with a test_runner any text: then it may be that all
+                        * but fqn.text is empty), */
     char *url;         /* or this with the built-in GET test (then fqn.text is empty) */
     char *module_path; /* absolute, of the shared object that was prepared from fqn.module */
     char *test_dir;    /* absolute; the worker's working directory */
+    char *test_runner; /* the command that executes the test (run/runner_command.h) */
+    bool test_runner_self;          /* one process of it has all users of a worker */
+    uint64_t external_timeout_usec; /* its processes' time: so much per hit, or beyond the duration;
+                                       0: SPEC_EXTERNAL_TIMEOUT_USEC */
 
     struct number_list users;
     struct number_list hits; /* per user; its count is 0 with a duration */
@@ -60,6 +67,13 @@ struct run_spec {
 int run_spec_new(struct run_spec **ret) _must_check_;
 struct run_spec *run_spec_free(struct run_spec *spec);
 DEFINE_CLEANUP(struct run_spec, run_spec_free)
+
+/* What is tested becomes that text: -EINVAL with a text if it is no FQN, and there is no
+ * test_runner that may know what to make of it. */
+int run_spec_set_fqn(struct run_spec *spec, const char *text, struct error *error) _must_check_;
+
+/* What the test is called in results: "Suite.test", or the text that a test_runner is given. */
+void run_spec_test_name(const struct run_spec *spec, char ret[static SPEC_NAME_BYTES]);
 
 /* Whether it is text of 1 to `max_bytes` bytes, UTF-8 without control characters. -EINVAL with a
  * text. */

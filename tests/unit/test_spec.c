@@ -120,6 +120,35 @@ static void test_url(void **state _unused_)
     assert_int_equal(spec->fqn.text[0], '\0');
 }
 
+/* Whoever executes the test knows what its name means. */
+static void test_runner_of_others(void **state _unused_)
+{
+    _cleanup_(run_spec_freep) struct run_spec *spec = NULL, *back = NULL, *known = NULL;
+    _cleanup_free_ char *text = NULL;
+    char name[SPEC_NAME_BYTES];
+
+    assert_int_equal(decode(with(least, "\"fqn\":\"m.A.t\"",
+                                 "\"fqn\":\"a b/test.js\",\"test_runner\":\"mocha {test}\","
+                                 "\"test_runner_self\":true,\"external_timeout_usec\":1000"),
+                            &spec, NULL),
+                     0);
+    assert_string_equal(spec->test_runner, "mocha {test}");
+    assert_true(spec->test_runner_self && spec->external_timeout_usec == 1000);
+    assert_string_equal(spec->fqn.text, "a b/test.js");
+    assert_string_equal(spec->fqn.module, "");
+    run_spec_test_name(spec, name);
+    assert_string_equal(name, "a b/test.js");
+    assert_int_equal(run_spec_encode(spec, &text, NULL), 0);
+    assert_int_equal(decode(text, &back, NULL), 0);
+    assert_string_equal(back->fqn.text, "a b/test.js");
+    assert_true(back->test_runner_self);
+    assert_int_equal(decode(with(least, "\"fqn\"", "\"test_runner\":\"x\",\"fqn\""), &known, NULL),
+                     0);
+    assert_string_equal(known->fqn.module, "m");
+    run_spec_test_name(known, name);
+    assert_string_equal(name, "A.t");
+}
+
 static void test_wrong_specifications(void **state _unused_)
 {
     static const struct {
@@ -134,6 +163,11 @@ static void test_wrong_specifications(void **state _unused_)
         {"m.A.t", "m.\xFF.t", -EBADMSG, "not JSON"},
         {"\"hits\"", "\"hit\"", -EBADMSG, "unknown key 'hit' (did you mean 'hits'?)"},
         {"\"hits\"", "\"frobnicate\"", -EBADMSG, "unknown key 'frobnicate'"},
+        {"\"fqn\":\"m.A.t\"", "\"test_runner\":\"x\",\"fqn\":\"a\\nb\"", -EINVAL,
+         "fqn: has control characters in it"},
+        {"\"fqn\":\"m.A.t\"", "\"test_runner\":\"x\",\"url\":\"http://h/\"", -EINVAL,
+         "test_runner: it is given the name of a test"},
+        {"\"hits\"", "\"test_runner\":\"\",\"hits\"", -EINVAL, "test_runner: is empty"},
         {"\"users\":[1],", "", -EBADMSG, "users: is missing"},
         {",\"detail\":false", "", -EBADMSG, "detail: is missing"},
         {"[1]", "1", -EBADMSG, "users: a list of 1 to 100 numbers is expected"},
@@ -244,6 +278,7 @@ int main(void)
         cmocka_unit_test(test_everything_there_and_back),
         cmocka_unit_test(test_secrets_of_urls),
         cmocka_unit_test(test_url),
+        cmocka_unit_test(test_runner_of_others),
         cmocka_unit_test(test_wrong_specifications),
         cmocka_unit_test(test_limits_of_size),
         cmocka_unit_test(test_encode_refuses),

@@ -1,0 +1,402 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* A process has a time to live, since it is somebody else's program; when that is over it is asked
+ * to end, then killed. That one is gone is known before all is read that it sent: how it ended is
+ * counted when nothing of it can come any more, which is when no connection is left, or a second
+ * later if somebody else holds one. What it prints goes to our standard error; the last of what it
+ * wrote to its own is kept for the report. */
+#include "processes.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "loop/child.h"
+#include "run/cycles.h"
+#include "run/runner_command.h"
+
+#define KILL_AFTER_USEC USEC_PER_SEC /* from asking with TERM to KILL */
+#define LINGER_USEC     USEC_PER_SEC /* for what a process sent that is gone */
+#define TAIL_BYTES      2000
+
+struct process {
+    struct processes *processes;
+    struct child *child; /* NULL: gone, or never there */
+    unsigned index, n_users;
+    uint64_t end_usec;  /* when its time is over; 0: never */
+    uint64_t kill_usec; /* 0: it wasn't asked to end */
+    uint64_t gone_usec; /* 0: it runs */
+    bool late, cut;     /* why it was asked */
+    bool counted;
+    int status;
+    char problem[256]; /* why it could not be started */
+    char tail[TAIL_BYTES + 1];
+    size_t tail_size;
+};
+
+struct processes {
+    struct ev_loop *loop;
+    struct processes_options options;
+    struct strlist command, environment; /* of the latter, what all have in common */
+    struct process *all;
+    unsigned n, n_started, n_counted;
+    bool stopping;
+    uint64_t cut_usec; /* when they are cut; only while stopping */
+};
+
+/* ---- setting up ------------------------------------------------------------------------------ */
+
+/* What we have, without what is ours. */
+static int copy_environment(struct strlist *list)
+{
+    int r = 0;
+
+    for (char **at = environ; r == 0 && *at; at++) {
+        r = strncmp(*at, "LOADS_", 6) == 0 ? 0 : strlist_add(list, *at);
+    }
+    return r;
+}
+
+int processes_new(struct processes **ret, struct ev_loop *loop,
+                  const struct processes_options *options, struct error *error)
+{
+    _cleanup_(processes_freep) struct processes *p = calloc(1, sizeof *p);
+    const struct worker_files *files = &options->count->files;
+    unsigned users = files->area->n_users;
+    int r;
+
+    if (!p) {
+        return error_set_errno(error, -ENOMEM, "cannot start");
+    }
+    p->loop = loop;
+    p->options = *options;
+    r = runner_command_split(files->spec, &p->command, error);
+    if (r < 0) {
+        return r;
+    }
+    p->n = files->spec->test_runner_self ? MIN(users, 1u) : users;
+    p->all = calloc(MAX(p->n, 1u), sizeof *p->all);
+    if (!p->all || copy_environment(&p->environment) < 0) {
+        return error_set_errno(error, -ENOMEM, "cannot start");
+    }
+    for (unsigned i = 0; i < p->n; i++) {
+        p->all[i].processes = p;
+        p->all[i].index = i;
+        p->all[i].n_users = files->spec->test_runner_self ? users : 1;
+    }
+    *ret = TAKE_PTR(p);
+    return 0;
+}
+
+struct processes *processes_free(struct processes *p)
+{
+    if (p) {
+        for (unsigned i = 0; p->all && i < p->n; i++) {
+            child_free(p->all[i].child);
+        }
+        strlist_clear(&p->command);
+        strlist_clear(&p->environment);
+        free(p->all);
+        free(p);
+    }
+    return NULL;
+}
+
+/* ---- starting -------------------------------------------------------------------------------- */
+
+static void keep_tail(struct process *process, const char *text, size_t size)
+{
+    if (size > TAIL_BYTES) {
+        text += size - TAIL_BYTES;
+        size = TAIL_BYTES;
+    }
+    size_t kept = MIN(process->tail_size, TAIL_BYTES - size);
+    memmove(process->tail, process->tail + process->tail_size - kept, kept);
+    memcpy(process->tail + kept, text, size);
+    process->tail_size = kept + size;
+    process->tail[process->tail_size] = '\0';
+}
+
+static void on_output(struct child *child _unused_, const char *text, size_t size, void *context)
+{
+    keep_tail(context, text, size);
+    (void)!write(STDERR_FILENO, text, size); /* nobody reads it any more: it isn't for us */
+}
+
+static void on_gone(struct child *child _unused_, int status, void *context)
+{
+    struct process *process = context;
+
+    process->status = status;
+    process->gone_usec = clock_monotonic_usec();
+    process->child = child_free(process->child);
+}
+
+/* Iterations that are left to the users of a process, all of them together. */
+static uint64_t iterations_left(const struct process *process)
+{
+    const struct processes *p = process->processes;
+    const uint64_t *words = p->options.count->files.area->users;
+    uint64_t left = 0;
+
+    for (unsigned i = process->index; i < process->index + process->n_users; i++) {
+        uint32_t done = user_word_iterations(words[i]);
+        left += p->options.iterations > done ? p->options.iterations - done : 0;
+    }
+    return left;
+}
+
+static int add_variable(struct strlist *list, const char *name, const char *value)
+{
+    _cleanup_free_ char *text = NULL;
+
+    if (asprintf(&text, "%s=%s", name, value) < 0) {
+        text = NULL;
+        return -ENOMEM;
+    }
+    return strlist_add(list, text);
+}
+
+static int add_number(struct strlist *list, const char *name, uint64_t value)
+{
+    char text[32];
+
+    (void)snprintf(text, sizeof text, "%ju", (uintmax_t)value);
+    return add_variable(list, name, text);
+}
+
+/* Whole seconds are whole, as many programs expect. */
+static int add_duration(struct strlist *list, uint64_t usec)
+{
+    char text[32];
+
+    if (usec % USEC_PER_SEC == 0) {
+        return add_number(list, "LOADS_DURATION", usec / USEC_PER_SEC);
+    }
+    (void)snprintf(text, sizeof text, "%.6f", (double)usec / 1e6);
+    return add_variable(list, "LOADS_DURATION", text);
+}
+
+/* The users of a cycle; for a process that has several, how many it has. */
+static uint64_t total_users(const struct process *process)
+{
+    const struct processes *p = process->processes;
+    const struct run_spec *spec = p->options.count->files.spec;
+
+    return spec->test_runner_self ? process->n_users
+                                  : cycles_at(spec, p->options.count->cycle).users;
+}
+
+static int make_variables(const struct process *process, struct strlist *list)
+{
+    const struct processes_options *options = &process->processes->options;
+    const struct run_spec *spec = options->count->files.spec;
+    int r = add_variable(list, "LOADS_ZMQ_RECEIVER", options->receiver);
+
+    if (r == 0) {
+        r = add_variable(list, "LOADS_AGENT_ID", options->agent_id);
+    }
+    if (r == 0) {
+        r = add_variable(list, "LOADS_RUN_ID", spec->run_id);
+    }
+    if (r == 0) {
+        r = add_number(list, "LOADS_TOTAL_USERS", total_users(process));
+    }
+    if (r == 0) {
+        r = add_number(list, "LOADS_CURRENT_USER", count_number(options->count, process->index));
+    }
+    if (r == 0 && options->iterations > 0) {
+        r = add_number(list, "LOADS_TOTAL_HITS",
+                       (iterations_left(process) + process->n_users - 1) / process->n_users);
+    } else if (r == 0) {
+        r = add_duration(list, spec->duration_usec);
+    }
+    return r;
+}
+
+/* Pointers to what all have in common, and to what this one has of its own. */
+static const char **join(const struct strlist *common, const struct strlist *own)
+{
+    const char **all = calloc(common->count + own->count + 1, sizeof *all);
+
+    for (size_t i = 0; all && i < common->count; i++) {
+        all[i] = common->items[i];
+    }
+    for (size_t i = 0; all && i < own->count; i++) {
+        all[common->count + i] = own->items[i];
+    }
+    return all;
+}
+
+static int start(struct process *process, struct error *error)
+{
+    struct processes *p = process->processes;
+    _cleanup_(strlist_clear) struct strlist own = {0};
+    _cleanup_free_ const char **environment = NULL;
+    int r = make_variables(process, &own);
+
+    if (r == 0) {
+        environment = join(&p->environment, &own);
+    }
+    if (!environment) {
+        return error_set_errno(error, -ENOMEM, "cannot start %s", p->command.items[0]);
+    }
+    struct child_options options = {.argv = (const char *const *)p->command.items,
+                                    .environment = environment,
+                                    .channel_fd = -1,
+                                    .stdout_fd = STDOUT_FILENO,
+                                    .dies_with_us = true,
+                                    .output = on_output,
+                                    .gone = on_gone,
+                                    .context = process};
+    return child_spawn(&process->child, p->loop, &options, error);
+}
+
+/* When the time of a process that starts now is over. */
+static uint64_t end_of(const struct process *process, uint64_t deadline_usec)
+{
+    const struct run_spec *spec = process->processes->options.count->files.spec;
+    uint64_t timeout_usec =
+        spec->external_timeout_usec > 0 ? spec->external_timeout_usec : SPEC_EXTERNAL_TIMEOUT_USEC;
+    uint64_t left = iterations_left(process), usec;
+
+    if (deadline_usec > 0) {
+        return deadline_usec + timeout_usec;
+    }
+    if (__builtin_mul_overflow(timeout_usec, left, &usec) ||
+        __builtin_add_overflow(usec, clock_monotonic_usec(), &usec)) {
+        return 0;
+    }
+    return usec;
+}
+
+bool processes_start_next(struct processes *p, uint64_t deadline_usec)
+{
+    struct error error;
+
+    if (p->stopping || p->n_started == p->n) {
+        return false;
+    }
+    struct process *process = &p->all[p->n_started++];
+    if (p->options.iterations > 0 && iterations_left(process) == 0) {
+        process->counted = true; /* one that was before us had done them */
+        p->n_counted++;
+        return true;
+    }
+    process->end_usec = end_of(process, deadline_usec);
+    if (start(process, &error) < 0) {
+        (void)snprintf(process->problem, sizeof process->problem, "%s", error.text);
+        process->gone_usec = clock_monotonic_usec();
+    }
+    return true;
+}
+
+/* ---- ending ---------------------------------------------------------------------------------- */
+
+void processes_stop(struct processes *p, uint64_t at_usec)
+{
+    p->cut_usec = p->stopping ? MIN(p->cut_usec, at_usec) : at_usec;
+    p->stopping = true;
+    p->n = p->n_started;
+}
+
+static void watch_time(struct process *process, uint64_t now)
+{
+    const struct processes *p = process->processes;
+    bool cut = p->stopping && now >= p->cut_usec;
+    bool late = process->end_usec > 0 && now >= process->end_usec;
+
+    if (process->kill_usec > 0) {
+        if (now >= process->kill_usec) {
+            child_signal(process->child, SIGKILL);
+        }
+    } else if (cut || late) {
+        process->cut = cut;
+        process->late = !cut;
+        process->kill_usec = now + KILL_AFTER_USEC;
+        child_signal(process->child, SIGTERM);
+    }
+}
+
+/* Whether it is to blame, and for what. */
+static bool describe(const struct process *process, char *text, size_t size)
+{
+    const struct run_spec *spec = process->processes->options.count->files.spec;
+    char how[96];
+
+    if (process->problem[0]) {
+        (void)snprintf(text, size, "%s", process->problem);
+    } else if (process->late) {
+        (void)snprintf(text, size,
+                       "a process of the test runner was ended, since it ran for longer than "
+                       "--external-process-timeout allows (%g s %s)",
+                       (double)spec->external_timeout_usec / 1e6,
+                       spec->duration_usec > 0 ? "beyond the duration" : "per hit");
+    } else if (process->status != 0 && !process->cut) {
+        child_describe_status(process->status, how, sizeof how);
+        (void)snprintf(text, size, "a process of the test runner %s", how);
+    } else {
+        (void)snprintf(text, size,
+                       "a process of the test runner ended before it said how its test went");
+        return false;
+    }
+    return true;
+}
+
+/* Counts what it left: its users' iterations that were on, or itself. False: there is no room, and
+ * it goes on where it was. */
+static bool count_process(struct process *process)
+{
+    struct count *count = process->processes->options.count;
+    char text[512];
+    bool failed = describe(process, text, sizeof text);
+    struct error_key error = {.kind = ERROR_KIND_ERROR,
+                              .class = "runner",
+                              .message = text,
+                              .test = count->test_name,
+                              .traceback = process->tail};
+
+    for (unsigned i = process->index; i < process->index + process->n_users; i++) {
+        if (count_is_on(count, i)) {
+            if (!count_end(count, i, process->cut ? NULL : &error)) {
+                return false;
+            }
+            failed = false; /* it is told */
+        }
+    }
+    return !failed || count_end(count, process->index, &error);
+}
+
+void processes_tick(struct processes *p, bool dry, bool unconnected)
+{
+    uint64_t now = clock_monotonic_usec();
+
+    for (unsigned i = 0; i < p->n_started; i++) {
+        struct process *process = &p->all[i];
+        if (process->child) {
+            watch_time(process, now);
+        } else if (!process->counted && dry &&
+                   (unconnected || now >= process->gone_usec + LINGER_USEC) &&
+                   count_process(process)) {
+            process->counted = true;
+            p->n_counted++;
+        }
+    }
+}
+
+bool processes_waiting(const struct processes *p)
+{
+    for (unsigned i = 0; i < p->n_started; i++) {
+        if (!p->all[i].child && !p->all[i].counted) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool processes_over(const struct processes *p)
+{
+    return p->n_started == p->n && p->n_counted == p->n;
+}

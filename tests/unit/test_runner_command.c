@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "test.h"
+
+#include <errno.h>
+
+#include "run/runner_command.h"
+#include "temporary_dir.h"
+
+static struct run_spec *make_spec(const char *command, const char *test)
+{
+    struct run_spec *spec = NULL;
+
+    assert_int_equal(run_spec_new(&spec), 0);
+    spec->test_runner = strdup(command);
+    assert_int_equal(run_spec_set_fqn(spec, test, NULL), 0);
+    return spec;
+}
+
+static void test_words(void **state _unused_)
+{
+    _cleanup_(run_spec_freep) struct run_spec *spec =
+        make_spec("run '{test} $HOME' --only={test}:{test} \"{\" *", "a b.js");
+    static const char *const expected[] = {"run", "a b.js $HOME", "--only=a b.js:a b.js", "{", "*"};
+    _cleanup_(strlist_clear) struct strlist words = {0};
+    struct error error;
+
+    assert_int_equal(runner_command_split(spec, &words, &error), 0);
+    assert_int_equal(words.count, ELEMENTSOF(expected));
+    for (size_t i = 0; i < ELEMENTSOF(expected); i++) {
+        assert_string_equal(words.items[i], expected[i]);
+    }
+}
+
+static void check(const char *command, int result, const char *text)
+{
+    _cleanup_(run_spec_freep) struct run_spec *spec = make_spec(command, "m.A.t");
+    struct error error = {0};
+
+    assert_int_equal(runner_command_check(spec, temporary_dir, &error), result);
+    if (text) {
+        assert_string_equal(error.text, text);
+    }
+}
+
+static void test_programs(void **state _unused_)
+{
+    write_file("plain", "", 0644);
+    write_file("program", "", 0755);
+    check("sh -c {test}", 0, NULL);
+    check("/bin/sh", 0, NULL);
+    check("./program {test}", 0, NULL);
+    check("./plain", -EACCES, "--test-runner: './plain' is not executable");
+    check("/", -EACCES, "--test-runner: '/' is not executable");
+    check("./no-{test}", -ENOENT, "--test-runner: there is no command './no-m.A.t'");
+    check("no-such-runner", -ENOENT, "--test-runner: there is no command 'no-such-runner'");
+    check("'sh", -EINVAL, NULL);
+    check(" ", -EINVAL, "--test-runner: it has no words");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_words),
+        cmocka_unit_test_setup_teardown(test_programs, enter_temporary_dir, leave_temporary_dir),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
