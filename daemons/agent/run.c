@@ -133,9 +133,7 @@ static void conclude_preparation(struct run *run)
 
     if (run->spec->test_runner) {
         r = runner_command_check(run->spec, run_files_test_dir(run->files), &error);
-    }
-    if (r == 0 && run->spec->test_runner && !run->external_program) {
-        r = program_find("loads-external", &run->external_program, &error);
+        r = r < 0 ? r : program_find("loads-external", &run->external_program, &error);
     }
     if (r < 0) {
         note(run, r, error.text);

@@ -17,7 +17,7 @@
 
 #define MAX_CACHED_URLS   4096
 #define MAX_MESSAGE_BYTES 1000 /* of an error's text; the rest is cut */
-#define RECORDS_PER_EVENT 2
+#define RECORDS_PER_EVENT ((size_t)2)
 #define NONSENSE          "bad_message"
 #define SOCKET_BYTES      "socket_message_bytes"
 

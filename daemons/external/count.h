@@ -12,7 +12,7 @@
 #include "run/worker_files.h"
 #include "wire/runner_message.h"
 
-#define COUNT_TEXT_BYTES 6000 /* of a traceback: its end is kept */
+#define COUNT_TEXT_BYTES 4000 /* of a traceback, as much as reports show: its end is kept */
 
 struct count {
     struct worker_files files;

@@ -102,10 +102,10 @@ int runner_command_check(const struct run_spec *spec, const char *directory, str
     if (r < 0) {
         return r;
     }
-    r = look_for(words.items[0], directory);
+    const char *name = words.items ? words.items[0] : "";
+    r = look_for(name, directory);
     if (r == -EACCES) {
-        return error_set(error, r, "--test-runner: '%s' is not executable", words.items[0]);
+        return error_set(error, r, "--test-runner: '%s' is not executable", name);
     }
-    return r < 0 ? error_set(error, r, "--test-runner: there is no command '%s'", words.items[0])
-                 : 0;
+    return r < 0 ? error_set(error, r, "--test-runner: there is no command '%s'", name) : 0;
 }

@@ -37,7 +37,7 @@ static int read_spec(const char *run_dir, struct run_spec **ret, struct error *e
 int worker_files_open(struct worker_files *ret, const char *run_dir, unsigned serial,
                       struct error *error)
 {
-    _cleanup_(worker_files_close) struct worker_files files = {NULL, NULL, NULL};
+    struct worker_files files = {NULL, NULL, NULL};
     _cleanup_free_ char *area = run_dir_file(run_dir, "worker-%u", serial);
     _cleanup_free_ char *names = run_dir_file(run_dir, "names");
 
@@ -51,11 +51,12 @@ int worker_files_open(struct worker_files *ret, const char *run_dir, unsigned se
     if (r == 0) {
         r = area_open(&files.area, area, error);
     }
-    if (r == 0) {
-        *ret = files;
-        files = (struct worker_files){NULL, NULL, NULL};
+    if (r < 0) {
+        worker_files_close(&files);
+        return r;
     }
-    return r;
+    *ret = files;
+    return 0;
 }
 
 void worker_files_close(struct worker_files *files)

@@ -332,7 +332,7 @@ int runner_messages_new(struct runner_messages **ret, const char *bytes, size_t 
                         const char *run_id, struct error *error)
 {
     _cleanup_(runner_messages_freep) struct runner_messages *messages = calloc(1, sizeof *messages);
-    const char *data_type;
+    const char *data_type = "";
 
     if (!messages) {
         return error_set_errno(error, -ENOMEM, "JSON");

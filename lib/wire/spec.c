@@ -39,8 +39,7 @@ static const struct key {
 } keys[] = {
 #define AT(member) offsetof(struct run_spec, member)
     {"run_id", KIND_RUN_ID, true, AT(run_id), 0, 0},
-    {"test_runner", KIND_WORDS, false, AT(test_runner), 0,
-     0}, /* before fqn, which it allows more */
+    {"test_runner", KIND_WORDS, false, AT(test_runner), 0, 0}, /* fqn depends on it */
     {"test_runner_self", KIND_FLAG, false, AT(test_runner_self), 0, 0},
     {"external_timeout_usec", KIND_NUMBER, false, AT(external_timeout_usec), 1000,
      PARSE_MAX_DURATION_USEC},
@@ -260,10 +259,8 @@ static int check_field(const struct run_spec *spec, const struct key *key, struc
         if (!spec->fqn.text[0] || fqn_parse(spec->fqn.text, &fqn, error) == 0) {
             return 0;
         }
-        if (spec->test_runner) {
-            return check_text(key->name, spec->fqn.text, FQN_MAX_BYTES, error);
-        }
-        return error_prefix(error, -EINVAL, "%s", key->name);
+        return spec->test_runner ? check_text(key->name, spec->fqn.text, FQN_MAX_BYTES, error)
+                                 : error_prefix(error, -EINVAL, "%s", key->name);
     case KIND_URL:
         return check_text(key->name, text, SPEC_MAX_URL_BYTES, error);
     case KIND_PATH:

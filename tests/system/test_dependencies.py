@@ -26,6 +26,7 @@ LAYERS = {
     "daemons/agent": LIBRARIES,
     "daemons/broker": LIBRARIES,
     "daemons/echo-server": LIBRARIES,
+    "daemons/external": LIBRARIES,
     "daemons/worker": LIBRARIES + ["lib/include/loads"],
     "client/outputs": LIBRARIES,
     "client/shared": LIBRARIES + ["client/outputs"],
