@@ -68,7 +68,7 @@ static void show_nonsense(struct external *external, const char *reason, const c
 
 static void pause_reading(struct external *external, bool paused)
 {
-    mq_socket_pause(external->socket, paused);
+    mq_socket_hold(external->socket, paused);
 }
 
 /* Counts what is left of a batch. False: there is no room. */
