@@ -45,7 +45,7 @@ static struct place *find_active(const struct agent *agent)
  * it heard that we leave is made. */
 static void leave_when_done(struct agent *agent)
 {
-    if (agent->draining && !agent->places && (agent->ending || !link_is_up(agent->link))) {
+    if (agent->draining && !agent->places && (agent->ending || !link_is_known(agent->link))) {
         ev_break(agent->loop, EVBREAK_ALL);
     }
 }
@@ -519,10 +519,10 @@ void agent_end(struct agent *agent)
     struct place *active = find_active(agent);
 
     agent->ending = true;
-    agent_drain(agent);
-    if (active) {
+    if (active) { /* before anybody hears of it */
         run_stop(active->run, run_grace_usec(active->run));
     }
+    agent_drain(agent);
     tell_last(agent);
 }
 

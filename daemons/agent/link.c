@@ -381,6 +381,11 @@ bool link_is_up(const struct link *link)
     return link->state == UP;
 }
 
+bool link_is_known(const struct link *link)
+{
+    return link->state == UP || link->state == REGISTERING;
+}
+
 int64_t link_offset_usec(const struct link *link)
 {
     return clock_offset_usec(&link->offset);

@@ -48,6 +48,9 @@ int link_send(struct link *link, const struct agent_message *message, const void
 
 bool link_is_up(const struct link *link);
 
+/* Whether it is, or may be: the broker was told of us, and has not answered yet. */
+bool link_is_known(const struct link *link);
+
 /* How far the broker's clock is from ours, and our time at one of its times. */
 int64_t link_offset_usec(const struct link *link);
 uint64_t link_to_ours(const struct link *link, uint64_t brokers_usec);

@@ -309,6 +309,7 @@ static int run(struct program *program)
               program->agent_id, program->agent_options.broker);
     daemon_notify("READY=1");
     ev_run(program->loop, 0);
+    daemon_notify("STOPPING=1"); /* nobody may have asked for it */
     return EXIT_SUCCESS;
 }
 

@@ -713,9 +713,12 @@ def test_leaves_when_idle(agents, broker, target):
     assert "no broker" not in agent.stderr()
 
 
-def test_leaves_when_idle_without_a_broker(agents):
-    agent = agents.start("--broker", f"ipc://{agents.folder}/nobody.sock", "--idle-exit", "1s")
+def test_leaves_when_idle_without_a_broker(agents, start_manager):
+    manager = start_manager()
+    agent = agents.start("--broker", f"ipc://{agents.folder}/nobody.sock", "--idle-exit", "1s",
+                         env=manager.environment)
     assert agent.wait() == 0
+    assert "STOPPING=1" in manager.told()
 
 
 @pytest.mark.parametrize("how", ["idle", "DRAIN"])
