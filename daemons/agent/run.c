@@ -25,7 +25,7 @@ struct run {
     enum run_state state;
     struct run_files *files;
     struct enclosure *enclosure;
-    char *external_program; /* NULL: the run needs none */
+    char *external; /* NULL: the run needs none */
     struct preparation *preparation;
     struct supervisor *supervisor;
     struct gather gather;
@@ -126,14 +126,13 @@ static void note_with_words(struct run *run, const struct error *error)
 }
 
 /* All is there that the test needs, but perhaps the command that others execute it by. */
-static void conclude_preparation(struct run *run)
+static void conclude_preparation(struct run *run, int r)
 {
-    struct error error = {0};
-    int r = 0;
+    struct error error = {.text = "no memory"};
 
-    if (run->spec->test_runner) {
+    if (r == 0 && run->spec->test_runner) {
         r = runner_command_check(run->spec, run_files_test_dir(run->files), &error);
-        r = r < 0 ? r : program_find("loads-external", &run->external_program, &error);
+        r = r < 0 ? r : program_find("loads-external", &run->external, &error);
     }
     if (r < 0) {
         note(run, r, error.text);
@@ -156,13 +155,9 @@ static void on_prepared(int result, const char *module_path, const struct strlis
     if (!run->spec->url && !run->spec->test_runner) {
         free(run->spec->module_path);
         run->spec->module_path = strdup(module_path);
-        if (!run->spec->module_path) {
-            note(run, -ENOMEM, "no memory");
-            happen(run, RUN_CANT);
-            return;
-        }
+        result = run->spec->module_path ? 0 : -ENOMEM;
     }
-    conclude_preparation(run);
+    conclude_preparation(run, result);
 }
 
 static void prepare(struct run *run)
@@ -183,7 +178,7 @@ static void prepare(struct run *run)
     };
 
     if (!options.name && !options.archive) { /* the test is the worker's own, or others' */
-        conclude_preparation(run);
+        conclude_preparation(run, 0);
         return;
     }
     int r = preparation_start(&run->preparation, run->loop, &options, &error);
@@ -320,9 +315,8 @@ static void supervise(struct run *run)
     struct error error = {0};
     struct supervisor_options options = {
         .spec = run->spec,
-        .worker_program =
-            run->external_program ? run->external_program : run->options.worker_program,
-        .agent_id = run->external_program ? run->options.agent_id : NULL,
+        .worker_program = run->external ? run->external : run->options.worker_program,
+        .agent_id = run->external ? run->options.agent_id : NULL,
         .run_dir = run_files_shared(run->files),
         .cgroup = enclosure_cgroup(run->enclosure),
         .workers = run->spec->workers ? (unsigned)run->spec->workers : run->options.workers,
@@ -471,7 +465,7 @@ struct run *run_free(struct run *run)
         run_log_free(run->words);
         run_spec_free(run->spec);
         free(run->reason);
-        free(run->external_program);
+        free(run->external);
         free(run);
     }
     return NULL;
