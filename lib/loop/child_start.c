@@ -2,7 +2,8 @@
 /* From fork() to exec(). posix_spawn() can't put a child into a cgroup (the C library's that can is
  * too new, and its clone3() is what a hardened unit has no right to), and a program that entered it
  * by itself would have run outside for a while. There are other threads when we fork, so that the
- * child does nothing but system calls, with all signals blocked until their handlers are gone. */
+ * child does nothing but system calls, with all signals blocked until their handlers are gone; and
+ * what others have hung on fork() stays out of it (_Fork()), as that of gcov, which allocates. */
 #include "loop/child_start.h"
 
 #include <errno.h>
@@ -102,12 +103,8 @@ static int become(const struct preparations *p)
     }
     if (r == 0) {
         reset_signals();
-        if (options->environment) {
-            (void)execvpe(options->argv[0], (char *const *)options->argv,
-                          (char *const *)options->environment);
-        } else {
-            (void)execvp(options->argv[0], (char *const *)options->argv);
-        }
+        (void)execvpe(options->argv[0], (char *const *)options->argv,
+                      options->environment ? (char *const *)options->environment : environ);
         r = -errno;
     }
     return r;
@@ -166,7 +163,7 @@ static pid_t fork_blocked(const struct preparations *p)
 
     (void)sigfillset(&all); /* neither can fail */
     (void)sigprocmask(SIG_SETMASK, &all, &before);
-    pid_t pid = fork();
+    pid_t pid = _Fork();
     if (pid == 0) {
         run_child(p);
     }
