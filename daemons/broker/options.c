@@ -94,8 +94,9 @@ static const struct conf_option rows[] = {
      .help = "For clients that watch runs (default ipc://DIRECTORY/publisher.sock)."},
     {.name = "key", .kind = CONF_STRING, FIELD(key), .metavar = "FILE", .parse = check_some,
      .where = CONF_FILE, .group = SOCKETS,
-     .help = "The broker's own key, made by 'loadsctl keygen': then tcp addresses take nobody who "
-             "has not shown a key, and may be reached from other machines."},
+     .help = "The broker's own key, made by 'loadsctl keygen': a file, or a name alone of one of "
+             "the service's credentials; with it tcp addresses take nobody who has not shown a "
+             "key, and may be reached from other machines."},
     {.name = "introduction", .kind = CONF_LIST, FIELD(introduction), .metavar = "ADDRESS",
      .parse = check_address, .where = CONF_FILE, .group = SOCKETS,
      .help = "Where a broker with a key says its public part, and nothing else, to who doesn't know "
@@ -199,6 +200,23 @@ static int set_default_addresses(struct broker_options *options, struct error *e
     return set_default_address(&options->agents, "agent-*", error);
 }
 
+/* A name alone is that of a credential, if systemd has any for us. */
+static int find_key(struct broker_options *options, struct error *error)
+{
+    const char *directory = getenv("CREDENTIALS_DIRECTORY");
+    char *path;
+
+    if (!options->key || strchr(options->key, '/') || !directory || !*directory) {
+        return 0;
+    }
+    if (asprintf(&path, "%s/%s", directory, options->key) < 0) {
+        return error_set_errno(error, -ENOMEM, "key");
+    }
+    free(options->key);
+    options->key = path;
+    return 0;
+}
+
 int broker_options_parse(int argc, char *const argv[], struct broker_options *ret,
                          struct error *error)
 {
@@ -226,7 +244,8 @@ int broker_options_parse(int argc, char *const argv[], struct broker_options *re
     if (ret->introduction.count > 0 && !ret->key) {
         return error_set(error, -EINVAL, "introduction: there is no key that could be said");
     }
-    return set_default_addresses(ret, error);
+    r = find_key(ret, error);
+    return r < 0 ? r : set_default_addresses(ret, error);
 }
 
 void broker_options_clear(struct broker_options *options)

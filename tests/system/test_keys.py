@@ -208,6 +208,17 @@ def test_own_files(guarded):
     assert "another key is known of" in ran.stderr
 
 
+def test_a_key_that_is_a_credential(guarded, tmp_path):
+    """systemd gives it to the service, in a directory; nobody else needs to know where that is."""
+    guarded.broker.stop()
+    (tmp_path / "broker.key").rename(tmp_path / "loads-broker.key")
+    guarded.environment["CREDENTIALS_DIRECTORY"] = str(tmp_path)
+    guarded.options[1] = "loads-broker.key"
+    guarded.start_again()
+    guarded.let_in("ada", "run")
+    guarded.by_tcp("ada", "ping")
+
+
 def test_a_tcp_address_for_everybody_needs_a_key(start, program, module_cache, tmp_path):
     cluster = Cluster(start, program, module_cache, tmp_path)
     ran = cluster.run("loads-broker", "--database", "none", "--frontend", "tcp://0.0.0.0:0", code=1)
