@@ -31,7 +31,7 @@ from postgres import database, postgres, start_postgres  # noqa: F401  (fixtures
 from reports import loads, start_loads  # noqa: F401  (fixtures)
 from runner import MODULE, Gate, Runner
 from stored import new_cluster, stored  # noqa: F401  (fixtures)
-from units import box, machine  # noqa: F401  (fixtures)
+from units import box, machine, sanitized  # noqa: F401  (fixtures)
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 READY_SECONDS = 30
@@ -278,8 +278,12 @@ def target(start, program, tmp_path):
 @pytest.fixture
 def target_on(start, program, tmp_path):
     """target_on(host, …): the same in the network of a container; more arguments are the target's."""
-    return lambda host, *arguments: TargetOn(
-        host, *start_target(start, program, tmp_path, *arguments, before=host.network_of()))
+    def start_it(host, *arguments):
+        folder = tmp_path / host.name
+        folder.mkdir()
+        return TargetOn(host, *start_target(start, program, folder, *arguments, before=host.network_of()))
+
+    return start_it
 
 
 NGINX_CONFIGURATION = """

@@ -33,10 +33,11 @@ def test_a_socket_that_does_not_fit(box, unit, sockets, says):
 
 
 def test_tcp_that_the_administrator_adds(box):
-    """By a socket unit and by the configuration."""
+    """By a socket unit, whose restart is the broker's too, and by the configuration."""
+    box.systemctl("start", "loads-broker")
     box.drop_in("loads-frontend.socket", "[Socket]\nListenStream=127.0.0.1:7780\n")
     box.write(BROKER_CONF, "[broker]\nbackend = tcp://127.0.0.1:7781\n")
-    box.systemctl("start", "loads-broker")
+    box.systemctl("restart", "loads-frontend.socket")
     ping = box.ask("ping", "--broker", "tcp://127.0.0.1:7780")
     assert ping["endpoints"]["backend"] == "tcp://127.0.0.1:7781"
     assert len(ping["all_endpoints"]["frontend"]) == 2

@@ -26,7 +26,7 @@ class Machine(Host):
     def __init__(self, *arguments, sanitized, **options):
         super().__init__(*arguments, **options)
         if sanitized:  # LeakSanitizer traces its process, which a service may not
-            for unit in ("loads-broker", "loads-agent@", "loads-database"):
+            for unit in ("loads-broker", "loads-agent@", "loads-database", "loads-run@"):
                 self.write(f"/etc/systemd/system/{unit}.service.d/sanitizer.conf",
                            "[Service]\nEnvironment=ASAN_OPTIONS=detect_leaks=0\n")
             self.systemctl("daemon-reload")
@@ -109,8 +109,12 @@ class Machine(Host):
 
 
 @pytest.fixture(scope="module")
-def machine(installed, build_dir):
-    sanitized = "LOADS_SANITIZE:STRING=\n" not in (build_dir / "CMakeCache.txt").read_text()
+def sanitized(build_dir):
+    return "LOADS_SANITIZE:STRING=\n" not in (build_dir / "CMakeCache.txt").read_text()
+
+
+@pytest.fixture(scope="module")
+def machine(installed, sanitized):
     made = Machine("one", [installed], sanitized=sanitized)
     try:
         made.start_postgres()
