@@ -321,3 +321,18 @@ def test_example_of_a_daemons_configuration_is_accepted(program, name, tmp_path)
     ran = subprocess.run([program(name), "--config", path], capture_output=True, text=True)
     assert ran.returncode == 2
     assert f"{path}:{example.count(chr(10)) + 1}: unknown key 'nonsense'" in ran.stderr
+
+
+# ---- units ----
+
+
+@pytest.mark.parametrize("unit", sorted(
+    path.name.removesuffix(".in") for path in (ROOT / "units").glob("*.*")
+    if path.name.removesuffix(".in").rpartition(".")[2] in ("service", "socket", "target", "slice", "timer")))
+def test_every_unit_is_documented(unit):
+    """In the page that it names itself."""
+    text = next(path for path in (ROOT / "units").glob(f"{unit}*")).read_text()
+    pages = re.findall(r"man:(\S+)\((\d)\)", re.search(r"^Documentation=(.*)$", text, re.MULTILINE)[1])
+    texts = [path.read_text() for name, section in pages
+             if (path := ROOT / f"docs/man/{name}.{section}").exists()]
+    assert len(texts) == len(pages) and any(unit in page.replace(" Ns", "") for page in texts)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MPL-2.0
 """Loads as services of a real systemd: what starts what, and what is left when it is stopped."""
 
+import json
 import re
 
 import pytest
@@ -18,7 +19,8 @@ LOADS_TEST(TestWebSite, test_es)
 """
 
 UNITS = ["loads.target", "loads.slice", "loads-broker.service", "loads-database.service",
-         "loads-agent@1.service", "loads-agent@1.socket", *SOCKETS]
+         "loads-agent@1.service", "loads-agent@1.socket", "loads-run@nightly.service",
+         "loads-run@nightly.timer", *SOCKETS]
 
 
 def wait_for_no_socket(box):
@@ -33,7 +35,7 @@ def test_units_are_in_order(machine):
 
 
 @pytest.mark.parametrize("unit, most", [("loads-broker", 1.5), ("loads-agent@1", 2.0),
-                                        ("loads-database", 1.5)])
+                                        ("loads-database", 1.5), ("loads-run@nightly", 2.0)])
 def test_exposure(machine, unit, most):
     """How much of the system a service reaches, as systemd counts it: 10 is everything."""
     ran = machine.run("systemd-analyze", "security", "--no-pager", f"{unit}.service")
@@ -78,6 +80,63 @@ def test_tests_are_no_administrators(box):
     denied = box.run(*as_agent, "psql", "-d", "loads", "-U", "loads-broker", code=2)
     assert "Peer authentication failed" in denied.stderr
 
+
+# ---- scheduled runs ----
+
+def write_run(box, *lines):
+    box.write("/etc/loads/runs/nightly.ini", "[loads]\n" + "".join(f"{line}\n" for line in lines))
+    box.write("/etc/loads/runs/example.c", MODULE)
+
+
+def test_a_run_of_this_machine(box, target_on):
+    """Its test lies beside its file; the summary is in the journal, and where it is asked for."""
+    target = target_on(box)
+    write_run(box, "fqn = example.TestWebSite.test_es", f"server_url = {target.url}", "hits = 7",
+              "output = stdout", "    json=/var/lib/loads-run/nightly/result.json")
+    box.systemctl("start", "loads-run@nightly")
+    assert target.counts()["answers"] == 7
+    assert "Hits: 7\n" in box.log("loads-run@nightly")
+    result = json.loads(box.path("/var/lib/loads-run/nightly/result.json").read_text())
+    assert result["hits"] == 7
+
+
+def test_a_run_on_agents_that_fails(box, target_on):
+    target = target_on(box)
+    write_run(box, f"fqn = {target.url}/status/500", "agents = 2", "hits = 3")
+    box.systemctl("start", *SOCKETS, "loads-agent@1.socket", "loads-agent@2.socket")
+    box.systemctl("start", "loads-run@nightly", code=1)
+    assert box.show("loads-run@nightly", "ExecMainStatus") == "1"
+    assert target.counts()["answers"] == 6
+    run, = (run for run in box.ask("runs") if run["outcome"] == "failed")
+    assert box.summary(run["run_id"])["failures"] == 6
+
+
+def test_a_run_that_there_is_no_file_for(box):
+    assert "Assertion failed" in box.run("systemctl", "start", "loads-run@nowhere", code=1).stderr
+
+
+def test_a_run_that_is_stopped(box, target_on):
+    target = target_on(box)
+    write_run(box, f"fqn = {target.url}/held", "grace = 100ms")
+    box.systemctl("start", "--no-block", "loads-run@nightly")
+    target.wait_for(lambda counts: counts["requests"] == 1)
+    box.systemctl("stop", "loads.target")
+    assert box.processes() == []
+    assert "Interrupted: 1\n" in box.log("loads-run@nightly")
+
+
+def test_a_nightly_run(box):
+    box.systemctl("enable", "--now", "loads-run@nightly.timer")
+    try:
+        timer, = json.loads(box.systemctl("list-timers", "--output", "json", "loads-run@*"))
+        assert timer["activates"] == "loads-run@nightly.service"
+        assert box.show("loads-run@nightly.timer", "TimersCalendar").startswith(
+            "{ OnCalendar=*-*-* 03:00:00 ; next_elapse=")
+    finally:
+        box.systemctl("disable", "--now", "loads-run@nightly.timer")
+
+
+# ---- the end ----
 
 def test_nothing_is_left(box, target_on):
     """Of a run that is on, either."""
