@@ -92,8 +92,8 @@ static void send_to_journal(int level, const char *id, const struct log_field *f
     }
 }
 
-static void put(int level, const char *id, const struct log_field *fields, size_t count,
-                const char *format, va_list arguments)
+static _printf_(5, 0) void put(int level, const char *id, const struct log_field *fields,
+                               size_t count, const char *format, va_list arguments)
 {
     char text[LINE_BYTES];
 
