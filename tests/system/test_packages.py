@@ -134,7 +134,7 @@ def the_example_runs(shelf):
     shelf.run("cp", "/usr/share/doc/loads/examples/example.c", "/root")
     ran = shelf.run("loads-runner", "example.TestWebSite.test_es", "-a", "5", "-u", "2:4", "--hits", "5")
     hits = int(re.search(r"^Hits: (\d+)$", ran.stdout, re.MULTILINE)[1])
-    run, = shelf.ask("runs")
+    run = shelf.ask("runs")[0]  # the newest: of the health check one may still be there
     assert shelf.summary(run["run_id"])["hits"] == hits == 5 * (2 + 4) * 5
     assert "Success: 150\n" in ran.stdout
 
@@ -172,4 +172,5 @@ def a_purge_leaves_the_database(shelf):
     assert "database 'loads' and its role 'loads-broker' stay" in said
     shelf.run("rm", "-rf", "/root/example.c")
     assert shelf.run(*LEFT).stdout == ""
-    assert shelf.sql("SELECT count(*) AS runs FROM loads.runs")[0]["runs"] == 2
+    ours = shelf.sql("SELECT count(*) AS runs FROM loads.runs WHERE name NOT LIKE 'loads_health%'")
+    assert ours[0]["runs"] == 2
