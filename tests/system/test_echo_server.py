@@ -105,11 +105,6 @@ def test_too_large_body(connection):
     assert (answer.status, answer.headers["Connection"]) == (413, "close")
 
 
-def test_bodies_of_unknown_length_are_refused(connection):
-    answer, _ = ask(connection, "POST", "/echo", iter([b"a", b"b"]))
-    assert answer.status == 411
-
-
 def raw(echo_server, request):
     """All that comes back for these bytes until the server closes."""
     with socket.create_connection(("127.0.0.1", echo_server.port), timeout=30) as client:
@@ -118,6 +113,17 @@ def raw(echo_server, request):
         while piece := client.recv(65536):
             received += piece
         return received
+
+
+def test_bodies_of_unknown_length_are_refused(echo_server):
+    """In one piece: a client that went on sending would find the connection closed."""
+    received = raw(
+        echo_server,
+        b"POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+        b"1\r\na\r\n1\r\nb\r\n0\r\n\r\n",
+    )
+    assert received.startswith(b"HTTP/1.1 411 Length Required\r\n")
+    assert received.count(b"HTTP/1.1 ") == 1
 
 
 def test_pipelined_requests(echo_server):
