@@ -3,71 +3,15 @@
  * apart; types are judged key by key while reading, limits and what belongs together afterwards, by
  * the same function that judges a specification before it is written. Absent, never null: what
  * isn't given has no key. */
-#include "wire/spec.h"
+#include "wire/spec_keys.h"
 
 #include <errno.h>
-#include <inttypes.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/shown.h"
 #include "base/suggest.h"
-#include "base/utf8.h"
 #include "wire/json.h"
-
-enum kind {
-    KIND_RUN_ID,
-    KIND_FQN,
-    KIND_URL,
-    KIND_PATH, /* absolute */
-    KIND_FILE, /* absolute, or below the test's directory */
-    KIND_NAME,
-    KIND_WORDS,
-    KIND_TAGS,
-    KIND_NUMBERS,
-    KIND_NUMBER,
-    KIND_FLAG,
-};
-
-static const struct key {
-    const char *name;
-    enum kind kind;
-    bool required;
-    size_t offset;
-    uint64_t min, max; /* of KIND_NUMBER, unless it may be left out and is 0 */
-} keys[] = {
-#define AT(member) offsetof(struct run_spec, member)
-    {"run_id", KIND_RUN_ID, true, AT(run_id), 0, 0},
-    {"test_runner", KIND_WORDS, false, AT(test_runner), 0, 0}, /* fqn depends on it */
-    {"test_runner_self", KIND_FLAG, false, AT(test_runner_self), 0, 0},
-    {"external_timeout_usec", KIND_NUMBER, false, AT(external_timeout_usec), 1000,
-     PARSE_MAX_DURATION_USEC},
-    {"fqn", KIND_FQN, false, AT(fqn), 0, 0},
-    {"url", KIND_URL, false, AT(url), 0, 0},
-    {"module_path", KIND_PATH, false, AT(module_path), 0, 0},
-    {"test_dir", KIND_PATH, false, AT(test_dir), 0, 0},
-    {"users", KIND_NUMBERS, true, AT(users), 0, 0},
-    {"hits", KIND_NUMBERS, false, AT(hits), 0, 0},
-    {"duration_usec", KIND_NUMBER, false, AT(duration_usec), 1, PARSE_MAX_DURATION_USEC},
-    {"grace_usec", KIND_NUMBER, true, AT(grace_usec), 0, PARSE_MAX_DURATION_USEC},
-    {"http_timeout_usec", KIND_NUMBER, true, AT(http_timeout_usec), 1000, PARSE_MAX_DURATION_USEC},
-    {"stack_size_bytes", KIND_NUMBER, true, AT(stack_size_bytes), SPEC_MIN_STACK_BYTES,
-     SPEC_MAX_STACK_BYTES},
-    {"stall_timeout_usec", KIND_NUMBER, false, AT(stall_timeout_usec), 100000,
-     PARSE_MAX_DURATION_USEC},
-    {"workers", KIND_NUMBER, false, AT(workers), 1, SPEC_MAX_WORKERS},
-    {"cflags", KIND_WORDS, false, AT(cflags), 0, 0},
-    {"libs", KIND_WORDS, false, AT(libs), 0, 0},
-    {"server_url", KIND_URL, false, AT(server_url), 0, 0},
-    {"ca_file", KIND_FILE, false, AT(ca_file), 0, 0},
-    {"insecure", KIND_FLAG, true, AT(insecure), 0, 0},
-    {"user_id", KIND_NAME, false, AT(user_id), 0, 0},
-    {"project_name", KIND_NAME, false, AT(project_name), 0, 0},
-    {"tags", KIND_TAGS, false, AT(tags), 0, 0},
-    {"detail", KIND_FLAG, true, AT(detail), 0, 0},
-#undef AT
-};
 
 int run_spec_new(struct run_spec **ret)
 {
@@ -122,195 +66,6 @@ void run_spec_test_name(const struct run_spec *spec, char ret[static SPEC_NAME_B
                    suite[0] ? test : spec->fqn.text);
 }
 
-/* ---- what makes sense ---- */
-
-/* The same form that sd_id128_to_uuid_string() writes. */
-static bool is_run_id(const char *text)
-{
-    static const char form[] = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
-    for (size_t i = 0; i < sizeof form - 1; i++) {
-        bool hex = (text[i] >= '0' && text[i] <= '9') || (text[i] >= 'a' && text[i] <= 'f');
-        if (form[i] == 'x' ? !hex : text[i] != '-') {
-            return false;
-        }
-    }
-    return text[sizeof form - 1] == '\0';
-}
-
-int run_spec_check_text(const char *text, size_t max_bytes, struct error *error)
-{
-    size_t size = strlen(text);
-
-    if (size == 0) {
-        return error_set(error, -EINVAL, "is empty");
-    }
-    if (size > max_bytes) {
-        return error_set(error, -EINVAL, "has %zu bytes, of %zu at most", size, max_bytes);
-    }
-    if (!utf8_valid(text, size)) {
-        return error_set(error, -EINVAL, "is not text in UTF-8");
-    }
-    for (const char *c = text; *c; c++) {
-        if ((unsigned char)*c < ' ' || *c == 0x7f) {
-            return error_set(error, -EINVAL, "has control characters in it");
-        }
-    }
-    return 0;
-}
-
-static int check_text(const char *key, const char *text, size_t max_bytes, struct error *error)
-{
-    int r = run_spec_check_text(text, max_bytes, error);
-    return r < 0 ? error_prefix(error, r, "%s", key) : 0;
-}
-
-static int check_path(const char *key, const char *path, struct error *error)
-{
-    int r = check_text(key, path, PATH_MAX - 1, error);
-    if (r == 0 && path[0] != '/') {
-        r = error_set(error, -EINVAL, "%s: '%s' is not an absolute path", key, path);
-    }
-    return r;
-}
-
-/* Nothing that begins elsewhere, so that what travels with a run can't name what doesn't. */
-static int check_file(const char *key, const char *path, struct error *error)
-{
-    int r = check_text(key, path, PATH_MAX - 1, error);
-    for (const char *part = path; r == 0 && path[0] != '/' && *part;) {
-        size_t length = strcspn(part, "/");
-        if (length == 2 && memcmp(part, "..", 2) == 0) {
-            r = error_set(error, -EINVAL, "%s: '%s' leads out of the test's directory", key, path);
-        }
-        part += length + strspn(part + length, "/");
-    }
-    return r;
-}
-
-static int check_tags(const char *key, const struct strlist *tags, struct error *error)
-{
-    if (tags->count > SPEC_MAX_TAGS) {
-        return error_set(error, -EINVAL, "%s: %zu of them, of %d at most", key, tags->count,
-                         SPEC_MAX_TAGS);
-    }
-    for (size_t i = 0; i < tags->count; i++) {
-        size_t length;
-        int r = check_text(key, tags->items[i], SPEC_MAX_TAG_BYTES, error);
-        if (r == 0) {
-            r = parse_key_value(tags->items[i], &length, error);
-            r = r < 0 ? error_prefix(error, r, "%s", key) : 0;
-        }
-        if (r < 0) {
-            return r;
-        }
-    }
-    return 0;
-}
-
-static int check_numbers(const struct key *key, const struct number_list *list, struct error *error)
-{
-    if (list->count > PARSE_MAX_NUMBERS || (key->required && list->count == 0)) {
-        return error_set(error, -EINVAL, "%s: 1 to %d numbers are expected", key->name,
-                         PARSE_MAX_NUMBERS);
-    }
-    for (unsigned i = 0; i < list->count; i++) {
-        if (list->values[i] < 1 || list->values[i] > PARSE_MAX_NUMBER) {
-            return error_set(error, -EINVAL, "%s: %" PRIu32 " is not from 1 to %" PRIu32, key->name,
-                             list->values[i], PARSE_MAX_NUMBER);
-        }
-    }
-    return 0;
-}
-
-static int check_number(const struct key *key, uint64_t value, struct error *error)
-{
-    if ((key->required || value != 0) && (value < key->min || value > key->max)) {
-        return error_set(error, -EINVAL, "%s: %" PRIu64 " is not from %" PRIu64 " to %" PRIu64,
-                         key->name, value, key->min, key->max);
-    }
-    return 0;
-}
-
-/* Whether the field is a char *. */
-static bool is_string(enum kind kind)
-{
-    return kind == KIND_URL || kind == KIND_PATH || kind == KIND_FILE || kind == KIND_NAME ||
-           kind == KIND_WORDS;
-}
-
-static int check_field(const struct run_spec *spec, const struct key *key, struct error *error)
-{
-    const void *field = (const char *)spec + key->offset;
-    const char *text = NULL;
-    struct fqn fqn;
-
-    if (is_string(key->kind)) {
-        text = *(char *const *)field;
-        if (!text) {
-            return 0;
-        }
-    }
-    switch (key->kind) {
-    case KIND_RUN_ID:
-        return is_run_id(field)
-                   ? 0
-                   : error_set(error, -EINVAL, "%s: is not a UUID in small letters", key->name);
-    case KIND_FQN:
-        if (!spec->fqn.text[0] || fqn_parse(spec->fqn.text, &fqn, error) == 0) {
-            return 0;
-        }
-        return spec->test_runner ? check_text(key->name, spec->fqn.text, FQN_MAX_BYTES, error)
-                                 : error_prefix(error, -EINVAL, "%s", key->name);
-    case KIND_URL:
-        return check_text(key->name, text, SPEC_MAX_URL_BYTES, error);
-    case KIND_PATH:
-        return check_path(key->name, text, error);
-    case KIND_FILE:
-        return check_file(key->name, text, error);
-    case KIND_NAME:
-        return check_text(key->name, text, SPEC_MAX_NAME_BYTES, error);
-    case KIND_WORDS:
-        return check_text(key->name, text, SPEC_MAX_WORDS_BYTES, error);
-    case KIND_TAGS:
-        return check_tags(key->name, field, error);
-    case KIND_NUMBERS:
-        return check_numbers(key, field, error);
-    case KIND_NUMBER:
-        return check_number(key, *(const uint64_t *)field, error);
-    case KIND_FLAG:
-        break;
-    }
-    return 0;
-}
-
-int run_spec_check(const struct run_spec *spec, struct error *error)
-{
-    for (size_t i = 0; i < ELEMENTSOF(keys); i++) {
-        int r = check_field(spec, &keys[i], error);
-        if (r < 0) {
-            return r;
-        }
-    }
-    if (!spec->fqn.text[0] == !spec->url) {
-        return error_set(error, -EINVAL, "either fqn or url must be given");
-    }
-    if (spec->url && !fqn_is_url(spec->url)) {
-        char shown[SHOWN_BYTES];
-        return error_set(error, -EINVAL, "url: '%s' does not begin with http:// or https://",
-                         shown_url(spec->url, shown));
-    }
-    if (spec->url && spec->module_path) {
-        return error_set(error, -EINVAL, "module_path: there is none with a url");
-    }
-    if (spec->test_runner && spec->url) {
-        return error_set(error, -EINVAL, "test_runner: it is given the name of a test, not a URL");
-    }
-    if ((spec->hits.count == 0) == (spec->duration_usec == 0)) {
-        return error_set(error, -EINVAL, "either hits or duration_usec must be given");
-    }
-    return 0;
-}
-
 /* ---- writing ---- */
 
 static json_t *encode_tags(const struct strlist *tags)
@@ -341,7 +96,7 @@ static json_t *encode_shown_url(const char *url)
     return shown ? json_string(shown) : NULL;
 }
 
-static json_t *encode_field(const struct run_spec *spec, const struct key *key, bool shown)
+static json_t *encode_field(const struct run_spec *spec, const struct spec_key *key, bool shown)
 {
     const void *field = (const char *)spec + key->offset;
 
@@ -372,7 +127,7 @@ static json_t *encode_field(const struct run_spec *spec, const struct key *key, 
     return NULL;
 }
 
-static bool is_given(const struct run_spec *spec, const struct key *key)
+static bool is_given(const struct run_spec *spec, const struct spec_key *key)
 {
     const void *field = (const char *)spec + key->offset;
 
@@ -406,9 +161,10 @@ static int encode(const struct run_spec *spec, bool shown, char **ret, struct er
         return r;
     }
     _cleanup_(json_decrefp) json_t *object = json_object();
-    for (size_t i = 0; object && i < ELEMENTSOF(keys); i++) {
-        if (is_given(spec, &keys[i]) &&
-            json_object_set_new(object, keys[i].name, encode_field(spec, &keys[i], shown)) < 0) {
+    for (size_t i = 0; object && i < spec_keys_count; i++) {
+        if (is_given(spec, &spec_keys[i]) &&
+            json_object_set_new(object, spec_keys[i].name,
+                                encode_field(spec, &spec_keys[i], shown)) < 0) {
             return error_set_errno(error, -ENOMEM, "run specification");
         }
     }
@@ -434,12 +190,12 @@ bool run_spec_lacks_secrets(const struct run_spec *spec)
 
 /* ---- reading ---- */
 
-static int wrong_type(const struct key *key, const char *expected, struct error *error)
+static int wrong_type(const struct spec_key *key, const char *expected, struct error *error)
 {
     return error_set(error, -EBADMSG, "%s: %s expected", key->name, expected);
 }
 
-static int decode_numbers(const struct key *key, const json_t *json, struct number_list *list,
+static int decode_numbers(const struct spec_key *key, const json_t *json, struct number_list *list,
                           struct error *error)
 {
     size_t index;
@@ -460,7 +216,7 @@ static int decode_numbers(const struct key *key, const json_t *json, struct numb
     return 0;
 }
 
-static int decode_tags(const struct key *key, const json_t *json, struct strlist *tags,
+static int decode_tags(const struct spec_key *key, const json_t *json, struct strlist *tags,
                        struct error *error)
 {
     size_t index;
@@ -482,7 +238,7 @@ static int decode_tags(const struct key *key, const json_t *json, struct strlist
     return 0;
 }
 
-static int decode_text(const struct key *key, const json_t *json, struct run_spec *spec,
+static int decode_text(const struct spec_key *key, const json_t *json, struct run_spec *spec,
                        struct error *error)
 {
     void *field = (char *)spec + key->offset;
@@ -508,7 +264,7 @@ static int decode_text(const struct key *key, const json_t *json, struct run_spe
     return 0;
 }
 
-static int decode_field(const struct key *key, const json_t *json, struct run_spec *spec,
+static int decode_field(const struct spec_key *key, const json_t *json, struct run_spec *spec,
                         struct error *error)
 {
     void *field = (char *)spec + key->offset;
@@ -550,8 +306,8 @@ static int refuse_unknown_keys(json_t *object, struct error *error)
     json_object_foreach(object, name, value)
     {
         struct suggest suggest = {.word = name};
-        for (size_t i = 0; i < ELEMENTSOF(keys); i++) {
-            suggest_consider(&suggest, keys[i].name);
+        for (size_t i = 0; i < spec_keys_count; i++) {
+            suggest_consider(&suggest, spec_keys[i].name);
         }
         if (suggest.nearest && strcmp(suggest.nearest, name) == 0) {
             continue;
@@ -580,12 +336,12 @@ int run_spec_decode(const char *bytes, size_t size, struct run_spec **ret, struc
     if (r < 0) {
         return error_set_errno(error, r, "run specification");
     }
-    for (size_t i = 0; i < ELEMENTSOF(keys); i++) {
-        json_t *json = json_object_get(object, keys[i].name);
+    for (size_t i = 0; i < spec_keys_count; i++) {
+        json_t *json = json_object_get(object, spec_keys[i].name);
         if (json) {
-            r = decode_field(&keys[i], json, spec, error);
-        } else if (keys[i].required) {
-            r = error_set(error, -EBADMSG, "%s: is missing", keys[i].name);
+            r = decode_field(&spec_keys[i], json, spec, error);
+        } else if (spec_keys[i].required) {
+            r = error_set(error, -EBADMSG, "%s: is missing", spec_keys[i].name);
         }
         if (r < 0) {
             return r;

@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* The keys of a specification, and what their values may be. Types are judged elsewhere, while
+ * reading. */
+#include "wire/spec_keys.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <string.h>
+
+#include "base/shown.h"
+#include "base/utf8.h"
+
+const struct spec_key spec_keys[] = {
+#define AT(member) offsetof(struct run_spec, member)
+    {"run_id", KIND_RUN_ID, true, AT(run_id), 0, 0},
+    {"test_runner", KIND_WORDS, false, AT(test_runner), 0, 0}, /* fqn depends on it */
+    {"test_runner_self", KIND_FLAG, false, AT(test_runner_self), 0, 0},
+    {"external_timeout_usec", KIND_NUMBER, false, AT(external_timeout_usec), 1000,
+     PARSE_MAX_DURATION_USEC},
+    {"fqn", KIND_FQN, false, AT(fqn), 0, 0},
+    {"url", KIND_URL, false, AT(url), 0, 0},
+    {"module_path", KIND_PATH, false, AT(module_path), 0, 0},
+    {"test_dir", KIND_PATH, false, AT(test_dir), 0, 0},
+    {"users", KIND_NUMBERS, true, AT(users), 0, 0},
+    {"hits", KIND_NUMBERS, false, AT(hits), 0, 0},
+    {"duration_usec", KIND_NUMBER, false, AT(duration_usec), 1, PARSE_MAX_DURATION_USEC},
+    {"grace_usec", KIND_NUMBER, true, AT(grace_usec), 0, PARSE_MAX_DURATION_USEC},
+    {"http_timeout_usec", KIND_NUMBER, true, AT(http_timeout_usec), 1000, PARSE_MAX_DURATION_USEC},
+    {"stack_size_bytes", KIND_NUMBER, true, AT(stack_size_bytes), SPEC_MIN_STACK_BYTES,
+     SPEC_MAX_STACK_BYTES},
+    {"stall_timeout_usec", KIND_NUMBER, false, AT(stall_timeout_usec), 100000,
+     PARSE_MAX_DURATION_USEC},
+    {"workers", KIND_NUMBER, false, AT(workers), 1, SPEC_MAX_WORKERS},
+    {"cflags", KIND_WORDS, false, AT(cflags), 0, 0},
+    {"libs", KIND_WORDS, false, AT(libs), 0, 0},
+    {"server_url", KIND_URL, false, AT(server_url), 0, 0},
+    {"ca_file", KIND_FILE, false, AT(ca_file), 0, 0},
+    {"insecure", KIND_FLAG, true, AT(insecure), 0, 0},
+    {"user_id", KIND_NAME, false, AT(user_id), 0, 0},
+    {"project_name", KIND_NAME, false, AT(project_name), 0, 0},
+    {"tags", KIND_TAGS, false, AT(tags), 0, 0},
+    {"detail", KIND_FLAG, true, AT(detail), 0, 0},
+#undef AT
+};
+const size_t spec_keys_count = ELEMENTSOF(spec_keys);
+
+/* The same form that sd_id128_to_uuid_string() writes. */
+static bool is_run_id(const char *text)
+{
+    static const char form[] = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
+    for (size_t i = 0; i < sizeof form - 1; i++) {
+        bool hex = (text[i] >= '0' && text[i] <= '9') || (text[i] >= 'a' && text[i] <= 'f');
+        if (form[i] == 'x' ? !hex : text[i] != '-') {
+            return false;
+        }
+    }
+    return text[sizeof form - 1] == '\0';
+}
+
+int run_spec_check_text(const char *text, size_t max_bytes, struct error *error)
+{
+    size_t size = strlen(text);
+
+    if (size == 0) {
+        return error_set(error, -EINVAL, "is empty");
+    }
+    if (size > max_bytes) {
+        return error_set(error, -EINVAL, "has %zu bytes, of %zu at most", size, max_bytes);
+    }
+    if (!utf8_valid(text, size)) {
+        return error_set(error, -EINVAL, "is not text in UTF-8");
+    }
+    for (const char *c = text; *c; c++) {
+        if ((unsigned char)*c < ' ' || *c == 0x7f) {
+            return error_set(error, -EINVAL, "has control characters in it");
+        }
+    }
+    return 0;
+}
+
+static int check_text(const char *key, const char *text, size_t max_bytes, struct error *error)
+{
+    int r = run_spec_check_text(text, max_bytes, error);
+    return r < 0 ? error_prefix(error, r, "%s", key) : 0;
+}
+
+static int check_path(const char *key, const char *path, struct error *error)
+{
+    int r = check_text(key, path, PATH_MAX - 1, error);
+    if (r == 0 && path[0] != '/') {
+        r = error_set(error, -EINVAL, "%s: '%s' is not an absolute path", key, path);
+    }
+    return r;
+}
+
+/* Nothing that begins elsewhere, so that what travels with a run can't name what doesn't. */
+static int check_file(const char *key, const char *path, struct error *error)
+{
+    int r = check_text(key, path, PATH_MAX - 1, error);
+    for (const char *part = path; r == 0 && path[0] != '/' && *part;) {
+        size_t length = strcspn(part, "/");
+        if (length == 2 && memcmp(part, "..", 2) == 0) {
+            r = error_set(error, -EINVAL, "%s: '%s' leads out of the test's directory", key, path);
+        }
+        part += length + strspn(part + length, "/");
+    }
+    return r;
+}
+
+static int check_tags(const char *key, const struct strlist *tags, struct error *error)
+{
+    if (tags->count > SPEC_MAX_TAGS) {
+        return error_set(error, -EINVAL, "%s: %zu of them, of %d at most", key, tags->count,
+                         SPEC_MAX_TAGS);
+    }
+    for (size_t i = 0; i < tags->count; i++) {
+        size_t length;
+        int r = check_text(key, tags->items[i], SPEC_MAX_TAG_BYTES, error);
+        if (r == 0) {
+            r = parse_key_value(tags->items[i], &length, error);
+            r = r < 0 ? error_prefix(error, r, "%s", key) : 0;
+        }
+        if (r < 0) {
+            return r;
+        }
+    }
+    return 0;
+}
+
+static int check_numbers(const struct spec_key *key, const struct number_list *list,
+                         struct error *error)
+{
+    if (list->count > PARSE_MAX_NUMBERS || (key->required && list->count == 0)) {
+        return error_set(error, -EINVAL, "%s: 1 to %d numbers are expected", key->name,
+                         PARSE_MAX_NUMBERS);
+    }
+    for (unsigned i = 0; i < list->count; i++) {
+        if (list->values[i] < 1 || list->values[i] > PARSE_MAX_NUMBER) {
+            return error_set(error, -EINVAL, "%s: %" PRIu32 " is not from 1 to %" PRIu32, key->name,
+                             list->values[i], PARSE_MAX_NUMBER);
+        }
+    }
+    return 0;
+}
+
+static int check_number(const struct spec_key *key, uint64_t value, struct error *error)
+{
+    if ((key->required || value != 0) && (value < key->min || value > key->max)) {
+        return error_set(error, -EINVAL, "%s: %" PRIu64 " is not from %" PRIu64 " to %" PRIu64,
+                         key->name, value, key->min, key->max);
+    }
+    return 0;
+}
+
+/* Whether the field is a char *. */
+static bool is_string(enum spec_kind kind)
+{
+    return kind == KIND_URL || kind == KIND_PATH || kind == KIND_FILE || kind == KIND_NAME ||
+           kind == KIND_WORDS;
+}
+
+static int check_field(const struct run_spec *spec, const struct spec_key *key, struct error *error)
+{
+    const void *field = (const char *)spec + key->offset;
+    const char *text = NULL;
+    struct fqn fqn;
+
+    if (is_string(key->kind)) {
+        text = *(char *const *)field;
+        if (!text) {
+            return 0;
+        }
+    }
+    switch (key->kind) {
+    case KIND_RUN_ID:
+        return is_run_id(field)
+                   ? 0
+                   : error_set(error, -EINVAL, "%s: is not a UUID in small letters", key->name);
+    case KIND_FQN:
+        if (!spec->fqn.text[0] || fqn_parse(spec->fqn.text, &fqn, error) == 0) {
+            return 0;
+        }
+        return spec->test_runner ? check_text(key->name, spec->fqn.text, FQN_MAX_BYTES, error)
+                                 : error_prefix(error, -EINVAL, "%s", key->name);
+    case KIND_URL:
+        return check_text(key->name, text, SPEC_MAX_URL_BYTES, error);
+    case KIND_PATH:
+        return check_path(key->name, text, error);
+    case KIND_FILE:
+        return check_file(key->name, text, error);
+    case KIND_NAME:
+        return check_text(key->name, text, SPEC_MAX_NAME_BYTES, error);
+    case KIND_WORDS:
+        return check_text(key->name, text, SPEC_MAX_WORDS_BYTES, error);
+    case KIND_TAGS:
+        return check_tags(key->name, field, error);
+    case KIND_NUMBERS:
+        return check_numbers(key, field, error);
+    case KIND_NUMBER:
+        return check_number(key, *(const uint64_t *)field, error);
+    case KIND_FLAG:
+        break;
+    }
+    return 0;
+}
+
+int run_spec_check(const struct run_spec *spec, struct error *error)
+{
+    for (size_t i = 0; i < spec_keys_count; i++) {
+        int r = check_field(spec, &spec_keys[i], error);
+        if (r < 0) {
+            return r;
+        }
+    }
+    if (!spec->fqn.text[0] == !spec->url) {
+        return error_set(error, -EINVAL, "either fqn or url must be given");
+    }
+    if (spec->url && !fqn_is_url(spec->url)) {
+        char shown[SHOWN_BYTES];
+        return error_set(error, -EINVAL, "url: '%s' does not begin with http:// or https://",
+                         shown_url(spec->url, shown));
+    }
+    if (spec->url && spec->module_path) {
+        return error_set(error, -EINVAL, "module_path: there is none with a url");
+    }
+    if (spec->test_runner && spec->url) {
+        return error_set(error, -EINVAL, "test_runner: it is given the name of a test, not a URL");
+    }
+    if ((spec->hits.count == 0) == (spec->duration_usec == 0)) {
+        return error_set(error, -EINVAL, "either hits or duration_usec must be given");
+    }
+    return 0;
+}
