@@ -75,6 +75,27 @@ static int add_authorities(struct file_list *files, struct run_spec *spec, struc
     return spec->ca_file ? 0 : error_set_errno(error, -ENOMEM, "--ca-file");
 }
 
+/* Wheels travel beside the test. */
+static int add_deps(struct file_list *files, struct run_spec *spec, struct error *error)
+{
+    for (size_t i = 0; i < spec->python_deps.count; i++) {
+        char **dep = &spec->python_deps.items[i];
+        if (!run_spec_dep_is_file(*dep)) {
+            continue;
+        }
+        char *name = strdup(strrchr(*dep, '/') + 1); /* it is an absolute path */
+        int r = name ? file_list_add(files, *dep, name, error)
+                     : error_set_errno(error, -ENOMEM, "--python-dep");
+        if (r < 0) {
+            free(name);
+            return r;
+        }
+        free(*dep);
+        *dep = name;
+    }
+    return 0;
+}
+
 static int make_archive(struct submission *submission, struct run_spec *spec,
                         const struct run_options *run, struct error *error)
 {
@@ -86,6 +107,9 @@ static int make_archive(struct submission *submission, struct run_spec *spec,
     }
     if (r == 0 && spec->ca_file) {
         r = add_authorities(&files, spec, error);
+    }
+    if (r == 0) {
+        r = add_deps(&files, spec, error);
     }
     if (r < 0 || files.count == 0) {
         return r;

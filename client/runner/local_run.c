@@ -84,8 +84,8 @@ static void watch_signals(struct local_run *run)
 
 /* ---- preparing ------------------------------------------------------------------------------- */
 
-static void on_prepared(int result, const char *module_path, const struct strlist *tests,
-                        const struct error *error, void *context)
+static void on_prepared(int result, const struct prepared *prepared, const struct error *error,
+                        void *context)
 {
     struct local_run *run = context;
 
@@ -93,11 +93,10 @@ static void on_prepared(int result, const char *module_path, const struct strlis
     if (result < 0) {
         run->error = *error;
     } else if (run->spec) {
-        run->spec->module_path = strdup(module_path);
-        run->result = run->spec->module_path ? 0 : -ENOMEM;
+        run->result = prepared_use(prepared, run->spec);
     }
-    for (size_t i = 0; run->result == 0 && i < tests->count; i++) {
-        run->result = strlist_add(&run->tests, tests->items[i]);
+    for (size_t i = 0; run->result == 0 && i < prepared->tests.count; i++) {
+        run->result = strlist_add(&run->tests, prepared->tests.items[i]);
     }
     ev_break(run->loop, EVBREAK_ALL);
 }
@@ -105,6 +104,10 @@ static void on_prepared(int result, const char *module_path, const struct strlis
 /* Runs the preparation to its end; what it found is in run->spec and run->tests. */
 static int prepare(struct local_run *run, const char *name, bool only_list)
 {
+    _cleanup_free_ char *python_dir = run_dir_file(run->run_dir, "python");
+    if (!python_dir) {
+        return error_set_errno(&run->error, -ENOMEM, "cannot prepare the run");
+    }
     struct preparation_options options = {
         .worker_program = run->worker_program,
         .name = name,
@@ -112,6 +115,8 @@ static int prepare(struct local_run *run, const char *name, bool only_list)
         .cflags = run->options->cflags,
         .libs = run->options->libs,
         .temporary_dir = run->run_dir,
+        .python_deps = run->spec ? &run->spec->python_deps : NULL,
+        .python_dir = python_dir,
         .done = on_prepared,
         .context = run,
     };
@@ -338,7 +343,8 @@ static void release(struct local_run *run)
     if (run->loop) {
         ev_loop_destroy(run->loop);
     }
-    run_dir_remove(run->run_dir); /* this late, since it takes a descriptor and there may be none */
+    run_dir_remove_all(
+        run->run_dir); /* this late, since it takes a descriptor and there may be none */
     if (run->run_dir_claim >= 0) {
         close_fd(run->run_dir_claim);
     }
@@ -408,7 +414,7 @@ static int prepare_all(struct local_run *run)
     if (r == 0) {
         r = make_test_dir(run);
     }
-    return r == 0 && run->spec->test_runner ? prepare_runner(run) : r;
+    return r == 0 && run_spec_is_external(run->spec) ? prepare_runner(run) : r;
 }
 
 enum exit_code local_run(const struct run_options *options)

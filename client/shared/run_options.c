@@ -89,6 +89,11 @@ static int check_tag(const char *text, void *field _unused_, struct error *error
     return r < 0 ? r : run_spec_check_text(text, SPEC_MAX_TAG_BYTES, error);
 }
 
+static int check_dep(const char *text, void *field _unused_, struct error *error)
+{
+    return run_spec_check_dep(text, error);
+}
+
 /* Who takes care of the users of a test runner: "each" of its processes has one, or it has all. */
 static int parse_runner_users(const char *text, void *field, struct error *error)
 {
@@ -164,6 +169,9 @@ static const struct conf_option rows[] = {
      .parse = parse_runner_users, .where = EVERYWHERE, .group = TEST,
      .help = "Start the command for each user, or with self once for all (default each)."},
 
+    {.name = "no-patching", .kind = CONF_FLAG, FIELD(no_patching), .where = EVERYWHERE,
+     .group = TEST, .help = "Leave Python's blocking calls as they are."},
+
     {.name = "users", .letters = "u", .kind = CONF_VALUE, FIELD(users), .metavar = "N[:N...]",
      .parse = parse_numbers_field, .where = EVERYWHERE, .group = LOAD,
      .help = "Virtual users at a time; 10:20:30 runs cycles one after the other (default 1)."},
@@ -200,6 +208,9 @@ static const struct conf_option rows[] = {
      .help = "More flags for the compiler, as a shell splits them."},
     {.name = "libs", .kind = CONF_STRING, FIELD(libs), .metavar = "FLAGS",
      .parse = check_words, .where = EVERYWHERE, .group = BUILD, .help = "More libraries for the compiler, such as -lm."},
+    {.name = "python-dep", .kind = CONF_LIST, FIELD(python_deps), .metavar = "NAME",
+     .parse = check_dep, .where = EVERYWHERE, .group = BUILD,
+     .help = "Install it by pip for a test in Python: NAME==1.2, or a wheel; may be repeated."},
     {.name = "stack-size", .kind = CONF_VALUE, FIELD(stack_size_bytes), .metavar = "SIZE",
      .parse = parse_stack_size, .where = EVERYWHERE, .group = BUILD,
      .help = "Of each user's stack (default 256K)."},
@@ -251,6 +262,9 @@ int run_options_check(const struct run_options *options, bool on_agents, const c
             return r;
         }
     }
+    if (options->python_deps.count > 0 && (options->test_runner || fqn_is_url(options->fqn))) {
+        return error_set(error, -EINVAL, "--python-dep is for tests in Python");
+    }
     if (options->hits.count > 0 && options->duration_usec > 0) {
         return error_set(error, -EINVAL,
                          "--hits and --duration exclude each other: say how often, or how long");
@@ -287,6 +301,23 @@ static int copy_strings(const struct run_options *options, struct run_spec *spec
         int r = strlist_add(&spec->tags, options->tags.items[i]);
         if (r < 0) {
             return r;
+        }
+    }
+    return 0;
+}
+
+/* Files by their absolute paths. */
+static int find_deps(const struct strlist *deps, struct strlist *list, struct error *error)
+{
+    for (size_t i = 0; i < deps->count; i++) {
+        const char *dep = deps->items[i];
+        bool is_file = run_spec_dep_is_file(dep);
+        _cleanup_free_ char *path = is_file ? realpath(dep, NULL) : NULL;
+        if (is_file && !path) {
+            return error_set_errno(error, -errno, "cannot read --python-dep %s", dep);
+        }
+        if (strlist_add(list, path ? path : dep) < 0) {
+            return error_set_errno(error, -ENOMEM, "cannot describe the run");
         }
     }
     return 0;
@@ -345,9 +376,14 @@ int run_options_spec(const struct run_options *options, struct run_spec **ret, s
     spec->stall_timeout_usec = options->stall_timeout_usec;
     spec->workers = options->workers;
     spec->insecure = options->insecure;
+    spec->no_patching = options->no_patching;
     if (spec->test_runner) {
         spec->test_runner_self = options->test_runner_self;
         spec->external_timeout_usec = MAX(options->external_timeout_usec, USEC_PER_MSEC);
+    }
+    r = find_deps(&options->python_deps, &spec->python_deps, error);
+    if (r < 0) {
+        return r;
     }
     r = options->ca_file ? find_authorities(options->ca_file, &spec->ca_file, error) : 0;
     if (r < 0) {

@@ -27,6 +27,8 @@ struct run_options {
     struct strlist include_files;
     char *cflags, *libs;
     char *test_runner;
+    struct strlist python_deps;
+    bool no_patching;
     bool test_runner_self;
     uint64_t external_timeout_usec;
     struct strlist outputs;

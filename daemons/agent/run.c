@@ -130,7 +130,7 @@ static void conclude_preparation(struct run *run, int r)
 {
     struct error error = {.text = "no memory"};
 
-    if (r == 0 && run->spec->test_runner) {
+    if (r == 0 && run_spec_is_external(run->spec)) {
         r = runner_command_check(run->spec, run_files_test_dir(run->files), &error);
         r = r < 0 ? r : program_find("loads-external", &run->external, &error);
     }
@@ -140,8 +140,8 @@ static void conclude_preparation(struct run *run, int r)
     happen(run, r < 0 ? RUN_CANT : RUN_PREPARED);
 }
 
-static void on_prepared(int result, const char *module_path, const struct strlist *tests _unused_,
-                        const struct error *error, void *context)
+static void on_prepared(int result, const struct prepared *prepared, const struct error *error,
+                        void *context)
 {
     struct run *run = context;
 
@@ -152,12 +152,7 @@ static void on_prepared(int result, const char *module_path, const struct strlis
         happen(run, RUN_CANT);
         return;
     }
-    if (!run->spec->url && !run->spec->test_runner) {
-        free(run->spec->module_path);
-        run->spec->module_path = strdup(module_path);
-        result = run->spec->module_path ? 0 : -ENOMEM;
-    }
-    conclude_preparation(run, result);
+    conclude_preparation(run, prepared_use(prepared, run->spec));
 }
 
 static void prepare(struct run *run)
@@ -171,6 +166,8 @@ static void prepare(struct run *run)
         .cflags = run->spec->cflags,
         .libs = run->spec->libs,
         .temporary_dir = run_files_shared(run->files),
+        .python_deps = &run->spec->python_deps,
+        .python_dir = run_files_python_dir(run->files),
         .cgroup = enclosure_cgroup(run->enclosure),
         .output = on_words,
         .done = on_prepared,

@@ -13,7 +13,7 @@
 #include "run/run_dir.h"
 
 struct run_files {
-    char *shared, *fresh, *test_dir, *archive;
+    char *shared, *fresh, *test_dir, *archive, *python_dir;
     int shared_claim, fresh_claim;
     int fd; /* of the archive that is being written; -1: it isn't */
     uint64_t written;
@@ -31,29 +31,33 @@ static int claim(const char *path, int *ret, struct error *error)
     return 0;
 }
 
-static int make_test_dir(struct run_files *files, const char *test_dir, const char *agent_id,
-                         const char *work_dir, struct error *error)
+static int make_fresh(struct run_files *files, const char *work_dir, struct error *error)
 {
-    _cleanup_free_ char *path = NULL;
-    int r;
+    int r = run_dir_make_in(work_dir, &files->fresh, error);
 
-    if (test_dir) {
-        path = run_dir_file(test_dir, "%s", agent_id);
-        r = path ? make_directories(path, error)
-                 : error_set_errno(error, -ENOMEM, "cannot make %s", test_dir);
-    } else {
-        r = run_dir_make_in(work_dir, &files->fresh, error);
-        if (r == 0) {
-            r = claim(files->fresh, &files->fresh_claim, error);
-        }
+    if (r == 0) {
+        r = claim(files->fresh, &files->fresh_claim, error);
     }
+    if (r == 0) {
+        files->python_dir = run_dir_file(files->fresh, "python");
+        r = files->python_dir ? 0 : error_set_errno(error, -ENOMEM, "cannot use %s", files->fresh);
+    }
+    return r;
+}
+
+static int make_test_dir(struct run_files *files, const char *test_dir, const char *agent_id,
+                         struct error *error)
+{
+    _cleanup_free_ char *path =
+        test_dir ? run_dir_file(test_dir, "%s", agent_id) : run_dir_file(files->fresh, "test");
+
+    int r = path ? make_directories(path, error)
+                 : error_set_errno(error, -ENOMEM, "cannot make the test's directory");
     if (r < 0) {
         return r;
     }
-    files->test_dir = realpath(test_dir ? path : files->fresh, NULL);
-    return files->test_dir
-               ? 0
-               : error_set_errno(error, -errno, "cannot use %s", test_dir ? path : files->fresh);
+    files->test_dir = realpath(path, NULL);
+    return files->test_dir ? 0 : error_set_errno(error, -errno, "cannot use %s", path);
 }
 
 int run_files_new(struct run_files **ret, const char *test_dir, const char *agent_id,
@@ -70,7 +74,10 @@ int run_files_new(struct run_files **ret, const char *test_dir, const char *agen
         r = claim(files->shared, &files->shared_claim, error);
     }
     if (r == 0) {
-        r = make_test_dir(files, test_dir, agent_id, work_dir, error);
+        r = make_fresh(files, work_dir, error);
+    }
+    if (r == 0) {
+        r = make_test_dir(files, test_dir, agent_id, error);
     }
     if (r == 0) {
         *ret = TAKE_PTR(files);
@@ -87,6 +94,7 @@ struct run_files *run_files_free(struct run_files *files)
         close_fd(files->shared_claim);
         close_fd(files->fresh_claim);
         free(files->test_dir);
+        free(files->python_dir);
         free(files);
     }
     return NULL;
@@ -100,6 +108,11 @@ const char *run_files_shared(const struct run_files *files)
 const char *run_files_test_dir(const struct run_files *files)
 {
     return files->test_dir;
+}
+
+const char *run_files_python_dir(const struct run_files *files)
+{
+    return files->python_dir;
 }
 
 /* ---- the archive ----------------------------------------------------------------------------- */

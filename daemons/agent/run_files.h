@@ -22,6 +22,10 @@ const char *run_files_shared(const struct run_files *files);
 const char *run_files_test_dir(const struct run_files *files);
 const char *run_files_archive(const struct run_files *files);
 
+/* Where what pip installs for the run may go, which isn't there yet. On a disk, since what lies in
+ * memory may not be executable. */
+const char *run_files_python_dir(const struct run_files *files);
+
 /* Makes the archive's file; appends to it; how much was written; it is no longer needed. */
 int run_files_open_archive(struct run_files *files, struct error *error) _must_check_;
 int run_files_write(struct run_files *files, const void *bytes, size_t size, struct error *error)

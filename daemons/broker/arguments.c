@@ -74,7 +74,7 @@ static json_t *size(const json_t *value, struct error *error)
                : NULL;
 }
 
-static json_t *tags(const json_t *value, struct error *error _unused_)
+static json_t *texts(const json_t *value, struct error *error _unused_)
 {
     return json_is_string(value) ? json_pack("[s]", json_string_value(value))
                                  : json_deep_copy(value);
@@ -110,10 +110,13 @@ static const struct {
     {"test_runner_self", "test_runner_self", as_it_is},
     {"external_timeout_usec", "external_timeout_usec", as_it_is},
     {"libs", "libs", as_it_is},
+    {"python_deps", "python_deps", texts},
+    {"python_dep", "python_deps", texts},
+    {"no_patching", "no_patching", as_it_is},
     {"user_id", "user_id", as_it_is},
     {"project_name", "project_name", as_it_is},
-    {"tags", "tags", tags},
-    {"tag", "tags", tags},
+    {"tags", "tags", texts},
+    {"tag", "tags", texts},
     {"run_id", NULL, NULL},
     {"detail", NULL, NULL},
 };

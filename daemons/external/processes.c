@@ -26,6 +26,7 @@ struct process {
     struct child *child; /* NULL: gone, or never there */
     unsigned index, n_users;
     uint64_t end_usec;  /* when its time is over; 0: never */
+    bool cut_at_end;    /* like users of loads-worker; else it is late then, which is an error */
     uint64_t kill_usec; /* 0: it wasn't asked to end */
     uint64_t gone_usec; /* 0: it runs */
     bool late, cut;     /* why it was asked */
@@ -48,17 +49,6 @@ struct processes {
 
 /* ---- setting up ------------------------------------------------------------------------------ */
 
-/* What we have, without what is ours. */
-static int copy_environment(struct strlist *list)
-{
-    int r = 0;
-
-    for (char **at = environ; r == 0 && *at; at++) {
-        r = strncmp(*at, "LOADS_", 6) == 0 ? 0 : strlist_add(list, *at);
-    }
-    return r;
-}
-
 int processes_new(struct processes **ret, struct ev_loop *loop,
                   const struct processes_options *options, struct error *error)
 {
@@ -76,15 +66,15 @@ int processes_new(struct processes **ret, struct ev_loop *loop,
     if (r < 0) {
         return r;
     }
-    p->n = files->spec->test_runner_self ? MIN(users, 1u) : users;
+    p->n = run_spec_shares_users(files->spec) ? MIN(users, 1u) : users;
     p->all = calloc(MAX(p->n, 1u), sizeof *p->all);
-    if (!p->all || copy_environment(&p->environment) < 0) {
+    if (!p->all || runner_command_environment(files->spec, &p->environment) < 0) {
         return error_set_errno(error, -ENOMEM, "cannot start");
     }
     for (unsigned i = 0; i < p->n; i++) {
         p->all[i].processes = p;
         p->all[i].index = i;
-        p->all[i].n_users = files->spec->test_runner_self ? users : 1;
+        p->all[i].n_users = run_spec_shares_users(files->spec) ? users : 1;
     }
     *ret = TAKE_PTR(p);
     return 0;
@@ -168,15 +158,15 @@ static int add_number(struct strlist *list, const char *name, uint64_t value)
 }
 
 /* Whole seconds are whole, as many programs expect. */
-static int add_duration(struct strlist *list, uint64_t usec)
+static int add_seconds(struct strlist *list, const char *name, uint64_t usec)
 {
     char text[32];
 
     if (usec % USEC_PER_SEC == 0) {
-        return add_number(list, "LOADS_DURATION", usec / USEC_PER_SEC);
+        return add_number(list, name, usec / USEC_PER_SEC);
     }
     (void)snprintf(text, sizeof text, "%.6f", (double)usec / 1e6);
-    return add_variable(list, "LOADS_DURATION", text);
+    return add_variable(list, name, text);
 }
 
 /* The users of a cycle; for a process that has several, how many it has. */
@@ -185,11 +175,12 @@ static uint64_t total_users(const struct process *process)
     const struct processes *p = process->processes;
     const struct run_spec *spec = p->options.count->files.spec;
 
-    return spec->test_runner_self ? process->n_users
-                                  : cycles_at(spec, p->options.count->cycle).users;
+    return run_spec_shares_users(spec) ? process->n_users
+                                       : cycles_at(spec, p->options.count->cycle).users;
 }
 
-static int make_variables(const struct process *process, struct strlist *list)
+static int make_variables(const struct process *process, uint64_t deadline_usec,
+                          struct strlist *list)
 {
     const struct processes_options *options = &process->processes->options;
     const struct run_spec *spec = options->count->files.spec;
@@ -211,7 +202,10 @@ static int make_variables(const struct process *process, struct strlist *list)
         r = add_number(list, "LOADS_TOTAL_HITS",
                        (iterations_left(process) + process->n_users - 1) / process->n_users);
     } else if (r == 0) {
-        r = add_duration(list, spec->duration_usec);
+        r = add_seconds(list, "LOADS_DURATION", spec->duration_usec);
+    }
+    if (r == 0 && spec->python && deadline_usec > 0) { /* starting takes it a while */
+        r = add_seconds(list, "LOADS_DEADLINE", deadline_usec);
     }
     return r;
 }
@@ -230,12 +224,12 @@ static const char **join(const struct strlist *common, const struct strlist *own
     return all;
 }
 
-static int start(struct process *process, struct error *error)
+static int start(struct process *process, uint64_t deadline_usec, struct error *error)
 {
     struct processes *p = process->processes;
     _cleanup_(strlist_clear) struct strlist own = {0};
     _cleanup_free_ const char **environment = NULL;
-    int r = make_variables(process, &own);
+    int r = make_variables(process, deadline_usec, &own);
 
     if (r == 0) {
         environment = join(&p->environment, &own);
@@ -262,6 +256,9 @@ static uint64_t end_of(const struct process *process, uint64_t deadline_usec)
         spec->external_timeout_usec > 0 ? spec->external_timeout_usec : SPEC_EXTERNAL_TIMEOUT_USEC;
     uint64_t left = iterations_left(process), usec;
 
+    if (spec->python) {
+        return deadline_usec > 0 ? deadline_usec + spec->grace_usec : 0;
+    }
     if (deadline_usec > 0) {
         return deadline_usec + timeout_usec;
     }
@@ -286,7 +283,8 @@ bool processes_start_next(struct processes *p, uint64_t deadline_usec)
         return true;
     }
     process->end_usec = end_of(process, deadline_usec);
-    if (start(process, &error) < 0) {
+    process->cut_at_end = p->options.count->files.spec->python;
+    if (start(process, deadline_usec, &error) < 0) {
         (void)snprintf(process->problem, sizeof process->problem, "%s", error.text);
         process->gone_usec = clock_monotonic_usec();
     }
@@ -305,8 +303,8 @@ void processes_stop(struct processes *p, uint64_t at_usec)
 static void watch_time(struct process *process, uint64_t now)
 {
     const struct processes *p = process->processes;
-    bool cut = p->stopping && now >= p->cut_usec;
     bool late = process->end_usec > 0 && now >= process->end_usec;
+    bool cut = (p->stopping && now >= p->cut_usec) || (late && process->cut_at_end);
 
     if (process->kill_usec > 0) {
         if (now >= process->kill_usec) {

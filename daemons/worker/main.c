@@ -21,7 +21,8 @@
 
 struct options {
     bool help, version;
-    char *prepare, *list, *archive, *test_dir, *cflags, *libs, *temporary_dir;
+    char *prepare, *list, *archive, *test_dir, *cflags, *libs, *temporary_dir, *python_dir;
+    struct strlist python_deps;
     char *run_dir;
     uint64_t serial, cycle, first_user, iterations;
 };
@@ -48,6 +49,8 @@ static const struct conf_option rows[] = {
     ROW("libs", CONF_STRING, libs, "FLAGS", NULL, "More libraries for the compiler."),
     ROW("temporary-dir", CONF_STRING, temporary_dir, "DIR", NULL,
         "Where to compile without a cache."),
+    ROW("python-dep", CONF_LIST, python_deps, "NAME", NULL, "Install it by pip for a Python test."),
+    ROW("python-dir", CONF_STRING, python_dir, "DIR", NULL, "Where to install that."),
     ROW("run-dir", CONF_STRING, run_dir, "DIR", NULL, "The run's directory."),
     ROW("serial", CONF_VALUE, serial, "N", parse_number, "Which of the run's workers this is."),
     ROW("cycle", CONF_VALUE, cycle, "N", parse_number, "Which cycle it belongs to."),
@@ -87,18 +90,15 @@ static void note_test(const struct loads_test *test, void *context)
 }
 
 /* For a test that needs files and no module. */
-static int unpack(const struct options *options, char **path, struct error *error)
+static int unpack(const struct options *options, struct error *error)
 {
-    *path = strdup("");
-    if (!*path) {
-        return error_set_errno(error, -ENOMEM, "cannot unpack %s", options->archive);
-    }
     return archive_extract(options->archive, options->test_dir ? options->test_dir : ".",
                            ARCHIVE_MAX_UNPACKED, error);
 }
 
-/* Loads the module and looks for the test; *path is malloc'ed. */
-static int prepare(const struct options *options, char **path, struct error *error)
+/* Loads the module and looks for the test. */
+static int prepare(const struct options *options, struct prepared_module *module,
+                   struct error *error)
 {
     struct prepare_options prepare_options = {
         .fqn = options->prepare,
@@ -108,17 +108,20 @@ static int prepare(const struct options *options, char **path, struct error *err
         .cflags = options->cflags,
         .libs = options->libs,
         .temporary_dir = options->temporary_dir,
+        .python_deps = &options->python_deps,
+        .python_dir = options->python_dir,
     };
     const struct loads_test *test;
     struct fqn fqn;
 
     if (!options->prepare && !options->list) {
-        return unpack(options, path, error);
+        return unpack(options, error);
     }
-    int r = prepare_module(&prepare_options, path, error);
-    if (r == 0) {
-        r = module_load(*path, error);
+    int r = prepare_module(&prepare_options, module, error);
+    if (r < 0 || !module->path) {
+        return r;
     }
+    r = module_load(module->path, error);
     if (r == 0 && options->prepare) {
         r = fqn_parse(options->prepare, &fqn, error);
         if (r == 0) {
@@ -128,10 +131,27 @@ static int prepare(const struct options *options, char **path, struct error *err
     return r;
 }
 
+static json_t *make_report(const struct prepared_module *module)
+{
+    const struct python *python = &module->python;
+    json_t *tests = json_array();
+
+    if (!python->program) {
+        module_each(note_test, tests);
+        return json_pack("{ss so}", "module_path", module->path ? module->path : "", "tests",
+                         tests);
+    }
+    for (size_t i = 0; i < python->tests.count; i++) {
+        (void)json_array_append_new(tests, json_string(python->tests.items[i]));
+    }
+    return json_pack("{ss ss ss so}", "module_path", "", "python", python->program, "python_path",
+                     python->path, "tests", tests);
+}
+
 /* The report goes to what was standard output; what a constructor prints goes to standard error. */
 static int report_preparation(const struct options *options)
 {
-    _cleanup_free_ char *path = NULL;
+    _cleanup_(prepared_module_clear) struct prepared_module module = {.path = NULL};
     struct error error = {0};
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* what loads a module may never return */
     int fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
@@ -141,16 +161,8 @@ static int report_preparation(const struct options *options)
         log_error("cannot report: %s", strerror(errno));
         return EXIT_FAILURE;
     }
-    int r = prepare(options, &path, &error);
-    json_t *json = json_object();
-    if (r < 0) {
-        (void)json_object_set_new(json, "error", json_string(error.text));
-    } else {
-        json_t *tests = json_array();
-        module_each(note_test, tests);
-        (void)json_object_set_new(json, "module_path", json_string(path));
-        (void)json_object_set_new(json, "tests", tests);
-    }
+    int r = prepare(options, &module, &error);
+    json_t *json = r < 0 ? json_pack("{ss}", "error", error.text) : make_report(&module);
     bool good = json_dumpf(json, report, JSON_COMPACT) == 0;
     json_decref(json);
     good = fclose(report) == 0 && good;

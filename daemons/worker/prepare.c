@@ -67,15 +67,45 @@ static int compile(const struct prepare_options *options, const char *directory,
     return compile_module(&compile_options, ret, error);
 }
 
+static int use_python(const struct prepare_options *options, const char *directory,
+                      struct python *ret, struct error *error)
+{
+    static const struct strlist none = {0};
+    const struct python_options python = {.directory = directory,
+                                          .fqn = options->fqn,
+                                          .module = options->module,
+                                          .deps =
+                                              options->python_deps ? options->python_deps : &none,
+                                          .deps_dir = options->python_dir};
+    return python_prepare(&python, ret, error);
+}
+
+/* What is only for Python is not passed over in silence. */
+static int refuse_deps(const struct prepare_options *options, const char *module,
+                       struct error *error)
+{
+    return options->python_deps && options->python_deps->count > 0
+               ? error_set(error, -EINVAL, "--python-dep: the module '%s' is in C, not in Python",
+                           module)
+               : 0;
+}
+
 static int find_module(const struct prepare_options *options, const char *directory,
-                       const char *module, char **ret, struct error *error)
+                       const char *module, struct prepared_module *ret, struct error *error)
 {
     _cleanup_(candidate_clear) struct candidate object = {.path = NULL};
     _cleanup_(candidate_clear) struct candidate source = {.path = NULL};
+    _cleanup_(candidate_clear) struct candidate script = {.path = NULL};
 
     int r = look_for(directory, module, ".so", &object, error);
     if (r == 0) {
         r = look_for(directory, module, ".c", &source, error);
+    }
+    if (r == 0) {
+        r = look_for(directory, module, ".py", &script, error);
+    }
+    if (r == 0 && (object.exists || source.exists)) {
+        r = refuse_deps(options, module, error);
     }
     if (r < 0) {
         return r;
@@ -85,19 +115,23 @@ static int find_module(const struct prepare_options *options, const char *direct
             log_warning("%s is newer than %s, which is used; remove that to have it compiled",
                         source.path, object.path);
         }
-        *ret = TAKE_PTR(object.path);
+        ret->path = TAKE_PTR(object.path);
         return 0;
     }
     if (source.exists) {
-        return compile(options, directory, module, ret, error);
+        return compile(options, directory, module, &ret->path, error);
+    }
+    if (script.exists) {
+        return use_python(options, directory, &ret->python, error);
     }
     return error_set(error, -ENOENT,
-                     "there is no module '%s': neither %s nor %s exists; run from the directory "
-                     "where its path begins",
-                     module, object.path, source.path);
+                     "there is no module '%s': neither %s nor %s nor %s exists; run from the "
+                     "directory where its path begins",
+                     module, object.path, source.path, script.path);
 }
 
-int prepare_module(const struct prepare_options *options, char **ret, struct error *error)
+int prepare_module(const struct prepare_options *options, struct prepared_module *ret,
+                   struct error *error)
 {
     char module[FQN_MAX_BYTES + 1];
     struct fqn fqn;
@@ -126,4 +160,11 @@ int prepare_module(const struct prepare_options *options, char **ret, struct err
     r = options->archive ? archive_extract(options->archive, directory, ARCHIVE_MAX_UNPACKED, error)
                          : 0;
     return r < 0 ? r : find_module(options, directory, module, ret, error);
+}
+
+void prepared_module_clear(struct prepared_module *module)
+{
+    free(module->path);
+    python_clear(&module->python);
+    *module = (struct prepared_module){.path = NULL};
 }

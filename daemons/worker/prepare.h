@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* What comes before a run: from the name of a test to a shared object that can be loaded. It is
- * done in a process of its own, so that nothing of it blocks a loop. */
+/* What comes before a run: from the name of a test to a shared object that can be loaded, or to
+ * Python. It is done in a process of its own, so that nothing of it blocks a loop. */
 #ifndef LOADS_WORKER_PREPARE_H
 #define LOADS_WORKER_PREPARE_H
 
 #include "base/error.h"
+#include "python.h"
 
 struct prepare_options {
     const char *fqn;           /* "path.to.module.Suite.test", or */
@@ -15,13 +16,24 @@ struct prepare_options {
     const char *cflags;        /* more flags for the compiler, or NULL */
     const char *libs;          /* more libraries, or NULL */
     const char *temporary_dir; /* the run's own, for what can't be cached, or NULL */
+    const struct strlist *python_deps;
+    const char *python_dir; /* where those go (python.h), or NULL */
 };
 
-/* *ret is the absolute path (malloc'ed, the caller's) of the module: path/to/module.so if there is
- * one, else what path/to/module.c was compiled to. -ENOENT: neither is there, or no compiler;
- * -EINVAL: not a name; -ENOEXEC: it doesn't compile; -EILSEQ: the directory's path is
- * not UTF-8; an archive that can't be unpacked; each with a text. */
-int prepare_module(const struct prepare_options *options, char **ret, struct error *error)
-    _must_check_;
+/* All zero: nothing. */
+struct prepared_module {
+    char *path;           /* absolute, of a shared object; or NULL, and */
+    struct python python; /* this, with its tests */
+};
+
+/* Finds the module: path/to/module.so if there is one, else what path/to/module.c is compiled to,
+ * else path/to/module.py. *ret is all zero before, and the caller's to clear in any case. -ENOENT:
+ * none is there, or no compiler or Python; -EINVAL: not a name; -ENOEXEC: it doesn't compile, or
+ * Python doesn't take it; -EILSEQ: the directory's path is not UTF-8; an archive that can't be
+ * unpacked; each with a text. */
+int prepare_module(const struct prepare_options *options, struct prepared_module *ret,
+                   struct error *error) _must_check_;
+
+void prepared_module_clear(struct prepared_module *module);
 
 #endif

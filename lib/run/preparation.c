@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* The child writes one JSON object to its standard output: {"module_path": …, "tests": […]} or
- * {"error": …}. What it says is checked like anything from outside: the module's constructors have
- * run in that process. The compiler's words go to our standard error as they are, or
- * to whoever asked for them. */
+/* The child writes one JSON object to its standard output: {"module_path": …, "tests": […]}, or
+ * {"error": …}; for a test in Python with "python" and "python_path". What it says is checked like
+ * anything from outside: the module's constructors have run in that process. The compiler's words
+ * go to our standard error as they are, or to whoever asked for them. */
 #include "run/preparation.h"
 
 #include <errno.h>
@@ -16,7 +16,7 @@
 #include "wire/json.h"
 
 #define MAX_REPORT_BYTES ((size_t)1 << 20)
-#define MAX_ARGUMENTS    16
+#define MAX_ARGUMENTS    (16 + 2 * SPEC_MAX_PYTHON_DEPS)
 
 struct preparation {
     struct ev_loop *loop;
@@ -70,13 +70,13 @@ static void conclude(struct preparation *p, int status)
 {
     const char *name = p->options.name ? p->options.name : "the run's files";
     json_auto_t *json = NULL;
-    struct strlist tests = {0};
+    struct prepared prepared = {0};
     struct error error = {0};
     char how[96];
 
     int r = wire_json_load(p->report, p->size, MAX_REPORT_BYTES, &json, NULL);
     const char *words = r == 0 ? json_string_value(json_object_get(json, "error")) : NULL;
-    const char *path = r == 0 ? json_string_value(json_object_get(json, "module_path")) : NULL;
+    prepared.module_path = r == 0 ? json_string_value(json_object_get(json, "module_path")) : NULL;
     if (p->size == MAX_REPORT_BYTES) {
         r = error_set(&error, -E2BIG, "preparing %s did not succeed: it reports more than %zu KiB",
                       name, MAX_REPORT_BYTES / 1024);
@@ -84,7 +84,7 @@ static void conclude(struct preparation *p, int status)
         r = error_set(&error, -EINVAL, "%s", words);
     } else if (r == -ENOMEM) {
         error_set_errno(&error, r, "cannot prepare %s", name);
-    } else if (status != 0 || !path) {
+    } else if (status != 0 || !prepared.module_path) {
         child_describe_status(status, how, sizeof how);
         r = error_set(
             &error, -ECHILD,
@@ -92,13 +92,15 @@ static void conclude(struct preparation *p, int status)
             "what the module does when it is loaded (its constructors)",
             name, how);
     } else {
-        r = read_tests(json, &tests);
+        prepared.python = json_string_value(json_object_get(json, "python"));
+        prepared.python_path = json_string_value(json_object_get(json, "python_path"));
+        r = read_tests(json, &prepared.tests);
         if (r < 0) {
             error_set_errno(&error, r, "preparing %s did not succeed", name);
         }
     }
-    p->options.done(r, path, &tests, &error, p->options.context);
-    strlist_clear(&tests);
+    p->options.done(r, &prepared, &error, p->options.context);
+    strlist_clear(&prepared.tests);
 }
 
 static void on_output(struct child *child _unused_, const char *text, size_t size, void *context)
@@ -124,7 +126,8 @@ static int start_child(struct preparation *p, int out, struct error *error)
                                     {"--test-dir", options->test_dir},
                                     {"--cflags", options->cflags},
                                     {"--libs", options->libs},
-                                    {"--temporary-dir", options->temporary_dir}};
+                                    {"--temporary-dir", options->temporary_dir},
+                                    {"--python-dir", options->python_dir}};
     size_t n = 1;
 
     for (size_t i = 0; i < ELEMENTSOF(pairs); i++) {
@@ -132,6 +135,10 @@ static int start_child(struct preparation *p, int out, struct error *error)
             argv[n++] = pairs[i][0];
             argv[n++] = pairs[i][1];
         }
+    }
+    for (size_t i = 0; options->python_deps && i < options->python_deps->count; i++) {
+        argv[n++] = "--python-dep";
+        argv[n++] = options->python_deps->items[i];
     }
     struct child_options child = {.argv = argv,
                                   .channel_fd = -1,
@@ -193,4 +200,24 @@ struct preparation *preparation_free(struct preparation *p)
         free(p);
     }
     return NULL;
+}
+
+static int replace(char **text, const char *by)
+{
+    char *copy = by ? strdup(by) : NULL;
+
+    free(*text);
+    *text = copy;
+    return by && !copy ? -ENOMEM : 0;
+}
+
+int prepared_use(const struct prepared *prepared, struct run_spec *spec)
+{
+    const char *path = prepared->module_path;
+
+    return replace(&spec->module_path, path[0] ? path : NULL) < 0 ||
+                   replace(&spec->python, prepared->python) < 0 ||
+                   replace(&spec->python_path, prepared->python_path) < 0
+               ? -ENOMEM
+               : 0;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* Preparing a run: a child (`loads-worker --prepare`) finds or compiles the module, loads it and
  * looks for the test, so that neither the compiler nor a constructor of the test runs in our
- * process. */
+ * process. A module in Python is imported by Python. */
 #ifndef LOADS_RUN_PREPARATION_H
 #define LOADS_RUN_PREPARATION_H
 
@@ -10,8 +10,17 @@
 
 #include "base/error.h"
 #include "base/strlist.h"
+#include "wire/spec.h"
 
 struct preparation;
+
+/* All but `tests` is empty after an error. */
+struct prepared {
+    const char *module_path; /* of a shared object; "": it isn't one */
+    const char *python; /* the interpreter for a test in Python, and its $PYTHONPATH; or NULL */
+    const char *python_path;
+    struct strlist tests; /* "Suite.test (file:line)" each */
+};
 
 struct preparation_options {
     const char *worker_program;
@@ -21,16 +30,18 @@ struct preparation_options {
     const char *test_dir; /* where the name's path begins; NULL: the current directory */
     const char *archive;  /* of the test's files, which are unpacked into test_dir; NULL: none */
     const char *cflags, *libs;
-    const char *temporary_dir; /* when there is no cache to write to */
-    const char *cgroup;        /* where the child begins (loop/child.h); NULL: in ours */
+    const struct strlist *python_deps; /* as in the specification; NULL: none */
+    const char *python_dir;            /* where those go, which is made */
+    const char *temporary_dir;         /* when there is no cache to write to */
+    const char *cgroup;                /* where the child begins (loop/child.h); NULL: in ours */
 
     /* What the compiler and the module's constructors write, as it comes. NULL: to our standard
      * error. */
     void (*output)(const char *text, size_t size, void *context);
-    /* 0, or -errno with a text. `module_path` and `tests` ("Suite.test (file:line)" each) are
-     * borrowed during the call; the preparation may be freed in it. */
-    void (*done)(int result, const char *module_path, const struct strlist *tests,
-                 const struct error *error, void *context);
+    /* 0, or -errno with a text. What was prepared is borrowed during the call; the preparation may
+     * be freed in it. */
+    void (*done)(int result, const struct prepared *prepared, const struct error *error,
+                 void *context);
     void *context;
 };
 
@@ -41,5 +52,8 @@ int preparation_start(struct preparation **ret, struct ev_loop *loop,
 /* A child that is still at it is ended. */
 struct preparation *preparation_free(struct preparation *preparation);
 DEFINE_CLEANUP(struct preparation, preparation_free)
+
+/* Puts what was prepared into the specification of the run. -ENOMEM. */
+int prepared_use(const struct prepared *prepared, struct run_spec *spec) _must_check_;
 
 #endif

@@ -35,8 +35,23 @@ static char *fill_in(const char *word, const char *test)
     return text;
 }
 
+static int split_python(const struct run_spec *spec, struct strlist *list, struct error *error)
+{
+    const char *const words[] = {spec->python, "-m", "loads.runner",
+                                 spec->no_patching ? "--no-patching" : NULL, spec->fqn.text};
+    int r = 0;
+
+    for (size_t i = 0; r == 0 && i < ELEMENTSOF(words); i++) {
+        r = words[i] ? strlist_add(list, words[i]) : 0;
+    }
+    return r < 0 ? error_set_errno(error, r, "cannot start Python") : 0;
+}
+
 int runner_command_split(const struct run_spec *spec, struct strlist *list, struct error *error)
 {
+    if (spec->python) {
+        return split_python(spec, list, error);
+    }
     _cleanup_(strlist_clear) struct strlist words = {0};
     int r = words_split(spec->test_runner, &words, error);
 
@@ -108,4 +123,52 @@ int runner_command_check(const struct run_spec *spec, const char *directory, str
         return error_set(error, r, "--test-runner: '%s' is not executable", name);
     }
     return r < 0 ? error_set(error, r, "--test-runner: there is no command '%s'", name) : 0;
+}
+
+/* ---- the environment ------------------------------------------------------------------------- */
+
+static bool begins_with(const char *text, const char *start)
+{
+    return strncmp(text, start, strlen(start)) == 0;
+}
+
+static int add_variable(struct strlist *list, const char *name, const char *value)
+{
+    _cleanup_free_ char *text = NULL;
+
+    if (asprintf(&text, "%s=%s", name, value) < 0) {
+        text = NULL;
+        return -ENOMEM;
+    }
+    return strlist_add(list, text);
+}
+
+/* What the session of a test in C takes from the specification itself. Not on a command line, since
+ * a URL may have a password in it. */
+static int add_python(const struct run_spec *spec, struct strlist *list)
+{
+    char timeout[32];
+    const char *const pairs[][2] = {
+        {"PYTHONPATH", spec->python_path}, {"LOADS_SERVER_URL", spec->server_url},
+        {"LOADS_CA_FILE", spec->ca_file},  {"LOADS_INSECURE", spec->insecure ? "1" : NULL},
+        {"LOADS_TIMEOUT", timeout},
+    };
+    int r = 0;
+
+    (void)snprintf(timeout, sizeof timeout, "%.6f", (double)spec->http_timeout_usec / 1e6);
+    for (size_t i = 0; r == 0 && i < ELEMENTSOF(pairs); i++) {
+        r = pairs[i][1] ? add_variable(list, pairs[i][0], pairs[i][1]) : 0;
+    }
+    return r;
+}
+
+int runner_command_environment(const struct run_spec *spec, struct strlist *list)
+{
+    int r = 0;
+
+    for (char **at = environ; r == 0 && *at; at++) {
+        bool ours = begins_with(*at, "LOADS_") || (spec->python && begins_with(*at, "PYTHONPATH="));
+        r = ours ? 0 : strlist_add(list, *at);
+    }
+    return r == 0 && spec->python ? add_python(spec, list) : r;
 }

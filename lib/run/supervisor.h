@@ -23,7 +23,7 @@ struct supervisor;
 
 struct supervisor_options {
     const struct run_spec *spec; /* borrowed; prepared: module_path is set, or url */
-    const char *worker_program;  /* loads-worker; with a test_runner, loads-external */
+    const char *worker_program;  /* loads-worker; loads-external if the specification is external */
     const char *agent_id;        /* for the latter; NULL: there is none */
     const char *run_dir;         /* exists; files of this run are made in it */
     const char *cgroup;          /* where workers begin (loop/child.h); NULL: in ours */

@@ -115,7 +115,7 @@ static bool is_done(const struct supervisor *s, const struct worker_process *wor
 {
     struct cycle cycle = cycles_at(s->options.spec, s->cycle);
     const uint64_t *words = worker_words(worker);
-    bool early = s->state == RUNNING && !is_late(s) && !s->options.spec->test_runner;
+    bool early = s->state == RUNNING && !is_late(s) && !run_spec_is_external(s->options.spec);
 
     for (unsigned i = 0; i < worker_n_users(worker); i++) {
         if (user_word_phase(words[i]) != USER_BETWEEN ||

@@ -33,6 +33,9 @@ struct run_spec *run_spec_free(struct run_spec *spec)
         free(spec->module_path);
         free(spec->test_dir);
         free(spec->test_runner);
+        free(spec->python);
+        free(spec->python_path);
+        strlist_clear(&spec->python_deps);
         free(spec->ca_file);
         free(spec->cflags);
         free(spec->libs);
@@ -57,6 +60,16 @@ int run_spec_set_fqn(struct run_spec *spec, const char *text, struct error *erro
     return r;
 }
 
+bool run_spec_is_external(const struct run_spec *spec)
+{
+    return spec->test_runner || spec->python;
+}
+
+bool run_spec_shares_users(const struct run_spec *spec)
+{
+    return spec->test_runner_self || spec->python;
+}
+
 void run_spec_test_name(const struct run_spec *spec, char ret[static SPEC_NAME_BYTES])
 {
     const char *suite = spec->url ? SPEC_URL_SUITE : spec->fqn.suite;
@@ -68,11 +81,11 @@ void run_spec_test_name(const struct run_spec *spec, char ret[static SPEC_NAME_B
 
 /* ---- writing ---- */
 
-static json_t *encode_tags(const struct strlist *tags)
+static json_t *encode_texts(const struct strlist *texts)
 {
     _cleanup_(json_decrefp) json_t *array = json_array();
-    for (size_t i = 0; array && i < tags->count; i++) {
-        if (json_array_append_new(array, json_string(tags->items[i])) < 0) {
+    for (size_t i = 0; array && i < texts->count; i++) {
+        if (json_array_append_new(array, json_string(texts->items[i])) < 0) {
             return NULL;
         }
     }
@@ -116,7 +129,8 @@ static json_t *encode_field(const struct run_spec *spec, const struct spec_key *
     case KIND_WORDS:
         return json_string(*(char *const *)field);
     case KIND_TAGS:
-        return encode_tags(field);
+    case KIND_DEPS:
+        return encode_texts(field);
     case KIND_NUMBERS:
         return encode_numbers(field);
     case KIND_NUMBER:
@@ -141,6 +155,7 @@ static bool is_given(const struct run_spec *spec, const struct spec_key *key)
     case KIND_WORDS:
         return *(char *const *)field;
     case KIND_TAGS:
+    case KIND_DEPS:
         return ((const struct strlist *)field)->count > 0;
     case KIND_NUMBERS:
         return ((const struct number_list *)field)->count > 0;
@@ -216,8 +231,8 @@ static int decode_numbers(const struct spec_key *key, const json_t *json, struct
     return 0;
 }
 
-static int decode_tags(const struct spec_key *key, const json_t *json, struct strlist *tags,
-                       struct error *error)
+static int decode_texts(const struct spec_key *key, const json_t *json, struct strlist *texts,
+                        struct error *error)
 {
     size_t index;
     json_t *item;
@@ -230,7 +245,7 @@ static int decode_tags(const struct spec_key *key, const json_t *json, struct st
         if (!json_is_string(item)) {
             return wrong_type(key, "strings are", error);
         }
-        int r = strlist_add(tags, json_string_value(item));
+        int r = strlist_add(texts, json_string_value(item));
         if (r < 0) {
             return error_set_errno(error, r, "%s", key->name);
         }
@@ -279,7 +294,8 @@ static int decode_field(const struct spec_key *key, const json_t *json, struct r
     case KIND_WORDS:
         return decode_text(key, json, spec, error);
     case KIND_TAGS:
-        return decode_tags(key, json, field, error);
+    case KIND_DEPS:
+        return decode_texts(key, json, field, error);
     case KIND_NUMBERS:
         return decode_numbers(key, json, field, error);
     case KIND_NUMBER:

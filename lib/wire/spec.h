@@ -17,7 +17,9 @@
 #define SPEC_MAX_NAME_BYTES        255 /* user_id, project_name */
 #define SPEC_MAX_TAGS              100
 #define SPEC_MAX_TAG_BYTES         1024
-#define SPEC_MAX_WORDS_BYTES       4096 /* cflags, libs, test_runner */
+#define SPEC_MAX_WORDS_BYTES       4096 /* cflags, libs, test_runner, python_path */
+#define SPEC_MAX_PYTHON_DEPS       100
+#define SPEC_MAX_DEP_BYTES         1024
 #define SPEC_MAX_WORKERS           1024
 #define SPEC_MIN_STACK_BYTES       (UINT64_C(16) << 10)
 #define SPEC_MAX_STACK_BYTES       (UINT64_C(1) << 30)
@@ -38,7 +40,12 @@ struct run_spec {
     char *module_path; /* absolute, of the shared object that was prepared from fqn.module */
     char *test_dir;    /* absolute; the worker's working directory */
     char *test_runner; /* the command that executes the test (run/runner_command.h) */
-    bool test_runner_self;          /* one process of it has all users of a worker */
+    bool test_runner_self; /* one process of it has all users of a worker */
+    char *python;      /* absolute: the interpreter by which Loads' own runner executes the test, */
+    char *python_path; /* and where that looks for modules: $PYTHONPATH. Set on the machine that
+                        * runs it, never by who asks for it. NULL: it isn't in Python */
+    struct strlist python_deps; /* what pip installs for it: "name==1.2", or a file as ca_file is */
+    bool no_patching;           /* calls that block the test's process are left as they are */
     uint64_t external_timeout_usec; /* its processes' time: so much per hit, or beyond the duration;
                                        0: SPEC_EXTERNAL_TIMEOUT_USEC */
 
@@ -68,6 +75,11 @@ int run_spec_new(struct run_spec **ret) _must_check_;
 struct run_spec *run_spec_free(struct run_spec *spec);
 DEFINE_CLEANUP(struct run_spec, run_spec_free)
 
+/* Whether a program of its own executes the test, rather than loads-worker; and whether one process
+ * of it has all users of a worker. */
+bool run_spec_is_external(const struct run_spec *spec);
+bool run_spec_shares_users(const struct run_spec *spec);
+
 /* What is tested becomes that text: -EINVAL with a text if it is no FQN, and there is no
  * test_runner that may know what to make of it. */
 int run_spec_set_fqn(struct run_spec *spec, const char *text, struct error *error) _must_check_;
@@ -78,6 +90,12 @@ void run_spec_test_name(const struct run_spec *spec, char ret[static SPEC_NAME_B
 /* Whether it is text of 1 to `max_bytes` bytes, UTF-8 without control characters. -EINVAL with a
  * text. */
 int run_spec_check_text(const char *text, size_t max_bytes, struct error *error) _must_check_;
+
+/* Whether it is what python_deps may have in it. -EINVAL with a text. */
+int run_spec_check_dep(const char *text, struct error *error) _must_check_;
+
+/* Whether a dependency is a file, rather than a name that pip looks for. */
+bool run_spec_dep_is_file(const char *text);
 
 /* Whether a specification makes sense as a whole. -EINVAL with a text that names the key. */
 int run_spec_check(const struct run_spec *spec, struct error *error) _must_check_;

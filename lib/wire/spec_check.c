@@ -16,6 +16,10 @@ const struct spec_key spec_keys[] = {
     {"run_id", KIND_RUN_ID, true, AT(run_id), 0, 0},
     {"test_runner", KIND_WORDS, false, AT(test_runner), 0, 0}, /* fqn depends on it */
     {"test_runner_self", KIND_FLAG, false, AT(test_runner_self), 0, 0},
+    {"python", KIND_PATH, false, AT(python), 0, 0},
+    {"python_path", KIND_WORDS, false, AT(python_path), 0, 0},
+    {"python_deps", KIND_DEPS, false, AT(python_deps), 0, 0},
+    {"no_patching", KIND_FLAG, false, AT(no_patching), 0, 0},
     {"external_timeout_usec", KIND_NUMBER, false, AT(external_timeout_usec), 1000,
      PARSE_MAX_DURATION_USEC},
     {"fqn", KIND_FQN, false, AT(fqn), 0, 0},
@@ -128,6 +132,66 @@ static int check_tags(const char *key, const struct strlist *tags, struct error 
     return 0;
 }
 
+bool run_spec_dep_is_file(const char *text)
+{
+    static const char *const endings[] = {".whl", ".tar.gz", ".zip"};
+    size_t size = strlen(text);
+
+    if (strstr(text, "://")) {
+        return false;
+    }
+    for (size_t i = 0; i < ELEMENTSOF(endings); i++) {
+        size_t length = strlen(endings[i]);
+        if (size > length && strcmp(text + size - length, endings[i]) == 0) {
+            return true;
+        }
+    }
+    return strchr(text, '/');
+}
+
+/* Neither an option of pip's nor a URL, which may have a password in it. */
+int run_spec_check_dep(const char *text, struct error *error)
+{
+    int r = run_spec_check_text(text, SPEC_MAX_DEP_BYTES, error);
+
+    if (r < 0 || run_spec_dep_is_file(text)) {
+        return r;
+    }
+    if (strstr(text, "://")) {
+        return error_set(error, -EINVAL,
+                         "is a URL, but a project's name, with a version perhaps, or a wheel's "
+                         "path is expected");
+    }
+    bool begins_well = (text[0] >= 'a' && text[0] <= 'z') || (text[0] >= 'A' && text[0] <= 'Z') ||
+                       (text[0] >= '0' && text[0] <= '9');
+    return begins_well
+               ? 0
+               : error_set(error, -EINVAL,
+                           "'%s' is neither a project's name, with a version perhaps, nor a "
+                           "wheel's path",
+                           text);
+}
+
+static int check_deps(const char *key, const struct strlist *deps, struct error *error)
+{
+    if (deps->count > SPEC_MAX_PYTHON_DEPS) {
+        return error_set(error, -EINVAL, "%s: %zu of them, of %d at most", key, deps->count,
+                         SPEC_MAX_PYTHON_DEPS);
+    }
+    for (size_t i = 0; i < deps->count; i++) {
+        int r = run_spec_check_dep(deps->items[i], error);
+        if (r == 0 && run_spec_dep_is_file(deps->items[i])) {
+            r = check_file(key, deps->items[i], error);
+        } else if (r < 0) {
+            r = error_prefix(error, r, "%s", key);
+        }
+        if (r < 0) {
+            return r;
+        }
+    }
+    return 0;
+}
+
 static int check_numbers(const struct spec_key *key, const struct number_list *list,
                          struct error *error)
 {
@@ -195,6 +259,8 @@ static int check_field(const struct run_spec *spec, const struct spec_key *key, 
         return check_text(key->name, text, SPEC_MAX_WORDS_BYTES, error);
     case KIND_TAGS:
         return check_tags(key->name, field, error);
+    case KIND_DEPS:
+        return check_deps(key->name, field, error);
     case KIND_NUMBERS:
         return check_numbers(key, field, error);
     case KIND_NUMBER:
@@ -223,6 +289,9 @@ int run_spec_check(const struct run_spec *spec, struct error *error)
     }
     if (spec->url && spec->module_path) {
         return error_set(error, -EINVAL, "module_path: there is none with a url");
+    }
+    if (spec->python && (spec->url || spec->module_path || spec->test_runner)) {
+        return error_set(error, -EINVAL, "python: it executes a test of its own");
     }
     if (spec->test_runner && spec->url) {
         return error_set(error, -EINVAL, "test_runner: it is given the name of a test, not a URL");

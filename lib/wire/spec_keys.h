@@ -14,6 +14,7 @@ enum spec_kind {
     KIND_NAME,
     KIND_WORDS,
     KIND_TAGS,
+    KIND_DEPS,
     KIND_NUMBERS,
     KIND_NUMBER,
     KIND_FLAG,

@@ -512,38 +512,39 @@ static void test_prepare_compiles(void **state _unused_)
     const struct compile_options options = options_for("");
     const struct prepare_options prepare = {
         .fqn = "path.m.Suite.test", .test_dir = below("t"), .include_dir = options.include_dir};
-    _cleanup_free_ char *path = NULL, *again = NULL;
+    _cleanup_(prepared_module_clear) struct prepared_module path = {0}, again = {0};
     put(below("t/path/m.c"), "int value(void) { return 90; }\n");
 
     assert_int_equal(prepare_module(&prepare, &again, &error), 0);
     const struct prepare_options module = {
         .module = "path.m", .test_dir = below("t"), .include_dir = options.include_dir};
     assert_int_equal(prepare_module(&module, &path, &error), 0);
-    assert_string_equal(again, path);
-    assert_int_equal(value_of(path), 90);
+    assert_string_equal(again.path, path.path);
+    assert_int_equal(value_of(path.path), 90);
 }
 
 static void test_prepare_prefers_what_is_compiled(void **state _unused_)
 {
     const struct prepare_options options = {.module = "path.m", .test_dir = below("t")};
-    _cleanup_free_ char *path = NULL;
+    _cleanup_(prepared_module_clear) struct prepared_module path = {0};
     put(below("t/path/m.c"), "this is not C\n");
     put(below("t/path/m.so"), "neither is this");
     assert_int_equal(prepare_module(&options, &path, &error), 0);
-    assert_string_equal(path, below("t/path/m.so"));
+    assert_string_equal(path.path, below("t/path/m.so"));
 }
 
 static void test_prepare_errors(void **state _unused_)
 {
     struct prepare_options options = {.fqn = "path.m.Suite.test", .test_dir = below("t")};
-    char *path = NULL, want[4 * PATH_MAX];
+    struct prepared_module path = {0};
+    char want[4 * PATH_MAX];
 
     make_directory(below("t/path/m.so")); /* a directory is no module */
     assert_int_equal(prepare_module(&options, &path, &error), -ENOENT);
     (void)snprintf(want, sizeof want,
-                   "there is no module 'path/m': neither %s nor %s exists; run from the directory "
-                   "where its path begins",
-                   below("t/path/m.so"), below("t/path/m.c"));
+                   "there is no module 'path/m': neither %s nor %s nor %s exists; run from the "
+                   "directory where its path begins",
+                   below("t/path/m.so"), below("t/path/m.c"), below("t/path/m.py"));
     assert_string_equal(error.text, want);
 
     options.fqn = "path.m";
@@ -561,7 +562,121 @@ static void test_prepare_errors(void **state _unused_)
     put(below("t/\xFF/m.so"), "");
     options.test_dir = below("t/\xFF");
     assert_int_equal(prepare_module(&options, &path, &error), -EILSEQ);
-    assert_null(path);
+    assert_null(path.path);
+}
+
+/* ---- Python ---- */
+
+static const char *test_dir(void)
+{
+    return options_for("").directory;
+}
+
+static const char *deps_dir(void)
+{
+    static char path[PATH_MAX + 16];
+
+    (void)snprintf(path, sizeof path, "%s/deps", root);
+    return path;
+}
+
+/* A virtual environment whose interpreter writes down what it is called with, and then does this.
+ */
+static void put_python(const char *script)
+{
+    char text[4096];
+
+    (void)mkdir(below("venv"), 0700); /* they may be there */
+    (void)mkdir(below("venv/bin"), 0700);
+    (void)snprintf(text, sizeof text,
+                   "#!/bin/sh\nprintf '%%s\\n' \"$PWD $PYTHONPATH $*\" >> '%s'\n%s\n",
+                   below("calls"), script);
+    put(below("venv/bin/python3"), text);
+    assert_int_equal(chmod(below("venv/bin/python3"), 0700), 0);
+    assert_int_equal(setenv("VIRTUAL_ENV", below("venv"), 1), 0);
+    (void)unlink(below("calls")); /* there may be none */
+}
+
+static bool was_called(const char *words)
+{
+    _cleanup_file_ FILE *file = fopen(below("calls"), "re");
+    char line[4 * PATH_MAX];
+    bool found = false;
+
+    while (file && fgets(line, sizeof line, file)) {
+        found = found || strstr(line, words);
+    }
+    return found;
+}
+
+static void test_prepare_python(void **state _unused_)
+{
+    char *deps[] = {(char *)"requests==2.20", (char *)"own.whl", NULL};
+    const struct strlist list = {.items = deps, .count = 2};
+    const struct prepare_options options = {.fqn = "path.m.Suite.test",
+                                            .test_dir = test_dir(),
+                                            .python_deps = &list,
+                                            .python_dir = deps_dir()};
+    struct prepared_module module = {0};
+    char want[4 * PATH_MAX];
+
+    put(below("t/path/m.py"), "");
+    put_python("case \"$*\" in *--check*) echo 'Suite.test (m.py:3)';; esac");
+    assert_int_equal(unsetenv("PYTHONPATH"), 0);
+    assert_int_equal(prepare_module(&options, &module, &error), 0);
+    assert_null(module.path);
+    assert_string_equal(module.python.program, below("venv/bin/python3"));
+    assert_int_equal(module.python.tests.count, 1);
+    assert_string_equal(module.python.tests.items[0], "Suite.test (m.py:3)");
+    (void)snprintf(want, sizeof want, "%s:%s", deps_dir(), below("t"));
+    assert_memory_equal(module.python.path, want, strlen(want));
+    (void)snprintf(want, sizeof want, "%s %s:%s", below("t"), deps_dir(), below("t"));
+    assert_true(was_called(want));
+    (void)snprintf(want, sizeof want, "install --quiet --target %s ", deps_dir());
+    assert_true(was_called(want));
+    assert_true(was_called(" requests==2.20 own.whl\n"));
+    assert_true(was_called(" -m loads.runner --check path.m.Suite.test\n"));
+    prepared_module_clear(&module);
+
+    put(below("t/path/m.c"), "");
+    assert_int_equal(prepare_module(&options, &module, &error), -EINVAL);
+    assert_string_equal(error.text, "--python-dep: the module 'path/m' is in C, not in Python");
+    prepared_module_clear(&module);
+}
+
+static void fail_in_python(const char *script, int result, const char *text)
+{
+    char *deps[] = {(char *)"nothing==1", NULL};
+    const struct strlist list = {.items = deps, .count = 1};
+    const struct prepare_options options = {
+        .module = "path.m", .test_dir = test_dir(), .python_deps = &list, .python_dir = deps_dir()};
+    struct prepared_module module = {0};
+
+    put_python(script);
+    assert_int_equal(prepare_module(&options, &module, &error), result);
+    assert_non_null(strstr(error.text, text));
+    prepared_module_clear(&module);
+}
+
+static void test_prepare_python_errors(void **state _unused_)
+{
+    put(below("t/path/m.py"), "");
+    fail_in_python("case \"$1\" in -c) exit 3;; esac", -ENOENT,
+                   "has no package 'loads', which tests in Python need: install the package "
+                   "python3-loads");
+    fail_in_python("case \"$*\" in *'pip --version'*) exit 1;; esac", -ENOENT,
+                   "install the package python3-pip");
+    fail_in_python("case \"$*\" in *'pip install'*) exit 1;; esac", -ENOEXEC,
+                   "pip cannot install what the test needs (--python-dep nothing==1)");
+    fail_in_python("case \"$*\" in *--list*) exit 2;; esac", -ENOEXEC,
+                   "Python cannot use path.m, as it says itself");
+    fail_in_python("kill -9 $$", -ENOEXEC, "/venv/bin/python3 does not work");
+    (void)unlink(below("venv/bin/python3"));
+    const struct prepare_options options = {.module = "path.m", .test_dir = test_dir()};
+    struct prepared_module module = {0};
+    assert_int_equal(prepare_module(&options, &module, &error), -ENOENT);
+    assert_non_null(strstr(error.text, "there is no Python for the test"));
+    prepared_module_clear(&module);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -588,6 +703,8 @@ int main(void)
         TEST(test_prepare_compiles),
         TEST(test_prepare_prefers_what_is_compiled),
         TEST(test_prepare_errors),
+        TEST(test_prepare_python),
+        TEST(test_prepare_python_errors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -49,10 +49,11 @@ static int tear_down(void **state)
     return 0;
 }
 
-static void on_done(int result, const char *module_path, const struct strlist *tests,
-                    const struct error *error, void *context)
+static void on_done(int result, const struct prepared *prepared, const struct error *error,
+                    void *context)
 {
     struct fixture *f = context;
+    const struct strlist *tests = &prepared->tests;
     size_t size = 0;
 
     f->done = true;
@@ -60,7 +61,9 @@ static void on_done(int result, const char *module_path, const struct strlist *t
     f->result = result;
     f->error = *error;
     if (result == 0) {
-        (void)snprintf(f->path, sizeof f->path, "%s", module_path);
+        (void)snprintf(f->path, sizeof f->path, "%s%s%s", prepared->module_path,
+                       prepared->python ? prepared->python : "",
+                       prepared->python_path ? prepared->python_path : "");
     }
     for (size_t i = 0; i < tests->count && size < sizeof f->tests; i++) {
         size += (size_t)snprintf(f->tests + size, sizeof f->tests - size, "%s%s", i ? "," : "",
@@ -162,6 +165,46 @@ static void on_output(const char *text, size_t size, void *context)
     size_t length = strlen(f->words);
     assert_true(length + size < sizeof f->words);
     memcpy(f->words + length, text, size);
+}
+
+static void test_python(void **state)
+{
+    char *deps[] = {(char *)"a==1", (char *)"b.whl", NULL};
+    const struct strlist list = {.items = deps, .count = 2};
+    struct fixture *f = *state;
+    struct preparation_options how = options(f);
+
+    how.python_deps = &list;
+    how.python_dir = "/run/python";
+    prepare(f, &how);
+    assert_string_equal(f->tests, "--prepare,shop.Shop.login,--python-dir,/run/python,"
+                                  "--python-dep,a==1,--python-dep,b.whl");
+    f->preparation = preparation_free(f->preparation);
+    f->done = false;
+    f->n_done = 0;
+    prepare_with(f,
+                 "{\"module_path\": \"\", \"python\": \"/py\", \"python_path\": \"/d\", "
+                 "\"tests\": []}",
+                 "0");
+    assert_int_equal(f->result, 0);
+    assert_string_equal(f->path, "/py/d");
+}
+
+static void test_use(void **state _unused_)
+{
+    const struct prepared module = {.module_path = "/a.so"};
+    const struct prepared script = {.module_path = "", .python = "/py", .python_path = "/d"};
+    _cleanup_(run_spec_freep) struct run_spec *spec = NULL;
+
+    assert_int_equal(run_spec_new(&spec), 0);
+    assert_int_equal(prepared_use(&module, spec), 0);
+    assert_string_equal(spec->module_path, "/a.so");
+    assert_false(run_spec_is_external(spec));
+    assert_int_equal(prepared_use(&script, spec), 0);
+    assert_null(spec->module_path);
+    assert_string_equal(spec->python, "/py");
+    assert_string_equal(spec->python_path, "/d");
+    assert_true(run_spec_is_external(spec) && run_spec_shares_users(spec));
 }
 
 /* What the compiler says beside the report goes to who wants to hear it. */
@@ -313,11 +356,26 @@ static void test_without_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_arguments),           TEST(test_all_arguments),  TEST(test_unpacking_alone),
-        TEST(test_its_words),           TEST(test_words_beside),   TEST(test_died),
-        TEST(test_failed_after_report), TEST(test_no_tests),       TEST(test_nonsense),
-        TEST(test_long_report),         TEST(test_endless_report), TEST(test_freed_meanwhile),
-        TEST(test_no_program),          TEST(test_without_memory),
+        TEST(test_arguments),
+        TEST(test_all_arguments),
+        TEST(test_unpacking_alone),
+        TEST(test_its_words),
+        TEST(test_words_beside),
+        TEST(test_died),
+        TEST(test_its_words),
+        TEST(test_python),
+        TEST(test_died),
+        TEST(test_its_words),
+        TEST(test_use),
+        TEST(test_died),
+        TEST(test_failed_after_report),
+        TEST(test_no_tests),
+        TEST(test_nonsense),
+        TEST(test_long_report),
+        TEST(test_endless_report),
+        TEST(test_freed_meanwhile),
+        TEST(test_no_program),
+        TEST(test_without_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,6 +2,7 @@
 #include "test.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "run/runner_command.h"
 #include "temporary_dir.h"
@@ -57,10 +58,81 @@ static void test_programs(void **state _unused_)
     check(" ", -EINVAL, "--test-runner: it has no words");
 }
 
+static void expect_words(const struct run_spec *spec, const char *const expected[], size_t count)
+{
+    _cleanup_(strlist_clear) struct strlist words = {0};
+
+    assert_int_equal(runner_command_split(spec, &words, NULL), 0);
+    assert_int_equal(words.count, count);
+    for (size_t i = 0; i < count; i++) {
+        assert_string_equal(words.items[i], expected[i]);
+    }
+}
+
+static struct run_spec *make_python(void)
+{
+    struct run_spec *spec = NULL;
+
+    assert_int_equal(run_spec_new(&spec), 0);
+    spec->python = strdup("/a b/python3");
+    spec->python_path = strdup("/deps:/tests");
+    spec->server_url = strdup("http://user:secret@localhost:9/");
+    assert_int_equal(run_spec_set_fqn(spec, "shop.Cart.buy", NULL), 0);
+    return spec;
+}
+
+static void test_python(void **state _unused_)
+{
+    _cleanup_(run_spec_freep) struct run_spec *spec = make_python();
+    static const char *const patched[] = {"/a b/python3", "-m", "loads.runner", "shop.Cart.buy"};
+    static const char *const plain[] = {"/a b/python3", "-m", "loads.runner", "--no-patching",
+                                        "shop.Cart.buy"};
+
+    expect_words(spec, patched, ELEMENTSOF(patched));
+    spec->no_patching = true;
+    expect_words(spec, plain, ELEMENTSOF(plain));
+}
+
+static unsigned count_variables(const struct strlist *list, const char *text)
+{
+    unsigned n = 0;
+
+    for (size_t i = 0; i < list->count; i++) {
+        n += strncmp(list->items[i], text, strlen(text)) == 0 ? 1 : 0;
+    }
+    return n;
+}
+
+static void test_environment(void **state _unused_)
+{
+    _cleanup_(run_spec_freep) struct run_spec *python = make_python();
+    _cleanup_(run_spec_freep) struct run_spec *other = make_spec("run", "m.A.t");
+    _cleanup_(strlist_clear) struct strlist list = {0}, theirs = {0};
+
+    assert_int_equal(setenv("LOADS_SECRET", "1", 1), 0);
+    assert_int_equal(setenv("PYTHONPATH", "/mine", 1), 0);
+    assert_int_equal(setenv("ANY", "thing", 1), 0);
+    python->insecure = true;
+    assert_int_equal(runner_command_environment(python, &list), 0);
+    assert_int_equal(count_variables(&list, "ANY=thing"), 1);
+    assert_int_equal(count_variables(&list, "PYTHONPATH="), 1);
+    assert_true(strlist_has(&list, "PYTHONPATH=/deps:/tests"));
+    assert_true(strlist_has(&list, "LOADS_SERVER_URL=http://user:secret@localhost:9/"));
+    assert_true(strlist_has(&list, "LOADS_TIMEOUT=30.000000"));
+    assert_true(strlist_has(&list, "LOADS_INSECURE=1"));
+    assert_int_equal(count_variables(&list, "LOADS_"), 3);
+
+    assert_int_equal(runner_command_environment(other, &theirs), 0);
+    assert_int_equal(count_variables(&theirs, "LOADS_"), 0);
+    assert_true(strlist_has(&theirs, "PYTHONPATH=/mine"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_words),
+        cmocka_unit_test(test_python),
+        cmocka_unit_test(test_environment),
         cmocka_unit_test_setup_teardown(test_programs, enter_temporary_dir, leave_temporary_dir),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -69,6 +69,9 @@ static void test_everything_there_and_back(void **state _unused_)
     spec->libs = strdup("-lm");
     assert_int_equal(strlist_add(&spec->tags, "a=b"), 0);
     assert_int_equal(strlist_add(&spec->tags, "c="), 0);
+    assert_int_equal(strlist_add(&spec->python_deps, "requests[socks]>=2,<3"), 0);
+    assert_int_equal(strlist_add(&spec->python_deps, "own.whl"), 0);
+    spec->no_patching = true;
 
     assert_int_equal(run_spec_encode(spec, &text, NULL), 0);
     assert_int_equal(decode(text, &back, NULL), 0);
@@ -85,6 +88,9 @@ static void test_everything_there_and_back(void **state _unused_)
     assert_string_equal(back->project_name, "project");
     assert_int_equal(back->tags.count, 2);
     assert_string_equal(back->tags.items[1], "c=");
+    assert_int_equal(back->python_deps.count, 2);
+    assert_string_equal(back->python_deps.items[0], "requests[socks]>=2,<3");
+    assert_true(back->no_patching);
     assert_true(back->detail);
     assert_string_equal(back->ca_file, "keys/ca..pem");
     assert_true(back->workers == SPEC_MAX_WORKERS);
@@ -212,6 +218,14 @@ static void test_wrong_specifications(void **state _unused_)
         {"\"hits\"", "\"cflags\":\"-DX\\n\",\"hits\"", -EINVAL, "cflags: has control"},
         {"\"hits\"", "\"workers\":1025,\"hits\"", -EINVAL, "workers: 1025 is not from 1 to 1024"},
         {"\"hits\"", "\"tags\":\"a=b\",\"hits\"", -EBADMSG, "tags: a list of at most 100 strings"},
+        {"\"hits\"", "\"python_deps\":[\"--pre\"],\"hits\"", -EINVAL,
+         "python_deps: '--pre' is neither"},
+        {"\"hits\"", "\"python_deps\":[\"git+https://a/b\"],\"hits\"", -EINVAL,
+         "python_deps: is a URL"},
+        {"\"hits\"", "\"python_deps\":[\"../a.whl\"],\"hits\"", -EINVAL,
+         "python_deps: '../a.whl' leads out of the test's directory"},
+        {"\"hits\"", "\"python\":\"python3\",\"hits\"", -EINVAL,
+         "python: 'python3' is not an absolute"},
         {"\"hits\"", "\"tags\":[1],\"hits\"", -EBADMSG, "tags: strings are expected"},
         {"\"hits\"", "\"tags\":[\"a\"],\"hits\"", -EINVAL, "tags: 'a' is not key=value"},
     };
