@@ -49,7 +49,7 @@ struct external {
 static void show_nonsense(struct external *external, const char *reason, const char *bytes,
                           size_t size)
 {
-    _cleanup_free_ char *path = run_dir_file(external->options.run_dir, "bad-message");
+    _cleanup_free_ char *path = run_dir_file(external->options.share->run_dir, "bad-message");
     char text[OFFENDER_BYTES + 1];
     size_t shown = MIN(size, (size_t)OFFENDER_BYTES);
 
@@ -217,8 +217,8 @@ static int open_socket(struct external *external, struct error *error)
     if (r < 0) {
         return error_set_errno(error, r, "cannot set up");
     }
-    if (asprintf(&address, "ipc://%s/runner-%u", external->options.run_dir,
-                 external->options.serial) < 0) {
+    if (asprintf(&address, "ipc://%s/runner-%u", external->options.share->run_dir,
+                 external->options.share->serial) < 0) {
         address = NULL;
         return error_set_errno(error, -ENOMEM, "cannot set up");
     }
@@ -228,9 +228,9 @@ static int open_socket(struct external *external, struct error *error)
 
 static int make_parts(struct external *external, struct error *error)
 {
-    const struct external_options *options = &external->options;
+    const struct worker_share *share = external->options.share;
     struct worker_files files;
-    int r = worker_files_open(&files, options->run_dir, options->serial, error);
+    int r = worker_files_open(&files, share->run_dir, share->serial, error);
 
     if (r < 0) {
         return r;
@@ -241,10 +241,10 @@ static int make_parts(struct external *external, struct error *error)
         return error_set_errno(error, r, "cannot set up");
     }
     external->count.channel = CHANNEL_FD;
-    external->count.cycle = options->cycle;
-    external->count.first_user = options->first_user;
+    external->count.cycle = share->cycle;
+    external->count.first_user = share->first_user;
     external->count.first_number =
-        options->first_user % cycles_at(external->count.files.spec, options->cycle).users + 1;
+        share->first_user % cycles_at(external->count.files.spec, share->cycle).users + 1;
     external->loop = ev_loop_new(EVFLAG_AUTO);
     if (!external->loop) {
         return error_set(error, -ENOMEM, "cannot make an event loop");
@@ -255,8 +255,8 @@ static int make_parts(struct external *external, struct error *error)
     }
     struct processes_options processes = {.count = &external->count,
                                           .receiver = mq_socket_endpoint(external->socket, 0),
-                                          .agent_id = options->agent_id,
-                                          .iterations = options->iterations};
+                                          .agent_id = external->options.agent_id,
+                                          .iterations = share->iterations};
     return processes_new(&external->processes, external->loop, &processes, error);
 }
 

@@ -5,18 +5,14 @@
 #define LOADS_EXTERNAL_EXTERNAL_H
 
 #include <stdbool.h>
-#include <stdint.h>
 
 #include "base/error.h"
+#include "run/worker_share.h"
 
 /* What it was started with. */
 struct external_options {
-    const char *run_dir;
+    const struct worker_share *share;
     const char *agent_id;
-    unsigned serial;
-    unsigned cycle;
-    unsigned first_user;
-    unsigned iterations; /* of each user; 0: as many as the time allows */
 };
 
 struct external;

@@ -9,34 +9,23 @@
 
 #include "base/conf.h"
 #include "base/log.h"
-#include "base/parse.h"
 #include "external.h"
 #include "run/channel.h"
+#include "run/worker_share.h"
 
 struct options {
     bool help, version;
-    char *run_dir, *agent_id;
-    uint64_t serial, cycle, first_user, iterations;
+    char *agent_id;
+    struct worker_share share;
 };
 
-static int parse_number(const char *text, void *field, struct error *error)
-{
-    return parse_unsigned(text, 0, UINT32_MAX, field, error);
-}
-
-#define ROW(name_, kind_, field_, metavar_, parse_, help_)                                         \
-    {                                                                                              \
-        .name = name_, .kind = kind_, .metavar = metavar_, .parse = parse_, .help = help_,         \
-        .group = "Options", .offset = offsetof(struct options, field_)                             \
-    }
-
 static const struct conf_option rows[] = {
-    ROW("run-dir", CONF_STRING, run_dir, "DIR", NULL, "The run's directory."),
-    ROW("agent-id", CONF_STRING, agent_id, "ID", NULL, "The agent's id, for the test runner."),
-    ROW("serial", CONF_VALUE, serial, "N", parse_number, "Which of the run's workers this is."),
-    ROW("cycle", CONF_VALUE, cycle, "N", parse_number, "Which cycle it belongs to."),
-    ROW("first-user", CONF_VALUE, first_user, "N", parse_number, "The number of its first user."),
-    ROW("iterations", CONF_VALUE, iterations, "N", parse_number, "Of each user; 0: no bound."),
+    {.name = "agent-id",
+     .kind = CONF_STRING,
+     .metavar = "ID",
+     .group = "Options",
+     .help = "The agent's id, for the test runner.",
+     .offset = offsetof(struct options, agent_id)},
     {.name = "help",
      .letters = "h",
      .kind = CONF_FLAG,
@@ -52,6 +41,11 @@ static const struct conf_option rows[] = {
      .offset = offsetof(struct options, version)},
 };
 
+static const struct conf_shared shared[] = {
+    {&worker_share_rows, offsetof(struct options, share)},
+    {.rows = NULL},
+};
+
 static const struct conf_table table = {
     .program = "loads-external",
     .usage = "[OPTION...]",
@@ -61,6 +55,7 @@ static const struct conf_table table = {
     .section = "loads",
     .options = rows,
     .count = ELEMENTSOF(rows),
+    .shared = shared,
 };
 
 /* Each process takes three descriptors here. */
@@ -79,12 +74,8 @@ static int run(const struct options *options)
     _cleanup_(external_freep) struct external *external = NULL;
     struct error error = {0};
     struct external_options external_options = {
-        .run_dir = options->run_dir,
+        .share = &options->share,
         .agent_id = options->agent_id ? options->agent_id : "local",
-        .serial = (unsigned)options->serial,
-        .cycle = (unsigned)options->cycle,
-        .first_user = (unsigned)options->first_user,
-        .iterations = (unsigned)options->iterations,
     };
 
     log_over_progress();
@@ -116,7 +107,7 @@ int main(int argc, char *argv[])
         conf_print_help(&table, stdout);
     } else if (options.version) {
         (void)puts("loads-external " LOADS_VERSION);
-    } else if (!options.run_dir) {
+    } else if (!options.share.run_dir) {
         log_error("this program is started by loads-runner and loads-agent");
         status = 2;
     } else {

@@ -211,7 +211,7 @@ unsigned loads_iteration(const loads_user *user)
 
 unsigned loads_cycle(const loads_user *user)
 {
-    return user->worker->options.cycle;
+    return user->worker->share.cycle;
 }
 
 const char *loads_server_url(const loads_user *user)

@@ -66,7 +66,7 @@ static bool may_iterate(const struct loads_user *user)
     const struct worker *worker = user->worker;
 
     return !worker->stopping && !user->cancelled &&
-           (worker->options.iterations == 0 || user->iteration < worker->options.iterations) &&
+           (worker->share.iterations == 0 || user->iteration < worker->share.iterations) &&
            (worker->deadline_usec == 0 || clock_monotonic_usec() < worker->deadline_usec);
 }
 

@@ -11,11 +11,11 @@
 
 #include "base/conf.h"
 #include "base/log.h"
-#include "base/parse.h"
 #include "module.h"
 #include "prepare.h"
 #include "run/archive.h"
 #include "run/channel.h"
+#include "run/worker_share.h"
 #include "wire/json.h"
 #include "worker.h"
 
@@ -23,14 +23,8 @@ struct options {
     bool help, version;
     char *prepare, *list, *archive, *test_dir, *cflags, *libs, *temporary_dir, *python_dir;
     struct strlist python_deps;
-    char *run_dir;
-    uint64_t serial, cycle, first_user, iterations;
+    struct worker_share share;
 };
-
-static int parse_number(const char *text, void *field, struct error *error)
-{
-    return parse_unsigned(text, 0, UINT32_MAX, field, error);
-}
 
 #define ROW(name_, kind_, field_, metavar_, parse_, help_)                                         \
     {                                                                                              \
@@ -51,11 +45,6 @@ static const struct conf_option rows[] = {
         "Where to compile without a cache."),
     ROW("python-dep", CONF_LIST, python_deps, "NAME", NULL, "Install it by pip for a Python test."),
     ROW("python-dir", CONF_STRING, python_dir, "DIR", NULL, "Where to install that."),
-    ROW("run-dir", CONF_STRING, run_dir, "DIR", NULL, "The run's directory."),
-    ROW("serial", CONF_VALUE, serial, "N", parse_number, "Which of the run's workers this is."),
-    ROW("cycle", CONF_VALUE, cycle, "N", parse_number, "Which cycle it belongs to."),
-    ROW("first-user", CONF_VALUE, first_user, "N", parse_number, "The number of its first user."),
-    ROW("iterations", CONF_VALUE, iterations, "N", parse_number, "Of each user; 0: no bound."),
     {.name = "help",
      .letters = "h",
      .kind = CONF_FLAG,
@@ -71,6 +60,11 @@ static const struct conf_option rows[] = {
      .offset = offsetof(struct options, version)},
 };
 
+static const struct conf_shared shared[] = {
+    {&worker_share_rows, offsetof(struct options, share)},
+    {.rows = NULL},
+};
+
 static const struct conf_table table = {
     .program = "loads-worker",
     .usage = "[OPTION...]",
@@ -78,6 +72,7 @@ static const struct conf_table table = {
     .section = "loads",
     .options = rows,
     .count = ELEMENTSOF(rows),
+    .shared = shared,
 };
 
 /* ---- preparing ------------------------------------------------------------------------------- */
@@ -175,18 +170,11 @@ static int run(const struct options *options)
 {
     _cleanup_(worker_freep) struct worker *worker = NULL;
     struct error error = {0};
-    struct worker_options worker_options = {
-        .run_dir = options->run_dir,
-        .serial = (unsigned)options->serial,
-        .cycle = (unsigned)options->cycle,
-        .first_user = (unsigned)options->first_user,
-        .iterations = (unsigned)options->iterations,
-    };
 
     log_over_progress();
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* a supervisor that dies leaves no worker behind */
     (void)signal(SIGPIPE, SIG_IGN); /* writing to a closed connection is an error, not an end */
-    if (worker_new(&worker, &worker_options, &error) < 0) {
+    if (worker_new(&worker, &options->share, &error) < 0) {
         if (channel_refuse(CHANNEL_FD, error.text) < 0) {
             log_error("%s", error.text);
         }
@@ -214,7 +202,7 @@ int main(int argc, char *argv[])
         status = EXIT_SUCCESS;
     } else if (options.prepare || options.list || options.archive) {
         status = report_preparation(&options);
-    } else if (options.run_dir) {
+    } else if (options.share.run_dir) {
         status = run(&options);
     } else {
         log_error("nothing to do: this program is started by loads-runner");

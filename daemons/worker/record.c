@@ -70,7 +70,7 @@ static void prepare_with_detail(struct loads_user *user, struct detail *detail)
     detail->test = worker->test_id;
     detail->user = user->number;
     detail->iteration = user->iteration;
-    detail->cycle = worker->options.cycle;
+    detail->cycle = worker->share.cycle;
     while (detail_ring_put(ring, detail, &head, &value) == -ENOBUFS) {
         wait_for_room(user);
     }

@@ -156,7 +156,7 @@ void worker_run(struct worker *worker)
 static int open_files(struct worker *worker, struct error *error)
 {
     struct worker_files files;
-    int r = worker_files_open(&files, worker->options.run_dir, worker->options.serial, error);
+    int r = worker_files_open(&files, worker->share.run_dir, worker->share.serial, error);
 
     if (r < 0) {
         return r;
@@ -259,7 +259,7 @@ static void make_watchers(struct worker *worker)
     ev_io_start(worker->loop, &worker->channel_watcher);
 }
 
-int worker_new(struct worker **ret, const struct worker_options *options, struct error *error)
+int worker_new(struct worker **ret, const struct worker_share *share, struct error *error)
 {
     _cleanup_(worker_freep) struct worker *worker = calloc(1, sizeof *worker);
     int r;
@@ -267,7 +267,7 @@ int worker_new(struct worker **ret, const struct worker_options *options, struct
     if (!worker) {
         return error_set_errno(error, -ENOMEM, "cannot start");
     }
-    worker->options = *options;
+    worker->share = *share;
     worker->channel = CHANNEL_FD;
     worker->ready.last = &worker->ready.first;
     worker->no_room.last = &worker->no_room.first;

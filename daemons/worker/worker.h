@@ -16,18 +16,11 @@
 #include "loop/transport.h"
 #include "loop/url.h"
 #include "run/area.h"
+#include "run/worker_share.h"
 #include "stack.h"
 #include "wire/spec.h"
 
 /* What it was started with. */
-struct worker_options {
-    const char *run_dir;
-    unsigned serial;
-    unsigned cycle;
-    unsigned first_user;
-    unsigned iterations; /* of each user; 0: as many as the time allows */
-};
-
 struct user_queue {
     struct loads_user *first, **last;
 };
@@ -35,7 +28,7 @@ struct user_queue {
 /* Read by the files of this folder; changed by worker.c and, where a comment says so, by others. */
 struct worker {
     struct ev_loop *loop;
-    struct worker_options options;
+    struct worker_share share; /* its strings are the caller's */
     struct run_spec *spec;
     struct area *area;
     struct names_file *names;
@@ -67,7 +60,7 @@ struct worker {
 };
 
 /* Sets everything up and tells the supervisor that it is ready. -errno with a text. */
-int worker_new(struct worker **ret, const struct worker_options *options, struct error *error)
+int worker_new(struct worker **ret, const struct worker_share *share, struct error *error)
     _must_check_;
 
 /* Runs until all users are done, and seals the tally. */
