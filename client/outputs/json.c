@@ -270,9 +270,22 @@ static void set_run(struct builder *b, json_t *object, const struct output_run *
     set(b, object, "options", options_value(b, run->spec));
 }
 
+static json_t *sockets_value(struct builder *b, const struct summary_sockets *sockets)
+{
+    json_t *object = json_object();
+
+    set(b, object, "opened", json_integer(sockets->opened));
+    set(b, object, "closed", json_integer(sockets->closed));
+    set(b, object, "sent", json_integer(sockets->sent));
+    set(b, object, "sent_bytes", json_integer(sockets->sent_bytes));
+    set(b, object, "received", json_integer(sockets->received));
+    set(b, object, "received_bytes", json_integer(sockets->received_bytes));
+    return object;
+}
+
 static void set_numbers(struct builder *b, json_t *object, const struct summary *summary)
 {
-    json_t *iterations = json_object(), *sockets = json_object(), *other = json_object();
+    json_t *iterations = json_object(), *other = json_object();
 
     set_count(b, object, "hits", summary->hits);
     set_count(b, object, "request_errors", summary->request_errors);
@@ -283,9 +296,7 @@ static void set_numbers(struct builder *b, json_t *object, const struct summary 
                  summary->interrupted);
     set(b, object, "iterations", iterations);
     set_latency(b, object, summary->hits, &summary->latency);
-    set(b, sockets, "opened", json_integer(summary->sockets_opened));
-    set(b, sockets, "received_bytes", json_integer(summary->sockets_received_bytes));
-    set(b, object, "web_sockets", sockets);
+    set(b, object, "web_sockets", sockets_value(b, &summary->sockets));
     if (summary->slowest) {
         set(b, object, "slowest", slowest_value(b, summary->slowest));
     }

@@ -29,9 +29,9 @@ static void put_head(FILE *file, const struct output_run *run, const struct summ
     (void)fprintf(file, "Duration: %.2f seconds\n", summary->duration_sec);
     (void)fprintf(file, "Approximate Average RPS: %.0f\n", summary->hits_per_sec);
     (void)fprintf(file, "Average request time: %.2fs\n", summary->latency.average_usec / 1e6);
-    (void)fprintf(file, "Opened web sockets: %" PRId64 "\n", summary->sockets_opened);
+    (void)fprintf(file, "Opened web sockets: %" PRId64 "\n", summary->sockets.opened);
     (void)fprintf(file, "Bytes received via web sockets : %" PRId64 "\n\n",
-                  summary->sockets_received_bytes);
+                  summary->sockets.received_bytes);
     (void)fprintf(file, "Success: %" PRIu64 "\n", summary->successes);
     (void)fprintf(file, "Errors: %" PRIu64 "\n", summary->errors);
     (void)fprintf(file, "Failures: %" PRIu64 "\n", summary->failures);

@@ -184,9 +184,10 @@ json_t *report_counts(const struct report *report)
     add(counts, "interrupted", (int64_t)outcomes[OUTCOME_INTERRUPTED], false);
     for (unsigned id = 0; names && id < names_count(names, NAME_COUNTER); id++) {
         const char *name = names_text(names, NAME_COUNTER, id);
-        name = strcmp(name, COUNTER_SOCKETS_OPENED) == 0   ? "socket_open"
-               : strcmp(name, COUNTER_SOCKETS_CLOSED) == 0 ? "socket_close"
-                                                           : name;
+        name = strcmp(name, COUNTER_SOCKETS_OPENED) == 0     ? "socket_open"
+               : strcmp(name, COUNTER_SOCKETS_CLOSED) == 0   ? "socket_close"
+               : strcmp(name, COUNTER_SOCKETS_RECEIVED) == 0 ? "socket_message"
+                                                             : name;
         add(counts, name, totals->counters[id], false);
     }
     return counts;

@@ -13,13 +13,13 @@
 #include "base/clock.h"
 #include "base/shown.h"
 #include "metrics/histogram.h"
+#include "metrics/summary.h"
 #include "run/channel.h"
 
 #define MAX_CACHED_URLS   4096
 #define MAX_MESSAGE_BYTES 1000 /* of an error's text; the rest is cut */
 #define RECORDS_PER_EVENT ((size_t)2)
 #define NONSENSE          "bad_message"
-#define SOCKET_BYTES      "socket_message_bytes"
 
 int count_init(struct count *count, struct worker_files *files)
 {
@@ -277,12 +277,16 @@ bool count_message(struct count *count, const struct runner_message *message)
         count_hit(count, index, message, test);
         break;
     case RUNNER_SOCKET_MESSAGE:
-        count_counter(count, index, test, SOCKET_BYTES,
+        count_counter(count, index, test, COUNTER_SOCKETS_RECEIVED_BYTES,
                       (int64_t)MIN(message->size_bytes, (uint64_t)INT64_MAX));
-        count_counter(count, index, test, message->data_type, 1);
+        count_counter(count, index, test, COUNTER_SOCKETS_RECEIVED, 1);
         break;
     case RUNNER_SOCKET_OPEN:
+        count_counter(count, index, test, COUNTER_SOCKETS_OPENED, 1);
+        break;
     case RUNNER_SOCKET_CLOSE:
+        count_counter(count, index, test, COUNTER_SOCKETS_CLOSED, 1);
+        break;
     case RUNNER_OTHER:
         count_counter(count, index, test, message->data_type, 1);
         break;

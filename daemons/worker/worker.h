@@ -20,7 +20,6 @@
 #include "stack.h"
 #include "wire/spec.h"
 
-/* What it was started with. */
 struct user_queue {
     struct loads_user *first, **last;
 };

@@ -313,17 +313,28 @@ static int compare_counters(const void *a, const void *b)
                   ((const struct summary_counter *)b)->name);
 }
 
-/* Whether a counter has a line of its own; its count goes there. */
+/* Whether a counter has a field of its own; its count goes there. */
 static bool is_special(struct summary *summary, const char *name, int64_t count)
 {
-    if (strcmp(name, COUNTER_SOCKETS_OPENED) == 0) {
-        summary->sockets_opened = count;
-    } else if (strcmp(name, COUNTER_SOCKETS_RECEIVED_BYTES) == 0) {
-        summary->sockets_received_bytes = count;
-    } else {
-        return strcmp(name, COUNTER_SOCKETS_CLOSED) == 0;
+    const struct {
+        const char *name;
+        int64_t *field;
+    } fields[] = {
+        {COUNTER_SOCKETS_OPENED, &summary->sockets.opened},
+        {COUNTER_SOCKETS_CLOSED, &summary->sockets.closed},
+        {COUNTER_SOCKETS_SENT, &summary->sockets.sent},
+        {COUNTER_SOCKETS_SENT_BYTES, &summary->sockets.sent_bytes},
+        {COUNTER_SOCKETS_RECEIVED, &summary->sockets.received},
+        {COUNTER_SOCKETS_RECEIVED_BYTES, &summary->sockets.received_bytes},
+    };
+
+    for (size_t i = 0; i < ELEMENTSOF(fields); i++) {
+        if (strcmp(name, fields[i].name) == 0) {
+            *fields[i].field = count;
+            return true;
+        }
     }
-    return true;
+    return false;
 }
 
 static int fill_counters(struct summary *summary, const struct totals *totals,

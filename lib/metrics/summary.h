@@ -9,10 +9,20 @@
 #include "metrics/names.h"
 #include "metrics/totals.h"
 
-/* Custom counters of these names count web sockets; they have lines of their own in the summary. */
+/* Custom counters of these names count web sockets; they have fields of their own in the summary.
+ */
 #define COUNTER_SOCKETS_OPENED         "loads.sockets-opened"
 #define COUNTER_SOCKETS_CLOSED         "loads.sockets-closed"
+#define COUNTER_SOCKETS_SENT           "loads.sockets-sent" /* messages */
+#define COUNTER_SOCKETS_SENT_BYTES     "loads.sockets-sent-bytes"
+#define COUNTER_SOCKETS_RECEIVED       "loads.sockets-received"
 #define COUNTER_SOCKETS_RECEIVED_BYTES "loads.sockets-received-bytes"
+
+struct summary_sockets {
+    int64_t opened, closed;
+    int64_t sent, received; /* messages, and their bytes: */
+    int64_t sent_bytes, received_bytes;
+};
 
 /* Latencies of hits, microseconds. All 0 without hits. */
 struct summary_latency {
@@ -61,7 +71,7 @@ struct summary {
     double hits_per_sec;
     struct summary_latency latency; /* over all names */
     uint64_t sent_bytes, received_bytes;
-    int64_t sockets_opened, sockets_received_bytes;
+    struct summary_sockets sockets;
     struct summary_name *names; /* most hits first, then by name and method */
     size_t n_names;
     const struct summary_name *slowest; /* of names with hits: the highest average; NULL without */
