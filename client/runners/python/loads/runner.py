@@ -1,0 +1,253 @@
+# SPDX-License-Identifier: MPL-2.0
+"""Executes a test for virtual users: what loads-runner starts for a test in Python.
+
+Users are threads, which gevent makes greenlets, with all that they wait in; so nothing but this module is
+imported before it has done that."""
+
+import argparse
+import importlib
+import inspect
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+import unittest
+
+STOP, CUT = signal.SIGUSR1, signal.SIGTERM  # begin nothing any more; end at once
+
+
+class CannotRun(Exception):
+    """The test can't be executed; its text says why."""
+
+
+# ---- finding a test ----
+
+
+def import_module(name):
+    try:
+        return importlib.import_module(name)
+    except Exception as error:
+        if isinstance(error, ModuleNotFoundError) and error.name and f"{name}.".startswith(f"{error.name}."):
+            raise CannotRun(f"there is no module '{name}': run from the directory where its path begins") from None
+        raise CannotRun(words_of(error)) from None
+
+
+def words_of(error):
+    """The traceback from where the module's own lines begin."""
+    trace = error.__traceback__
+    while trace and (trace.tb_frame.f_code.co_filename == __file__ or
+                     "importlib" in trace.tb_frame.f_code.co_filename):
+        trace = trace.tb_next
+    return "".join(traceback.format_exception(type(error), error, trace)).rstrip()
+
+
+def tests_of(suite):
+    return [name for name in unittest.TestLoader().getTestCaseNames(suite)
+            if callable(getattr(suite, name))]
+
+
+def find_test(fqn):
+    """The class and the method's name of path.to.module.Class.test."""
+    module_name, _, rest = fqn.rpartition(".")
+    module_name, _, class_name = module_name.rpartition(".")
+    if not module_name:
+        raise CannotRun(f"'{fqn}' is not a test's name, such as example.TestWebSite.test_es")
+    module = import_module(module_name)
+    suite = getattr(module, class_name, None)
+    if suite is None:
+        names = ", ".join(sorted(found.__name__ for found in suites_of(module))) or "none"
+        raise CannotRun(f"there is no class '{class_name}' in {module.__file__}; with tests: {names}")
+    if not (inspect.isclass(suite) and issubclass(suite, unittest.TestCase)):
+        raise CannotRun(f"'{class_name}' in {module.__file__} is not a TestCase of loads.case")
+    if not callable(getattr(suite, rest, None)):
+        names = ", ".join(tests_of(suite)) or "none"
+        raise CannotRun(f"there is no test '{rest}' in {class_name} of {module.__file__}; there are: {names}")
+    return suite, rest
+
+
+def suites_of(module):
+    return [value for value in vars(module).values()
+            if inspect.isclass(value) and issubclass(value, unittest.TestCase)
+            and value.__module__ == module.__name__]
+
+
+def place_of(suite, name):
+    code = inspect.unwrap(getattr(suite, name)).__code__
+    return f"{suite.__name__}.{name} ({os.path.basename(code.co_filename)}:{code.co_firstlineno})"
+
+
+def print_tests(fqn=None, module_name=None):
+    if fqn:
+        print(place_of(*find_test(fqn)))
+        return
+    module = import_module(module_name)
+    found = [(suite, name) for suite in suites_of(module) for name in tests_of(suite)]
+    found.sort(key=lambda test: inspect.unwrap(getattr(*test)).__code__.co_firstlineno)
+    for suite, name in found:
+        print(place_of(suite, name))
+
+
+# ---- executing it ----
+
+
+class Result(unittest.TestResult):
+    """How one execution went: its first trouble is what it counts as, the others are told with it."""
+
+    def __init__(self, user):
+        super().__init__()
+        self.user = user
+        self.troubles = []
+
+    def startTest(self, test):
+        self.troubles = []
+        self.user.tell("startTest")
+
+    def stopTest(self, test):
+        from loads.report import describe
+        if not self.troubles:
+            self.user.tell("addSuccess")
+        else:
+            data_type, error = self.troubles[0]
+            exc_info = describe(error)
+            exc_info[2] += "".join("\nand then:\n" + describe(other)[2] for _, other in self.troubles[1:])
+            self.user.tell(data_type, exc_info=exc_info)
+        self.user.tell("stopTest")
+
+    def addError(self, test, error):
+        self.troubles.append(("addError", error))
+
+    def addFailure(self, test, error):
+        self.troubles.append(("addFailure", error))
+
+    def addSubTest(self, test, subtest, error):
+        if error is not None:
+            failed = issubclass(error[0], test.failureException)
+            self.troubles.append(("addFailure" if failed else "addError", error))
+
+    def addUnexpectedSuccess(self, test):
+        try:
+            raise AssertionError("it succeeded, which was not expected")
+        except AssertionError:
+            self.troubles.append(("addFailure", sys.exc_info()))
+
+    def addSkip(self, test, reason):
+        self.user.tell("incr_counter", name="skipped")
+
+    def addSuccess(self, test):
+        pass
+
+    def addExpectedFailure(self, test, error):
+        pass
+
+
+class Run:
+    """All users of this process."""
+
+    def __init__(self, fqn):
+        from loads.report import Report
+        self.suite, self.name = find_test(fqn)
+        self.report = Report(fqn)
+        self.first = int(os.environ["LOADS_CURRENT_USER"])
+        self.stopping = False
+        self.deadline = None
+        if "LOADS_TOTAL_HITS" not in os.environ:
+            duration = time.monotonic() + float(os.environ["LOADS_DURATION"])
+            self.deadline = float(os.environ.get("LOADS_DEADLINE", duration))
+        self.failed = False
+
+    def may_go_on(self, user):
+        if self.stopping:
+            return False
+        return time.monotonic() < self.deadline if self.deadline else user.hit < self.report.hits
+
+    def live(self, number):
+        """The life of a user."""
+        from loads.user import User
+        user = User(number, self.report)
+        case = self.suite(self.name)
+        case._user = user
+        result = Result(user)
+        try:
+            while self.may_go_on(user):
+                user.hit += 1
+                case.run(result)
+            user.close()
+        except BaseException:
+            self.failed = True
+            raise
+
+    def on_signal(self, number, frame):
+        self.stopping = True
+        if number == CUT:
+            self.report.close_in_handler()
+            os._exit(0)
+
+    def run(self):
+        module = sys.modules[self.suite.__module__]
+        for number in (STOP, CUT):
+            signal.signal(number, self.on_signal)
+        getattr(module, "setUpModule", lambda: None)()
+        self.suite.setUpClass()
+        users = [threading.Thread(target=self.live, args=(number,), daemon=True)
+                 for number in range(self.first, self.first + self.report.users)]
+        for user in users:
+            user.start()
+        for user in users:
+            user.join()
+        self.suite.tearDownClass()
+        self.suite.doClassCleanups()
+        getattr(module, "tearDownModule", lambda: None)()
+        unittest.case.doModuleCleanups()
+        self.report.close()
+        return 1 if self.failed else 0
+
+
+# ---- the command ----
+
+
+def patch():
+    try:
+        from gevent import monkey
+    except ImportError:
+        raise CannotRun("gevent is missing: install the package python3-gevent, or use --no-patching") from None
+    monkey.patch_all()
+
+
+def parse(arguments):
+    parser = argparse.ArgumentParser(
+        prog="python3 -m loads.runner", allow_abbrev=False,
+        description="Executes a test for the virtual users that the environment tells of. Started by "
+                    "loads-runner and loads-agent; see loads-external-runner(7).")
+    parser.add_argument("--no-patching", action="store_true",
+                        help="leave Python's blocking calls as they are; users are threads then")
+    parser.add_argument("--server-url", metavar="URL", help="what `app` talks to")
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--check", action="store_true", help="only import the test, and say where it is")
+    what.add_argument("--list", action="store_true", help="say which tests there are in a module")
+    parser.add_argument("test", metavar="TEST", help="path.to.module.Class.test; with --list, a module")
+    return parser.parse_args(arguments)
+
+
+def main(arguments=None):
+    options = parse(arguments)
+    try:
+        if options.check or options.list:
+            print_tests(fqn=options.test if options.check else None, module_name=options.test)
+            return 0
+        if "LOADS_ZMQ_RECEIVER" not in os.environ:
+            raise CannotRun("this is started by loads-runner and loads-agent; by itself, a test runs under "
+                            "python3 -m unittest")
+        if not options.no_patching:
+            patch()
+        if options.server_url:
+            os.environ["LOADS_SERVER_URL"] = options.server_url
+        return Run(options.test).run()
+    except CannotRun as error:
+        print(error, file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())
