@@ -8,9 +8,11 @@ import json
 import os
 import threading
 import traceback
+import unittest
 
 FLUSH_SECONDS = 0.1
 MAX_MESSAGES = 500
+UNITTEST = os.path.dirname(unittest.__file__)
 # In a batch, what comes first in an iteration is listed first.
 ORDER = ("startTest", "socket_open", "add_hit", "socket_message", "incr_counter", "socket_close",
          "addSuccess", "addFailure", "addError", "stopTest")
@@ -90,7 +92,10 @@ class Report:
 
 
 def describe(error):
-    """exc_info of a message, of what sys.exc_info() returns."""
+    """exc_info of a message, of what sys.exc_info() returns: without unittest's own lines."""
     kind, value, _ = error
     name = kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
-    return [str(value), name, "".join(traceback.format_exception(*error))]
+    told = traceback.TracebackException(*error)
+    told.stack = traceback.StackSummary.from_list(
+        frame for frame in told.stack if os.path.dirname(frame.filename) != UNITTEST)
+    return [str(value), name, "".join(told.format())]
