@@ -176,6 +176,13 @@ static void go(struct external *external, const struct message_go *order)
     ev_idle_start(external->loop, &external->starter);
 }
 
+static void on_ready(void *context _unused_)
+{
+    if (channel_send(CHANNEL_FD, &(struct message){.type = MESSAGE_READY}) < 0) {
+        _exit(EXIT_FAILURE); /* the supervisor is gone */
+    }
+}
+
 static void on_channel(struct ev_loop *loop _unused_, ev_io *watcher, int events _unused_)
 {
     struct external *external = watcher->data;
@@ -256,7 +263,8 @@ static int make_parts(struct external *external, struct error *error)
     struct processes_options processes = {.count = &external->count,
                                           .receiver = mq_socket_endpoint(external->socket, 0),
                                           .agent_id = external->options.agent_id,
-                                          .iterations = share->iterations};
+                                          .iterations = share->iterations,
+                                          .ready = on_ready};
     return processes_new(&external->processes, external->loop, &processes, error);
 }
 
@@ -285,9 +293,10 @@ int external_new(struct external **ret, const struct external_options *options, 
         return r;
     }
     make_watchers(external);
-    r = channel_send(CHANNEL_FD, &(struct message){.type = MESSAGE_READY});
-    if (r < 0) {
-        return error_set_errno(error, r, "cannot reach the supervisor");
+    if (external->count.files.spec->python) {
+        processes_prepare(external->processes);
+    } else {
+        on_ready(NULL);
     }
     *ret = TAKE_PTR(external);
     return 0;

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "control.h"
 #include "loop/child.h"
 #include "run/cycles.h"
 #include "run/runner_command.h"
@@ -23,7 +24,9 @@
 
 struct process {
     struct processes *processes;
-    struct child *child; /* NULL: gone, or never there */
+    struct child *child;     /* NULL: gone, or never there */
+    struct control *control; /* NULL: it has none */
+    bool prepared;           /* it was started before its time */
     unsigned index, n_users;
     uint64_t end_usec;  /* when its time is over; 0: never */
     bool cut_at_end;    /* like users of loads-worker; else it is late then, which is an error */
@@ -42,7 +45,9 @@ struct processes {
     struct processes_options options;
     struct strlist command, environment; /* of the latter, what all have in common */
     struct process *all;
-    unsigned n, n_started, n_counted;
+    unsigned n_all, n; /* there are; will be started: all, until it is stopped */
+    unsigned n_started, n_counted;
+    unsigned n_unready; /* of those that were prepared */
     bool stopping;
     uint64_t cut_usec; /* when they are cut; only while stopping */
 };
@@ -71,6 +76,7 @@ int processes_new(struct processes **ret, struct ev_loop *loop,
     if (!p->all || runner_command_environment(files->spec, &p->environment) < 0) {
         return error_set_errno(error, -ENOMEM, "cannot start");
     }
+    p->n_all = p->n;
     for (unsigned i = 0; i < p->n; i++) {
         p->all[i].processes = p;
         p->all[i].index = i;
@@ -83,8 +89,9 @@ int processes_new(struct processes **ret, struct ev_loop *loop,
 struct processes *processes_free(struct processes *p)
 {
     if (p) {
-        for (unsigned i = 0; p->all && i < p->n; i++) {
+        for (unsigned i = 0; p->all && i < p->n_all; i++) {
             child_free(p->all[i].child);
+            control_free(p->all[i].control);
         }
         strlist_clear(&p->command);
         strlist_clear(&p->environment);
@@ -179,8 +186,7 @@ static uint64_t total_users(const struct process *process)
                                        : cycles_at(spec, p->options.count->cycle).users;
 }
 
-static int make_variables(const struct process *process, uint64_t deadline_usec,
-                          struct strlist *list)
+static int make_variables(const struct process *process, struct strlist *list)
 {
     const struct processes_options *options = &process->processes->options;
     const struct run_spec *spec = options->count->files.spec;
@@ -204,8 +210,8 @@ static int make_variables(const struct process *process, uint64_t deadline_usec,
     } else if (r == 0) {
         r = add_seconds(list, "LOADS_DURATION", spec->duration_usec);
     }
-    if (r == 0 && spec->python && deadline_usec > 0) { /* starting takes it a while */
-        r = add_seconds(list, "LOADS_DEADLINE", deadline_usec);
+    if (r == 0 && process->control) {
+        r = add_number(list, "LOADS_CONTROL", CONTROL_FD);
     }
     return r;
 }
@@ -224,12 +230,12 @@ static const char **join(const struct strlist *common, const struct strlist *own
     return all;
 }
 
-static int start(struct process *process, uint64_t deadline_usec, struct error *error)
+static int start(struct process *process, int control, struct error *error)
 {
     struct processes *p = process->processes;
     _cleanup_(strlist_clear) struct strlist own = {0};
     _cleanup_free_ const char **environment = NULL;
-    int r = make_variables(process, deadline_usec, &own);
+    int r = make_variables(process, &own);
 
     if (r == 0) {
         environment = join(&p->environment, &own);
@@ -239,13 +245,19 @@ static int start(struct process *process, uint64_t deadline_usec, struct error *
     }
     struct child_options options = {.argv = (const char *const *)p->command.items,
                                     .environment = environment,
-                                    .channel_fd = -1,
+                                    .channel_fd = control,
                                     .stdout_fd = STDOUT_FILENO,
                                     .dies_with_us = true,
                                     .output = on_output,
                                     .gone = on_gone,
                                     .context = process};
     return child_spawn(&process->child, p->loop, &options, error);
+}
+
+static void fail_to_start(struct process *process, const struct error *error)
+{
+    (void)snprintf(process->problem, sizeof process->problem, "%s", error->text);
+    process->gone_usec = clock_monotonic_usec();
 }
 
 /* When the time of a process that starts now is over. */
@@ -269,6 +281,52 @@ static uint64_t end_of(const struct process *process, uint64_t deadline_usec)
     return usec;
 }
 
+/* ---- before the cycle ------------------------------------------------------------------------ */
+
+static void on_ready(void *context)
+{
+    struct processes *p = context;
+
+    if (--p->n_unready == 0) {
+        p->options.ready(p->options.context);
+    }
+}
+
+/* What doesn't work is known here, and counted in the cycle. */
+static void prepare(struct process *process)
+{
+    struct processes *p = process->processes;
+    struct error error;
+    int theirs = -1;
+
+    process->prepared = true;
+    p->n_unready++;
+    int r = control_new(&process->control, p->loop, on_ready, p, &theirs, &error);
+    if (r == 0) {
+        r = start(process, theirs, &error);
+        close_fd(theirs); /* if that was the last one, nobody is there to be ready */
+    }
+    if (r < 0) {
+        fail_to_start(process, &error);
+    }
+    if (!process->control) {
+        on_ready(p);
+    }
+}
+
+void processes_prepare(struct processes *p)
+{
+    p->n_unready = 1; /* this function, until all are started */
+    for (unsigned i = 0; i < p->n; i++) {
+        if (p->options.iterations == 0 || iterations_left(&p->all[i]) > 0) {
+            prepare(&p->all[i]);
+        }
+    }
+    on_ready(p);
+}
+
+/* ---- in the cycle ---------------------------------------------------------------------------- */
+
 bool processes_start_next(struct processes *p, uint64_t deadline_usec)
 {
     struct error error;
@@ -283,10 +341,11 @@ bool processes_start_next(struct processes *p, uint64_t deadline_usec)
         return true;
     }
     process->end_usec = end_of(process, deadline_usec);
-    process->cut_at_end = p->options.count->files.spec->python;
-    if (start(process, deadline_usec, &error) < 0) {
-        (void)snprintf(process->problem, sizeof process->problem, "%s", error.text);
-        process->gone_usec = clock_monotonic_usec();
+    process->cut_at_end = process->prepared;
+    if (process->control) {
+        control_go(process->control, deadline_usec);
+    } else if (!process->prepared && start(process, -1, &error) < 0) {
+        fail_to_start(process, &error);
     }
     return true;
 }
@@ -298,6 +357,11 @@ void processes_stop(struct processes *p, uint64_t at_usec)
     p->cut_usec = p->stopping ? MIN(p->cut_usec, at_usec) : at_usec;
     p->stopping = true;
     p->n = p->n_started;
+    for (unsigned i = 0; i < p->n_all; i++) {
+        if (p->all[i].control) {
+            control_stop(p->all[i].control);
+        }
+    }
 }
 
 static void watch_time(struct process *process, uint64_t now)

@@ -14,6 +14,10 @@ struct processes_options {
     const char *receiver; /* where they send what they report */
     const char *agent_id;
     unsigned iterations; /* of each user; 0: no bound */
+
+    /* All that processes_prepare() started are ready, or gone. */
+    void (*ready)(void *context);
+    void *context;
 };
 
 /* Borrows all of the options but the struct. -errno with a text. */
@@ -21,6 +25,10 @@ int processes_new(struct processes **ret, struct ev_loop *loop,
                   const struct processes_options *options, struct error *error) _must_check_;
 struct processes *processes_free(struct processes *processes);
 DEFINE_CLEANUP(struct processes, processes_free)
+
+/* Starts those that are to be ready before the cycle begins (control.h), and calls ready(), perhaps
+ * at once. processes_start_next() then lets them go. */
+void processes_prepare(struct processes *processes);
 
 /* Starts the next one; false: there is none to be started any more. deadline_usec: CLOCK_MONOTONIC,
  * when the cycle's time is over; 0: it has none. */

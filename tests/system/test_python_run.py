@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import os
+import signal
 import zipfile
 
 import pytest
@@ -146,6 +147,22 @@ def test_what_outlasts_the_grace_is_interrupted(runner):
     ran = runner.summarize("shop.TestShop.test_it", "-u", 3, "-d", 4, "--grace", 0)
     assert ran.summary["iterations"]["interrupted"] == 3, ran
     assert ran.summary["iterations"]["errors"] == 0
+
+
+def test_an_interrupt(runner, target):
+    """What is on comes to its end, and nothing more begins."""
+    runner.write("shop.py", CASE.format(url=target.url + "/held"))
+    running = runner.start("shop.TestShop.test_get", "-u", 3, "--hits", 100, "--output", f"json={runner.folder}/out")
+    target.wait_for(lambda counts: counts["requests"] >= 3)
+    running.send(signal.SIGINT)
+    running.wait_for("stopping: tests that are on have 5 s to end")
+    target.release()
+    ran = running.wait()
+    summary = json.loads((runner.folder / "out").read_text())
+    assert ran.code == 130
+    assert 3 <= summary["iterations"]["successes"] < 300
+    assert summary["iterations"]["interrupted"] == summary["iterations"]["errors"] == 0
+    assert summary["hits"] == summary["iterations"]["successes"]
 
 
 # ---- dependencies ----

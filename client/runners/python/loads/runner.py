@@ -9,13 +9,12 @@ import importlib
 import inspect
 import os
 import signal
+import socket
 import sys
 import threading
 import time
 import traceback
 import unittest
-
-STOP, CUT = signal.SIGUSR1, signal.SIGTERM  # begin nothing any more; end at once
 
 
 class CannotRun(Exception):
@@ -150,17 +149,37 @@ class Run:
         self.suite, self.name = find_test(fqn)
         self.report = Report(fqn)
         self.first = int(os.environ["LOADS_CURRENT_USER"])
+        self.deadline = None  # of time.monotonic()
+        self.may_begin = threading.Event()
         self.stopping = False
-        self.deadline = None
-        if "LOADS_TOTAL_HITS" not in os.environ:
-            duration = time.monotonic() + float(os.environ["LOADS_DURATION"])
-            self.deadline = float(os.environ.get("LOADS_DEADLINE", duration))
         self.failed = False
+
+    def wait_for_the_cycle(self):
+        """For the word of who started us, if they are one to give it."""
+        if "LOADS_CONTROL" in os.environ:
+            control = socket.socket(fileno=int(os.environ.pop("LOADS_CONTROL")))
+            control.send(b"ready")
+            threading.Thread(target=self.listen, args=(control,), daemon=True).start()
+            self.may_begin.wait()
+        elif "LOADS_TOTAL_HITS" not in os.environ:
+            self.deadline = time.monotonic() + float(os.environ["LOADS_DURATION"])
+
+    def listen(self, control):
+        while words := control.recv(64).split():
+            if words[0] == b"go":
+                self.deadline = float(words[1]) or None
+                self.may_begin.set()
+            else:
+                self.stopping = True
+        self.stopping = True
+        self.may_begin.set()
 
     def may_go_on(self, user):
         if self.stopping:
             return False
-        return time.monotonic() < self.deadline if self.deadline else user.hit < self.report.hits
+        if self.deadline is not None and time.monotonic() >= self.deadline:
+            return False
+        return self.report.hits == 0 or user.hit < self.report.hits
 
     def live(self, number):
         """The life of a user."""
@@ -178,20 +197,19 @@ class Run:
             self.failed = True
             raise
 
-    def on_signal(self, number, frame):
-        self.stopping = True
-        if number == CUT:
-            self.report.close_in_handler()
-            os._exit(0)
+    def on_cut(self, number, frame):
+        """What is on is interrupted, and counted as that by who interrupts it."""
+        self.report.close_in_handler()
+        os._exit(0)
 
     def run(self):
         module = sys.modules[self.suite.__module__]
-        for number in (STOP, CUT):
-            signal.signal(number, self.on_signal)
+        signal.signal(signal.SIGTERM, self.on_cut)
         getattr(module, "setUpModule", lambda: None)()
         self.suite.setUpClass()
         users = [threading.Thread(target=self.live, args=(number,), daemon=True)
                  for number in range(self.first, self.first + self.report.users)]
+        self.wait_for_the_cycle()
         for user in users:
             user.start()
         for user in users:
