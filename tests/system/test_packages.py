@@ -123,10 +123,23 @@ def test_from_installation_to_purge(shelf, debs, next_debs):
     assert "5 agents" in shelf.run("loadsctl", "health-check").stdout
     with shelf.serve():
         the_example_runs(shelf)
+        so_does_one_in_python(shelf)
         a_run_survives_an_upgrade(shelf, next_debs)
     the_target_stops_all_of_it(shelf)
     removal_stops_instances(shelf)
     a_purge_leaves_the_database(shelf)
+
+
+def so_does_one_in_python(shelf):
+    """On agents that find the package, and on one that doesn't."""
+    shelf.write("/root/web.py", "from loads.case import TestCase\n\n\nclass TestWebSite(TestCase):\n\n"
+                                "    def test_es(self):\n        res = self.session.get('http://localhost:9200')\n"
+                                "        self.assertEqual(res.status_code, 200)\n")
+    command = ["loads-runner", "web.TestWebSite.test_es", "-a", "5", "-u", "2", "--hits", "3"]
+    assert "Success: 30\n" in shelf.run(*command).stdout
+    shelf.run("dpkg", "--remove", "python3-loads")
+    ran = shelf.run(*command, code=4)
+    assert "install the package python3-loads" in ran.stdout + ran.stderr
 
 
 def the_example_runs(shelf):
@@ -170,7 +183,7 @@ def removal_stops_instances(shelf):
 def a_purge_leaves_the_database(shelf):
     said = shelf.run("dpkg", "--purge", *PACKAGES).stdout
     assert "database 'loads' and its role 'loads-broker' stay" in said
-    shelf.run("rm", "-rf", "/root/example.c")
+    shelf.run("rm", "-rf", "/root/example.c", "/root/web.py", "/root/__pycache__")
     assert shelf.run(*LEFT).stdout == ""
     ours = shelf.sql("SELECT count(*) AS runs FROM loads.runs WHERE name NOT LIKE 'loads_health%'")
-    assert ours[0]["runs"] == 2
+    assert ours[0]["runs"] == 4
