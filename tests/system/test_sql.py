@@ -171,7 +171,7 @@ def test_percentiles(shared, histogram):
 # ---- pgTAP ----
 
 
-@pytest.mark.parametrize("name", ["documented", "histograms", "reader", "views"])
+@pytest.mark.parametrize("name", ["documented", "expire", "histograms", "reader", "views"])
 def test_pgtap(filled, name):
     filled.run("CREATE EXTENSION pgtap")
     text = filled.run((HERE / "sql" / f"{name}.sql").read_text())
