@@ -70,6 +70,7 @@ struct conf_table {
     const char *section; /* of the file; no other may be there */
     const char *file;    /* read when none is named, if it is there; or NULL */
     bool directory;      /* the files in FILE.d whose names end in .conf are read, too */
+    bool partial;        /* of the file: other keys are another program's, and passed over */
     const struct conf_option *options;
     size_t count;                     /* CONF_MAX_OPTIONS at most, shared ones included */
     const struct conf_shared *shared; /* stand before the table's own; the last one has no rows;

@@ -56,6 +56,10 @@ static int open_key(struct conf_source *source, const struct ini_line *line)
         return error_set(source->error, -EINVAL, "'%s' stands before any section; begin with [%s]",
                          line->key, source->table->section);
     }
+    if (!option && source->table->partial &&
+        !conf_find_similar(source->table, line->key, CONF_FILE)) {
+        return 0; /* source->current is NULL */
+    }
     if (!option || !(option->where & CONF_FILE)) {
         return unknown_key(source, line->key);
     }
@@ -111,7 +115,7 @@ static int on_line(const struct ini_line *line, void *context, struct error *err
     } else if (!line->continued) {
         r = open_key(source, line);
     }
-    if (r == 0 && line->key && *line->value) {
+    if (r == 0 && line->key && *line->value && source->current) {
         r = take_line(source, line);
     }
     return r < 0 ? error_prefix(error, r, "%s:%u", source->file_name, line->number) : 0;

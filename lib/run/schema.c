@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* Migrations. Programs that do this have nothing else to do, so each question runs a loop of its
- * own until it is answered; that way there is one way only in which we talk to PostgreSQL.
+/* Migrations.
  *
  * Migrating takes two locks: one against another who migrates, which is waited for, and that of the
  * broker, so that no schema changes under one that writes. */
@@ -8,142 +7,21 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <ev.h>
 #include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
-#include "base/clock.h"
 #include "base/strlist.h"
 #include "loop/pq.h"
-#include "loop/resolve.h"
+#include "run/database.h"
 
 #define MAX_FILE_BYTES ((off_t)4 << 20)
-#define TIMEOUT_USEC   (UINT64_C(24) * 3600 * USEC_PER_SEC) /* of a migration */
 
 int schema_version(void)
 {
     return LOADS_SCHEMA_VERSION;
-}
-
-/* ---- a connection that is waited for ---- */
-
-struct session {
-    struct ev_loop *loop;
-    struct resolver *resolver;
-    struct pq *pq;
-    bool over; /* what is waited for has come: */
-    int result;
-    struct error *error;
-    char value[512]; /* of the first row and column, or "" */
-    size_t rows;
-};
-
-static void session_close(struct session *session)
-{
-    pq_free(session->pq);
-    resolver_free(session->resolver);
-    if (session->loop) {
-        ev_loop_destroy(session->loop);
-    }
-    *session = (struct session){0};
-}
-
-static void on_up(struct pq *pq _unused_, void *context)
-{
-    struct session *session = context;
-
-    session->over = true;
-}
-
-/* Whatever is asked ends with it, too. */
-static void on_down(struct pq *pq _unused_, const struct error *error, void *context)
-{
-    struct session *session = context;
-
-    session->over = true;
-    session->result = error_set(session->error, error->code, "%s", error->text);
-}
-
-static void wait_for(struct session *session)
-{
-    while (!session->over) {
-        ev_run(session->loop, EVRUN_ONCE);
-    }
-}
-
-/* Who we connect as and where to: conninfo's, or otherwise. */
-struct target {
-    const char *conninfo;
-    const char *database;
-    bool as_default_user;
-};
-
-static int session_open(struct session *session, const struct target *target, struct error *error)
-{
-    const struct pq_options options = {
-        .conninfo = target->conninfo,
-        .database = target->database,
-        .as_default_user = target->as_default_user,
-        .application_name = "loads db",
-        .query_timeout_usec = TIMEOUT_USEC,
-        .up = on_up,
-        .down = on_down,
-        .context = session,
-    };
-    int r;
-
-    *session = (struct session){.loop = ev_loop_new(0), .error = error};
-    r = session->loop ? resolver_new(&session->resolver, session->loop, USEC_PER_SEC, NULL)
-                      : -ENOMEM;
-    if (r < 0) {
-        (void)error_set_errno(error, r, "connection to PostgreSQL");
-    } else {
-        r = pq_new(&session->pq, session->loop, session->resolver, &options, error);
-    }
-    if (r == 0) {
-        wait_for(session);
-        r = session->result;
-        r = r < 0 && r != -ENOMEM ? -ECONNREFUSED : r; /* whatever the reason is */
-    }
-    if (r < 0) {
-        session_close(session);
-    }
-    return r;
-}
-
-static void on_answer(const struct pq_result *result, void *context)
-{
-    struct session *session = context;
-
-    session->over = true;
-    session->result = pq_result_code(result);
-    session->rows = pq_result_rows(result);
-    session->value[0] = '\0';
-    if (session->result < 0) {
-        /* That of a lost connection says where by itself. */
-        bool lost = session->result == -ECONNRESET;
-        (void)error_set(session->error, session->result, "%s%s%s",
-                        lost ? "" : pq_where(session->pq), lost ? "" : ": ",
-                        pq_result_text(result));
-    } else if (session->rows > 0) {
-        (void)snprintf(session->value, sizeof session->value, "%s", pq_result_value(result, 0, 0));
-    }
-}
-
-/* Asks and waits; session->value is the answer. */
-static int ask(struct session *session, const char *sql, const char *const *parameters, size_t n)
-{
-    int r = pq_query(session->pq, sql, parameters, n, on_answer, session);
-
-    if (r < 0) {
-        return error_set_errno(session->error, r, "%s", pq_where(session->pq));
-    }
-    session->over = false;
-    wait_for(session);
-    return session->result;
 }
 
 /* ---- files ---- */
@@ -240,12 +118,14 @@ static int find_files(struct strlist *ret, char folder[static PATH_MAX], struct 
 
 /* ---- migrating ---- */
 
-static int read_version(struct session *session, int *ret)
+static int read_version(struct database_session *session, int *ret)
 {
-    int r = ask(session, "SELECT to_regclass('loads.schema_migrations') IS NOT NULL", NULL, 0);
+    int r =
+        database_ask(session, "SELECT to_regclass('loads.schema_migrations') IS NOT NULL", NULL, 0);
 
     if (r == 0 && strcmp(session->value, "t") == 0) {
-        r = ask(session, "SELECT coalesce(max(version), 0) FROM loads.schema_migrations", NULL, 0);
+        r = database_ask(session, "SELECT coalesce(max(version), 0) FROM loads.schema_migrations",
+                         NULL, 0);
     }
     if (r == 0) {
         *ret = (int)strtol(session->value, NULL, 10); /* "f" is 0 */
@@ -253,7 +133,8 @@ static int read_version(struct session *session, int *ret)
     return r;
 }
 
-static int apply(struct session *session, const char *folder, const char *name, int version)
+static int apply(struct database_session *session, const char *folder, const char *name,
+                 int version)
 {
     char path[PATH_MAX + NAME_MAX + 2];
     _cleanup_free_ char *text = NULL, *sql = NULL;
@@ -268,7 +149,7 @@ static int apply(struct session *session, const char *folder, const char *name, 
         sql = NULL;
         return error_set_errno(session->error, -ENOMEM, "%s", name);
     }
-    r = ask(session, sql, NULL, 0);
+    r = database_ask(session, sql, NULL, 0);
     if (r < 0) {
         return error_prefix(session->error, r, "%s", name);
     }
@@ -279,15 +160,16 @@ static int apply(struct session *session, const char *folder, const char *name, 
     return r;
 }
 
-static int take_locks(struct session *session)
+static int take_locks(struct database_session *session)
 {
-    int r = ask(session, "SELECT pg_advisory_lock(" SCHEMA_LOCK_CLASS ", " SCHEMA_LOCK_MIGRATE ")",
-                NULL, 0);
+    int r = database_ask(session,
+                         "SELECT pg_advisory_lock(" SCHEMA_LOCK_CLASS ", " SCHEMA_LOCK_MIGRATE ")",
+                         NULL, 0);
 
     if (r == 0) {
-        r = ask(session,
-                "SELECT pg_try_advisory_lock(" SCHEMA_LOCK_CLASS ", " SCHEMA_LOCK_WRITER ")", NULL,
-                0);
+        r = database_ask(
+            session, "SELECT pg_try_advisory_lock(" SCHEMA_LOCK_CLASS ", " SCHEMA_LOCK_WRITER ")",
+            NULL, 0);
     }
     if (r == 0 && strcmp(session->value, "t") != 0) {
         r = error_set(session->error, -EBUSY,
@@ -298,12 +180,12 @@ static int take_locks(struct session *session)
 }
 
 /* The connection's end would do it, some time: a broker may be waiting. */
-static int give_locks_back(struct session *session)
+static int give_locks_back(struct database_session *session)
 {
-    return ask(session, "SELECT pg_advisory_unlock_all()", NULL, 0);
+    return database_ask(session, "SELECT pg_advisory_unlock_all()", NULL, 0);
 }
 
-static int migrate(struct session *session, schema_told *told, void *context)
+static int migrate(struct database_session *session, schema_told *told, void *context)
 {
     _cleanup_(strlist_clear) struct strlist names = {0};
     char folder[PATH_MAX], text[NAME_MAX + 16];
@@ -336,24 +218,24 @@ static int migrate(struct session *session, schema_told *told, void *context)
 
 int schema_status(const char *conninfo, int *ret_version, struct error *error)
 {
-    struct session session;
-    int r = session_open(&session, &(struct target){.conninfo = conninfo}, error);
+    struct database_session session;
+    int r = database_open(&session, &(struct database_target){.conninfo = conninfo}, error);
 
     if (r == 0) {
         r = read_version(&session, ret_version);
-        session_close(&session);
+        database_close(&session);
     }
     return r;
 }
 
 int schema_migrate(const char *conninfo, schema_told *told, void *context, struct error *error)
 {
-    struct session session;
-    int r = session_open(&session, &(struct target){.conninfo = conninfo}, error);
+    struct database_session session;
+    int r = database_open(&session, &(struct database_target){.conninfo = conninfo}, error);
 
     if (r == 0) {
         r = migrate(&session, told, context);
-        session_close(&session);
+        database_close(&session);
     }
     return r;
 }
@@ -361,25 +243,26 @@ int schema_migrate(const char *conninfo, schema_told *told, void *context, struc
 /* ---- making the database ---- */
 
 /* Executes a statement with names in it, which the server quotes. */
-static int execute(struct session *session, const char *format, const char *first,
+static int execute(struct database_session *session, const char *format, const char *first,
                    const char *second)
 {
     char sql[sizeof session->value];
-    int r = ask(session, "SELECT format($1, $2::text, $3::text)",
-                (const char *[]){format, first, second}, 3);
+    int r = database_ask(session, "SELECT format($1, $2::text, $3::text)",
+                         (const char *[]){format, first, second}, 3);
 
     if (r < 0) {
         return r;
     }
     (void)snprintf(sql, sizeof sql, "%s", session->value);
-    return ask(session, sql, NULL, 0);
+    return database_ask(session, sql, NULL, 0);
 }
 
-static int make(struct session *session, const char *what, const char *exists, const char *format,
-                const char *name, const char *owner, schema_told *told, void *context)
+static int make(struct database_session *session, const char *what, const char *exists,
+                const char *format, const char *name, const char *owner, schema_told *told,
+                void *context)
 {
     char text[256];
-    int r = ask(session, exists, (const char *[]){name}, 1);
+    int r = database_ask(session, exists, (const char *[]){name}, 1);
 
     if (r < 0 || session->rows > 0) {
         return r;
@@ -393,7 +276,7 @@ static int make(struct session *session, const char *what, const char *exists, c
     return 0;
 }
 
-static int make_database(struct session *session, const char *user, const char *database,
+static int make_database(struct database_session *session, const char *user, const char *database,
                          schema_told *told, void *context)
 {
     int r = make(session, "role", "SELECT FROM pg_roles WHERE rolname = $1", "CREATE ROLE %I LOGIN",
@@ -405,11 +288,11 @@ static int make_database(struct session *session, const char *user, const char *
 }
 
 /* As who we are, on behalf of who owns the database. */
-static int migrate_for(const struct target *target, const char *user, schema_told *told,
+static int migrate_for(const struct database_target *target, const char *user, schema_told *told,
                        void *context, struct error *error)
 {
-    struct session session;
-    int r = session_open(&session, target, error);
+    struct database_session session;
+    int r = database_open(&session, target, error);
 
     if (r < 0) {
         return r;
@@ -418,7 +301,7 @@ static int migrate_for(const struct target *target, const char *user, schema_tol
     if (r == 0) {
         r = migrate(&session, told, context);
     }
-    session_close(&session);
+    database_close(&session);
     return r;
 }
 
@@ -427,35 +310,35 @@ static int migrate_for(const struct target *target, const char *user, schema_tol
 
 int schema_init(const char *conninfo, schema_told *told, void *context, struct error *error)
 {
-    struct target as_named = {.conninfo = conninfo};
-    struct target as_us = {.conninfo = conninfo, .as_default_user = true};
-    struct target admin[] = {
+    struct database_target as_named = {.conninfo = conninfo};
+    struct database_target as_us = {.conninfo = conninfo, .as_default_user = true};
+    struct database_target admin[] = {
         {.conninfo = conninfo, .database = MAINTENANCE, .as_default_user = true},
         {.conninfo = conninfo, .database = MAINTENANCE},
     };
     char user[64], database[64];
-    struct session session;
+    struct database_session session;
     struct error reason;
     int r = pq_conninfo_names(conninfo, user, sizeof user, database, sizeof database, error);
 
     if (r < 0) {
         return r;
     }
-    if (session_open(&session, &as_named, &reason) == 0) {
+    if (database_open(&session, &as_named, &reason) == 0) {
         session.error = error;
         r = migrate(&session, told, context);
-        session_close(&session);
+        database_close(&session);
         return r;
     }
-    r = session_open(&session, &admin[0], error);
+    r = database_open(&session, &admin[0], error);
     if (r < 0) {
-        r = session_open(&session, &admin[1], error);
+        r = database_open(&session, &admin[1], error);
     }
     if (r < 0) {
         return error_set(error, r, "%s", reason.text); /* what was meant says more */
     }
     r = make_database(&session, user, database, told, context);
-    session_close(&session);
+    database_close(&session);
     if (r < 0) {
         return r;
     }
