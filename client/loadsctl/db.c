@@ -18,18 +18,25 @@
 #define WHERE_BYTES 512
 #define NAME_BYTES  256
 
-/* The broker's own database, unless the environment names another. */
-static const char *conninfo_of(const struct ctl_options *options)
+const char *db_conninfo(const struct ctl_options *options)
 {
     const char *database = getenv("PGDATABASE"), *service = getenv("PGSERVICE");
 
     if (options->database) {
         return options->database;
     }
-    return (database && *database) || (service && *service) ? "" : "dbname=loads";
+    return (database && *database) || (service && *service) ? "" : NULL;
 }
 
-static enum exit_code fail(int code, const struct error *error)
+/* The broker's own database, unless something else is said. */
+static const char *conninfo_of(const struct ctl_options *options)
+{
+    const char *conninfo = db_conninfo(options);
+
+    return conninfo ? conninfo : "dbname=loads";
+}
+
+enum exit_code db_fail(int code, const struct error *error)
 {
     log_error("%s", error->text);
     switch (-code) {
@@ -115,7 +122,7 @@ static enum exit_code status(const struct ctl_options *options)
         r = schema_status(conninfo, &version, &error);
     }
     if (r < 0) {
-        return fail(r, &error);
+        return db_fail(r, &error);
     }
     if (options->json) {
         _cleanup_(json_decrefp) json_t *document = describe(conninfo, version);
@@ -183,7 +190,7 @@ static enum exit_code bring_up_to_date(const struct ctl_options *options, schema
     if (r == 0) {
         r = verb(conninfo, on_told, &doing, &error);
     }
-    return r < 0 ? fail(r, &error) : tell_end(conninfo, where, &doing);
+    return r < 0 ? db_fail(r, &error) : tell_end(conninfo, where, &doing);
 }
 
 static enum exit_code init(const struct ctl_options *options)
@@ -201,7 +208,7 @@ static enum exit_code migrate(const struct ctl_options *options)
 static const struct {
     const char *name;
     enum exit_code (*run)(const struct ctl_options *options);
-} actions[] = {{"init", init}, {"migrate", migrate}, {"status", status}};
+} actions[] = {{"init", init}, {"migrate", migrate}, {"status", status}, {"expire", db_expire}};
 
 enum exit_code verb_db(const struct ctl_options *options)
 {
@@ -209,11 +216,17 @@ enum exit_code verb_db(const struct ctl_options *options)
     char shown[SHOWN_BYTES];
 
     if (!options->action) {
-        log_error("what about the database? init, migrate or status; try 'loadsctl db --help'");
+        log_error(
+            "what about the database? init, migrate, status or expire; try 'loadsctl db --help'");
         return EXIT_USAGE;
     }
     for (size_t i = 0; i < ELEMENTSOF(actions); i++) {
         if (strcmp(options->action, actions[i].name) == 0) {
+            if (actions[i].run != db_expire &&
+                (options->older_than_days > 0 || options->dry_run || options->broker_config)) {
+                log_error("--older-than, --dry-run and --config are of 'loadsctl db expire'");
+                return EXIT_USAGE;
+            }
             return actions[i].run(options);
         }
         suggest_consider(&suggest, actions[i].name);
@@ -222,8 +235,9 @@ enum exit_code verb_db(const struct ctl_options *options)
         log_error("unknown action '%.200s' (did you mean '%s'?); try 'loadsctl db --help'",
                   shown_word(options->action, shown), suggest.nearest);
     } else {
-        log_error("unknown action '%.200s': init, migrate or status; try 'loadsctl db --help'",
-                  shown_word(options->action, shown));
+        log_error(
+            "unknown action '%.200s': init, migrate, status or expire; try 'loadsctl db --help'",
+            shown_word(options->action, shown));
     }
     return EXIT_USAGE;
 }

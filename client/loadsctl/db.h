@@ -9,4 +9,13 @@
 /* What goes wrong is said on standard error. */
 enum exit_code verb_db(const struct ctl_options *options);
 
+/* Its action that deletes what is old. */
+enum exit_code db_expire(const struct ctl_options *options);
+
+/* The connection string that option or environment say; NULL: neither. */
+const char *db_conninfo(const struct ctl_options *options);
+
+/* Says what went wrong with the database: which exit code that is. */
+enum exit_code db_fail(int code, const struct error *error);
+
 #endif

@@ -33,7 +33,7 @@ _loadsctl_words()
         attach | detach | stop) _loadsctl_ids runs --active ;;
         show | logs | delete) _loadsctl_ids runs ;;
         agents) key=agent_id _loadsctl_ids agents ;;
-        db) echo init migrate status ;;
+        db) echo init migrate status expire ;;
         key) echo add remove list ;;
         esac
         ;;

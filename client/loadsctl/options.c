@@ -3,6 +3,7 @@
 #include "options.h"
 
 #include "base/parse.h"
+#include "run/expire.h"
 
 #define RESULTS "Results"
 #define OTHER   "Other"
@@ -72,14 +73,24 @@ static const struct conf_option agents_rows[] = {
 };
 
 static const struct conf_option db_rows[] = {
-    {.name = "action", .kind = CONF_STRING, FIELD(action), .metavar = "init|migrate|status",
+    {.name = "action", .kind = CONF_STRING, FIELD(action), .metavar = "init|migrate|status|expire",
      .where = CONF_POSITIONAL, .group = "What",
-     .help = "Make the tables (and role and database, where missing); bring them up to date; or "
-             "say how they are."},
+     .help = "Make the tables (and role and database, where missing); bring them up to date; say "
+             "how they are; or delete what is old."},
     {.name = "database", .kind = CONF_STRING, FIELD(database), .metavar = "CONNINFO",
      .where = CONF_SECRET, .group = "What",
      .help = "Which database, as a connection string of libpq's (default dbname=loads, or what "
              "PGDATABASE says)."},
+    {.name = "older-than", .kind = CONF_VALUE, FIELD(older_than_days), .metavar = "DAYS",
+     .parse = expire_parse_days, .group = "Of expire",
+     .help = "Delete runs that ended, and lines of the audit that were written, more than so many "
+             "days ago (default retention-days of the broker's configuration)."},
+    {.name = "dry-run", .kind = CONF_FLAG, FIELD(dry_run), .group = "Of expire",
+     .help = "Delete nothing, and say what would be."},
+    {.name = "config", .kind = CONF_STRING, FIELD(broker_config), .metavar = "FILE",
+     .group = "Of expire",
+     .help = "The broker's configuration, for retention-days and database (default "
+             "/etc/loads/broker.conf)."},
 };
 
 static const struct conf_option keygen_rows[] = {
@@ -228,8 +239,8 @@ const struct conf_table trust_table =
           "broker is asked for it, and you whether it is the right one.",
           OWN(trust_rows));
 
-const struct conf_table db_table =
-    TABLE("db", "[OPTION...] init|migrate|status",
-          "Makes the tables for results in a PostgreSQL database, or looks at them. Connects there "
-          "itself, without the broker.",
-          OWN(db_rows));
+const struct conf_table db_table = TABLE(
+    "db", "[OPTION...] init|migrate|status|expire",
+    "Makes the tables for results in a PostgreSQL database, looks at them, or deletes what is "
+    "old. Connects there itself, without the broker.",
+    OWN(db_rows));

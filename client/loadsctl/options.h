@@ -18,8 +18,11 @@ struct ctl_options {
     uint64_t limit;
     struct strlist words; /* of keygen, key and trust */
     char *file, *role, *keys_dir;
-    char *introduction;      /* of trust */
-    char *action, *database; /* of db */
+    char *introduction;       /* of trust */
+    char *action, *database;  /* of db */
+    uint64_t older_than_days; /* of db expire; 0: what the configuration says */
+    bool dry_run;             /* of db expire */
+    char *broker_config;      /* of db expire: a file */
 
     /* Of submit: */
     struct run_options new_run;

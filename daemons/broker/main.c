@@ -84,6 +84,7 @@ static void adopt(struct broker_options *now, struct broker_options *next)
     char *keys_dir = now->keys_dir;
     now->keys_dir = next->keys_dir;
     next->keys_dir = keys_dir;
+    now->retention_days = next->retention_days;
     now->log_level = next->log_level;
     log_open("loads-broker", now->log_level);
 }

@@ -14,6 +14,7 @@
 #include "local_users.h"
 #include "loop/pq.h"
 #include "run/addresses.h"
+#include "run/expire.h"
 #include "run/key_file.h"
 #include "wake.h"
 
@@ -127,6 +128,11 @@ static const struct conf_option rows[] = {
     {.name = "max-upload", .kind = CONF_VALUE, FIELD(max_upload_bytes), .metavar = "SIZE",
      .parse = parse_max_upload, .where = CONF_FILE, .group = RUNS,
      .help = "Of the files of a run (default 64M)."},
+    {.name = "retention-days", .kind = CONF_VALUE, FIELD(retention_days), .metavar = "DAYS",
+     .parse = expire_parse_retention, .where = CONF_FILE, .group = RUNS,
+     .help = "How long runs are kept after their end, and lines of the audit, until 'loadsctl db "
+             "expire' deletes them, which loads-expire.timer starts every day; none: for ever "
+             "(default none)."},
 
     {.name = "config", .kind = CONF_STRING, FIELD(config), .metavar = "FILE",
      .where = CONF_NAMES_FILE, .group = OTHER,
@@ -307,6 +313,8 @@ int broker_option_text(const struct broker_options *options, const struct conf_o
     case CONF_VALUE:
         if (field == &options->log_level) {
             text = level_word(options->log_level);
+        } else if (field == &options->retention_days && options->retention_days == 0) {
+            text = "none";
         } else {
             (void)snprintf(number, sizeof number, "%" PRIu64, *(const uint64_t *)field);
             text = number;

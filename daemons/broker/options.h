@@ -18,6 +18,7 @@ struct broker_options {
     struct strlist agents;                                 /* addresses of control sockets */
     char *database;
     uint64_t max_upload_bytes;
+    uint64_t retention_days; /* 0: for ever */
     bool allow_insecure;
     char *key, *keys_dir;       /* a file; a directory */
     struct strlist local_roles; /* WHO:ROLE */

@@ -299,3 +299,143 @@ def test_two_at_once(ctl, database):
     assert [ran.code for ran in ended] == [0, 0], ended
     lines = [line for ran in ended for line in ran.stdout.splitlines() if line.startswith("applied")]
     assert lines == APPLIED
+
+
+# ---- what is old is deleted ----------------------------------------------------------------------
+
+OLD, NEW, OPEN = (f"0a000000-0000-4000-8000-00000000000{number}" for number in (1, 2, 3))
+
+
+@pytest.fixture
+def old(database):
+    """A database with a run that ended 40 days ago, one that ended yesterday, one that was on 40 days ago
+    and has no end, and a line of the audit for each of the first two days."""
+    database.migrate()
+    for run, days, end in ((OLD, 40, True), (NEW, 1, True), (OPEN, 40, False)):
+        at = f"now() - interval '{days} days'"
+        database.run(
+            "INSERT INTO loads.runs (run_id, name, spec, agents, state, submitted, finished) VALUES"
+            f" ('{run}', 'http://shop/', '{{}}', 1, '{'finished' if end else 'running'}', {at},"
+            f" {at if end else 'NULL'})")
+        if end:
+            database.run(f"INSERT INTO loads.audit (at, accepted, what) VALUES ({at}, true, 'CTRL_RUN')")
+    return database
+
+
+def runs_of(database):
+    return {row["run_id"] for row in database.rows("SELECT run_id FROM loads.runs")}
+
+
+def test_expire(db, old):
+    options = ("--older-than", "30", "--database", old.uri())
+    ran = db("expire", *options, "--dry-run")
+    assert (ran.code, ran.stdout, ran.stderr) == (
+        0, "2 runs and 1 line of the audit older than 30 days would be deleted\n", "")
+    assert runs_of(old) == {OLD, NEW, OPEN}
+    ran = db("expire", *options)
+    assert (ran.code, ran.stdout, ran.stderr) == (
+        0, "2 runs and 1 line of the audit older than 30 days deleted\n", "")
+    assert runs_of(old) == {NEW}
+    ran = db("expire", *options)
+    assert ran.stdout == "0 runs and 0 lines of the audit older than 30 days deleted\n"
+    rows = old.rows("SELECT what, who, run_id, times FROM loads.audit ORDER BY audit_id")
+    assert rows[1:] == [{"what": "expire", "who": "postgres", "run_id": OLD, "times": 1},
+                        {"what": "expire", "who": "postgres", "run_id": OPEN, "times": 1},
+                        {"what": "expire-audit", "who": "postgres", "run_id": None, "times": 1}]
+
+
+def test_expire_under_a_broker(db, old, hold):
+    """What has no end is its own, however old it is."""
+    broker = hold(WRITER)
+    options = ("--older-than", "30", "--database", old.uri())
+    assert db("expire", *options, "--dry-run").stdout.startswith("1 run and 1 line ")
+    assert db("expire", *options).stdout.startswith("1 run and 1 line ")
+    assert runs_of(old) == {NEW, OPEN}
+    broker.communicate()
+    assert db("expire", *options).stdout.startswith("1 run and 0 lines ")
+    assert runs_of(old) == {NEW}
+
+
+def test_expire_in_json(db, old):
+    options = ("--older-than", "1000", "--database", old.uri(), "--json")
+    ran = db("expire", *options, "--dry-run")
+    assert json.loads(ran.stdout) == {"older_than_days": 1000, "dry_run": True, "runs": 0, "audit_lines": 0}
+
+
+def test_expire_as_configured(db, old, tmp_path):
+    """The broker's file says how old, and which database; what else is in it is no matter."""
+    config = tmp_path / "broker.conf"
+    config.write_text(f"[broker]\nagents = ipc:///a\n         ipc:///b\ndatabase = {old.uri()}\n"
+                      "max-upload = 1M\n")
+    ran = db("expire", "--config", config)
+    assert (ran.code, ran.stdout) == (0, f"Nothing is deleted: {config} has no retention-days\n")
+    folder = tmp_path / "broker.conf.d"
+    folder.mkdir()
+    (folder / "mine.conf").write_text("[broker]\nretention-days = 30\n")
+    ran = db("expire", "--config", config)
+    assert (ran.code, ran.stdout) == (0, "2 runs and 1 line of the audit older than 30 days deleted\n")
+    (folder / "zero.conf").write_text("[broker]\nretention-days = none\n")
+    assert "Nothing is deleted" in db("expire", "--config", config).stdout
+    (folder / "zero.conf").write_text("[broker]\nretention-days = 9\ndatabase = none\n")
+    ran = db("expire", "--config", config)
+    assert ran.code == 0 and "the broker has no database" in ran.stderr
+
+
+@pytest.mark.parametrize("line, says", [
+    ("retention-days = 0", "broker.conf:2: retention-days: '0' is neither a number of days, 1 to 36500, nor none"),
+    ("retention-day = 3", "broker.conf:2: unknown key 'retention-day' (did you mean 'retention_days'?)"),
+    ("retention-days =", "broker.conf:2: retention-days: "),
+])
+def test_expire_with_a_mistake(db, tmp_path, line, says):
+    config = tmp_path / "broker.conf"
+    config.write_text(f"[broker]\n{line}\n")
+    ran = db("expire", "--config", config)
+    assert (ran.code, ran.stdout) == (2, "") and says in ran.stderr
+
+
+def test_expire_without_its_file(db, tmp_path):
+    ran = db("expire", "--config", tmp_path / "nosuch.conf")
+    assert ran.code == 2 and f"{tmp_path}/nosuch.conf: No such file" in ran.stderr
+
+
+@pytest.mark.parametrize("days", ["0", "-1", "36501", "many", ""])
+def test_expire_of_no_age(db, old, days):
+    ran = db("expire", f"--older-than={days}", "--database", old.uri())
+    assert (ran.code, ran.stdout) == (2, "") and "--older-than: " in ran.stderr
+    assert len(runs_of(old)) == 3
+
+
+def test_options_of_expire_are_its_own(db, database):
+    ran = db("status", "--dry-run", "--database", database.uri())
+    assert ran.code == 2 and "are of 'loadsctl db expire'" in ran.stderr
+
+
+@pytest.mark.parametrize("until, says", [(0, "there are no tables of Loads: run 'loadsctl db init'"),
+                                         (1, "run 'loadsctl db migrate'")])
+def test_expire_takes_the_tables(db, database, until, says):
+    if until:
+        database.migrate(until=until)
+    ran = db("expire", "--older-than", "30", "--database", database.uri())
+    assert (ran.code, ran.stdout) == (1, "") and says in ran.stderr and database.name in ran.stderr
+
+
+def test_expire_without_a_server(db, tmp_path):
+    ran = db("expire", "--older-than", "30", "--database", f"host={tmp_path} user=anna dbname=loads")
+    assert (ran.code, ran.stdout) == (3, "") and "database 'loads' as user 'anna'" in ran.stderr
+
+
+def test_who_may_not_expire(db, old, role):
+    uri = role("USAGE ON SCHEMA loads", "SELECT ON ALL TABLES IN SCHEMA loads")
+    assert "2 runs" in db("expire", "--older-than", "30", "--dry-run", "--database", uri).stdout
+    ran = db("expire", "--older-than", "30", "--database", uri)
+    assert (ran.code, ran.stdout) == (1, "") and "permission denied" in ran.stderr
+    assert len(runs_of(old)) == 3
+
+
+def test_what_was_deleted_before_a_failure(db, old):
+    """It is said, and stays so."""
+    old.run("CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'not that'; END $$;"
+            " CREATE TRIGGER refuse BEFORE DELETE ON loads.audit EXECUTE FUNCTION refuse()")
+    ran = db("expire", "--older-than", "30", "--database", old.uri())
+    assert (ran.code, ran.stdout) == (1, "2 runs and 0 lines of the audit older than 30 days deleted\n")
+    assert "not that" in ran.stderr and runs_of(old) == {NEW}

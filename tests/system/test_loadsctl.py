@@ -73,9 +73,9 @@ def test_version(run):
     (["submit", NAME, "--attach", "--json"], "--json prints the id"),
     (["submit", NAME, "-a", "0"], "--agents: '0' is not"),
     (["attach", "--output", "nosuch"], "nosuch"),
-    (["db"], "what about the database? init, migrate or status; try 'loadsctl db --help'"),
+    (["db"], "what about the database? init, migrate, status or expire; try 'loadsctl db --help'"),
     (["db", "stat"], "unknown action 'stat' (did you mean 'status'?); try 'loadsctl db --help'"),
-    (["db", "drop"], "unknown action 'drop': init, migrate or status; try 'loadsctl db --help'"),
+    (["db", "drop"], "unknown action 'drop': init, migrate, status or expire; try 'loadsctl db --help'"),
     (["db", "init", "x"], "unexpected argument 'x'; try 'loadsctl db --help'"),
     (["db", "status", "-b", "x"], "unknown option '-b'; try 'loadsctl db --help'"),
     (["ping", "-b", "box1"], "'box1' is not an address of a broker"),
@@ -407,7 +407,8 @@ def test_completion(complete, fake):
     assert complete("loadsctl logs --agent", "b") == ["box1-1"]
     assert complete("loadsctl submit --on-agent-loss", "") == ["continue", "abort"]
     assert complete("loadsctl submit", "--us") == ["--users", "--user-id"]
-    assert complete("loadsctl db", "") == ["--database", "--json", "--help", "init", "migrate", "status"]
+    assert complete("loadsctl db", "") == ["--database", "--older-than", "--dry-run", "--config", "--json",
+                                           "--help", "init", "migrate", "status", "expire"]
     assert complete("loadsctl db", "m") == ["migrate"]
     assert complete("loads-runner", "--ping", "_loads_runner") == ["--ping-broker"]
     assert complete("loads-runner --attach", "7", "_loads_runner") == [OTHER_ID]

@@ -115,7 +115,7 @@ def test_lintian(debs):
 def test_from_installation_to_purge(shelf, debs, next_debs):
     """One after the other, as an operator would."""
     shelf.install(debs, *PACKAGES)
-    for unit in (*SOCKETS, "loads-agent@1.socket"):
+    for unit in (*SOCKETS, "loads-agent@1.socket", "loads-expire.timer"):
         assert shelf.is_active(unit) and shelf.run("systemctl", "is-enabled", unit).stdout == "enabled\n"
     shelf.systemctl("start", "loads.target")
     shelf.systemctl("start", "loads-broker", *(f"loads-agent@{number}" for number in range(1, 6)))

@@ -19,7 +19,7 @@ LOADS_TEST(TestWebSite, test_es)
 """
 
 UNITS = ["loads.target", "loads.slice", "loads-broker.service", "loads-database.service",
-         "loads-agent@1.service", "loads-agent@1.socket", "loads-run@nightly.service",
+         "loads-expire.service", "loads-expire.timer", "loads-agent@1.service", "loads-agent@1.socket", "loads-run@nightly.service",
          "loads-run@nightly.timer", *SOCKETS]
 
 
@@ -35,7 +35,8 @@ def test_units_are_in_order(machine):
 
 
 @pytest.mark.parametrize("unit, most", [("loads-broker", 1.5), ("loads-agent@1", 2.0),
-                                        ("loads-database", 1.5), ("loads-run@nightly", 2.0)])
+                                        ("loads-database", 1.5), ("loads-expire", 1.5),
+                                        ("loads-run@nightly", 2.0)])
 def test_exposure(machine, unit, most):
     """How much of the system a service reaches, as systemd counts it: 10 is everything."""
     ran = machine.run("systemd-analyze", "security", "--no-pager", f"{unit}.service")
@@ -134,6 +135,56 @@ def test_a_nightly_run(box):
             "{ OnCalendar=*-*-* 03:00:00 ; next_elapse=")
     finally:
         box.systemctl("disable", "--now", "loads-run@nightly.timer")
+
+
+# ---- old results ----
+
+def test_nothing_expires_unless_it_is_configured(box):
+    box.systemctl("start", "loads-expire")
+    assert "Nothing is deleted: /etc/loads/broker.conf has no retention-days" in box.log("loads-expire")
+    assert box.show("loads-expire", "ExecMainStatus") == "0"
+
+
+def test_old_runs_expire(box, target_on):
+    """Young ones stay, and the broker goes on."""
+    target = target_on(box)
+    box.systemctl("start", "loads.target")
+    box.wait_until(lambda: box.agents() == {"one-1"}, "no agent came")
+    runs = []
+    for _ in range(2):
+        box.run("loads-runner", f"{target.url}/any", "-a", "1", "--hits", "2")
+        runs.append(box.ask("runs")[0]["run_id"])
+    old, young = runs
+    box.execute(f"UPDATE loads.runs SET finished = now() - interval '8 days' WHERE run_id = '{old}'", "loads")
+    box.write("/etc/loads/broker.conf.d/mine.conf", "[broker]\nretention-days = 7\n")
+    box.systemctl("start", "loads-expire")
+    assert "1 run and 0 lines of the audit older than 7 days deleted" in box.log("loads-expire")
+    there = {row["run_id"] for row in box.sql("SELECT run_id FROM loads.runs")}
+    assert young in there and old not in there
+    assert box.sql(f"SELECT count(*) AS n FROM loads.intervals WHERE run_id = '{old}'") == [{"n": 0}]
+    audit, = box.sql(f"SELECT who FROM loads.audit WHERE what = 'expire' AND run_id = '{old}'")
+    assert audit["who"] == "loads-broker"
+    assert box.is_active("loads-broker") and box.ask("show", young)["state"] == "finished"
+
+
+def test_old_runs_without_their_database(box):
+    box.write("/etc/loads/broker.conf", "[broker]\nretention-days = 7\n")
+    box.systemctl("stop", box.postgres)
+    try:
+        assert "No such file or directory" in box.fails_to_start("loads-expire")
+    finally:
+        box.systemctl("start", box.postgres)
+    box.systemctl("start", "loads-database", "loads-expire")
+
+
+def test_a_daily_timer(box):
+    box.systemctl("enable", "--now", "loads-expire.timer")
+    try:
+        timer, = json.loads(box.systemctl("list-timers", "--output", "json", "loads-expire*"))
+        assert timer["activates"] == "loads-expire.service"
+        assert box.show("loads-expire.timer", "Persistent") == "yes"
+    finally:
+        box.systemctl("disable", "--now", "loads-expire.timer")
 
 
 # ---- the end ----

@@ -26,7 +26,7 @@ class Machine(Host):
     def __init__(self, *arguments, sanitized, **options):
         super().__init__(*arguments, **options)
         if sanitized:  # LeakSanitizer traces its process, which a service may not
-            for unit in ("loads-broker", "loads-agent@", "loads-database", "loads-run@"):
+            for unit in ("loads-broker", "loads-agent@", "loads-database", "loads-expire", "loads-run@"):
                 self.write(f"/etc/systemd/system/{unit}.service.d/sanitizer.conf",
                            "[Service]\nEnvironment=ASAN_OPTIONS=detect_leaks=0\n")
             self.systemctl("daemon-reload")
