@@ -596,6 +596,30 @@ static void test_hidden_arguments(void **state _unused_)
     conf_clear(&secret_table, &options);
 }
 
+/* Of a file that is another program's some keys are read, and the lists among the others passed
+ * over; what is spelled nearly like one of ours is a mistake all the same. */
+static void test_part_of_a_file(void **state _unused_)
+{
+    static const char good[] = "[loads]\nagents = a\n  b\nusers = 5\nwhatever = x\n";
+    static const char bad[] = "[loads]\nagents = a\nuser = 5\n";
+    struct conf_table part = table;
+    struct options options = {0};
+    struct error error = {0};
+    FILE *file = fmemopen((void *)good, sizeof good - 1, "r");
+
+    part.partial = true;
+    assert_non_null(file);
+    assert_int_equal(conf_read_file(&part, file, "file", &options, &error), 0);
+    assert_int_equal(options.users.values[0], 5);
+    (void)fclose(file);
+    file = fmemopen((void *)bad, sizeof bad - 1, "r");
+    assert_non_null(file);
+    assert_int_equal(conf_read_file(&part, file, "file", &options, &error), -EINVAL);
+    assert_string_equal(error.text, "file:3: unknown key 'user' (did you mean 'users'?)");
+    (void)fclose(file);
+    conf_clear(&part, &options);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -604,6 +628,7 @@ int main(void)
         cmocka_unit_test(test_help_alone),
         cmocka_unit_test(test_file),
         cmocka_unit_test(test_file_errors),
+        cmocka_unit_test(test_part_of_a_file),
         cmocka_unit_test_teardown(test_order_of_sources, clear_environment),
         cmocka_unit_test_setup(test_default_file_and_directory, clear_environment),
         cmocka_unit_test(test_lists_are_bounded),
