@@ -107,7 +107,7 @@ class Fedora(Machine):
 
     def installed(self):
         return set(self.rpm("--query", "--all", "--queryformat", "%{NAME}-%{VERSION}-%{RELEASE}\n",
-                            "loads*").split())
+                            "loads*", "python3-loads").split())
 
 
 @pytest.fixture(scope="module")
