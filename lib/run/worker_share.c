@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MPL-2.0 */
+/* The numbers are what the supervisor counts with: no letters, no signs. */
 #include "run/worker_share.h"
 
 #include "base/parse.h"

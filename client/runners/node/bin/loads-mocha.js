@@ -14,7 +14,7 @@ requests they make. It is started by loads-runner and loads-agent:
 
 By themselves, tests run under mocha.
 
-  -g, --grep TEXT        only tests whose full title matches this regular expression
+  -g, --grep TEXT        only tests whose full title has this regular expression
   -r, --require MODULE   load this first; can be given several times
   -t, --timeout MSEC     of a test (2000); 0 is none
       --ui NAME          bdd (default), tdd, qunit or exports
