@@ -35,18 +35,6 @@ def wait_for_more(target, count=100):
     target.wait_for(lambda counts: counts["answers"] > answers + count)
 
 
-def hits(box, run_id):
-    """Those of the summary, which the timeline has as well; no interval is missing."""
-    row = box.summary(run_id)
-    where = f"WHERE run_id = '{run_id}'"
-    assert box.sql(f"SELECT sum(hits) AS n FROM loads.intervals {where}") == [{"n": row["hits"]}]
-    assert box.sql(f"""
-        SELECT source FROM loads.sources AS s {where} AND last_seq <>
-               (SELECT count(DISTINCT seq) FROM loads.intervals AS i
-                WHERE i.run_id = s.run_id AND i.source = s.source)""") == []
-    return row["hits"]
-
-
 @pytest.fixture
 def load(two, target_on):
     """A run by both agents that goes on until it is stopped: its id, and the target."""
@@ -70,7 +58,7 @@ def test_the_broker_is_killed(two, load):
     wait_for_another(two, "loads-broker", kill(two, "loads-broker"))
     wait_for_more(target)
     assert stop(two, run_id)["lost"] == []
-    assert hits(two, run_id) == target.counts()["answers"]
+    assert two.complete_hits(run_id) == target.counts()["answers"]
 
 
 def test_the_broker_is_restarted(two, load):
@@ -83,7 +71,7 @@ def test_the_broker_is_restarted(two, load):
             wait_for_another(two, "loads-broker", pid)
         wait_for_more(target)
     assert stop(two, run_id)["lost"] == []
-    assert hits(two, run_id) == target.counts()["answers"]
+    assert two.complete_hits(run_id) == target.counts()["answers"]
 
 
 def test_the_broker_stands_still(two, target_on):
@@ -97,7 +85,7 @@ def test_the_broker_stands_still(two, target_on):
     assert "Watchdog timeout" in two.log("loads-broker")
     wait_for_more(target)
     assert stop(two, run_id)["lost"] == []
-    assert hits(two, run_id) == target.counts()["answers"]
+    assert two.complete_hits(run_id) == target.counts()["answers"]
 
 
 def test_a_console_carries_on(two, target_on):
@@ -126,7 +114,7 @@ def test_an_agent_is_killed(two, target_on):
     run = two.wait_for_end(run_id)
     assert (run["state"], run["outcome"], run["lost"]) == ("finished", "lost", ["one-1"])
     assert two.summary(run_id)["lost_agents"] == ["one-1"]
-    assert hits(two, run_id) == 3
+    assert two.complete_hits(run_id) == 3
     two.wait_until(lambda: {agent["state"] for agent in two.ask("ping")["agents"].values()} == {"free"},
                    "an agent is missing")
     ran = two.run("loads-runner", f"{target.url}/any", "-a", "2", "--hits", "5")
@@ -143,7 +131,7 @@ def test_an_agent_that_is_stopped_takes_nothing_from_others(two, target_on):
     target.release()
     run = two.wait_for_end(run_id)
     assert (run["outcome"], run["lost"]) == ("passed", [])
-    assert hits(two, run_id) == target.counts()["answers"] == 3
+    assert two.complete_hits(run_id) == target.counts()["answers"] == 3
 
 
 def test_agents_that_nobody_started(box, target_on):
@@ -154,4 +142,4 @@ def test_agents_that_nobody_started(box, target_on):
     run = box.wait_for_end(run_id)
     assert (run["state"], run["outcome"]) == ("finished", "passed")
     assert box.agents() == {"one-1", "one-2"}
-    assert hits(box, run_id) == target.counts()["answers"] == 10
+    assert box.complete_hits(run_id) == target.counts()["answers"] == 10

@@ -92,6 +92,16 @@ class Machine(Host):
         row, = self.sql(f"SELECT * FROM loads.run_summary WHERE run_id = '{run_id}'")
         return row
 
+    def complete_hits(self, run_id):
+        """Those of the summary, which the timeline has as well; no interval is missing."""
+        hits, where = self.summary(run_id)["hits"], f"WHERE run_id = '{run_id}'"
+        assert self.sql(f"SELECT sum(hits) AS n FROM loads.intervals {where}") == [{"n": hits}]
+        assert self.sql(f"""
+            SELECT source FROM loads.sources AS s {where} AND last_seq <>
+                   (SELECT count(DISTINCT seq) FROM loads.intervals AS i
+                    WHERE i.run_id = s.run_id AND i.source = s.source)""") == []
+        return hits
+
     # ---- what is left ----
 
     def processes(self):
