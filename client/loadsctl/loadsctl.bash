@@ -45,7 +45,7 @@ _loadsctl()
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
     COMPREPLY=()
     case $previous in
-    --config | --ca-file | --include-file) return ;; # the shell's own: files
+    --config | --ca-file | --include-file | --file) return ;; # the shell's own: files
     esac
     if [ "$COMP_CWORD" -eq 1 ]; then
         mapfile -t COMPREPLY < <(compgen -W "$(_loadsctl_verbs) $(_loadsctl_options loadsctl)" -- "$current")

@@ -116,6 +116,9 @@ static const struct conf_option trust_rows[] = {
      .where = CONF_POSITIONAL, .group = "What",
      .help = "The broker's tcp address, and its public key behind it; without the key the broker is "
              "asked for it."},
+    {.name = "file", .kind = CONF_STRING, FIELD(file), .metavar = "FILE", .group = "What",
+     .help = "Where that is noted (default ~/.config/loads/known_brokers); for all users of this "
+             "machine, /etc/loads/known_brokers."},
     {.name = "introduction", .kind = CONF_STRING, FIELD(introduction), .metavar = "ADDRESS",
      .group = "What",
      .help = "Where it is asked (default tcp, on the port before that of ADDRESS)."},

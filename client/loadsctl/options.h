@@ -17,7 +17,8 @@ struct ctl_options {
     struct strlist outputs;
     uint64_t limit;
     struct strlist words; /* of keygen, key and trust */
-    char *file, *role, *keys_dir;
+    char *file;               /* of keygen and trust */
+    char *role, *keys_dir;
     char *introduction;       /* of trust */
     char *action, *database;  /* of db */
     uint64_t older_than_days; /* of db expire; 0: what the configuration says */

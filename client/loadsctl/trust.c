@@ -2,7 +2,8 @@
 /* A broker's public key is believed once, and from then on only who has it is taken for that broker
  * (ssh does the same with hosts). It comes from a person, or from the broker itself over a
  * connection that anybody in between could have changed: then a person has to say that it is the
- * right one. */
+ * right one. The file is named as in keygen, since there is more than one for whom it may be: all
+ * users of a machine (as with ssh_known_hosts), or a service, whose credential it is. */
 #include "keys.h"
 
 #include <errno.h>
@@ -90,15 +91,16 @@ static bool confirm(const char *address, const struct mq_key *key, bool yes)
     return fgets(line, sizeof line, stdin) && (line[0] == 'y' || line[0] == 'Y');
 }
 
-static enum exit_code believe(const char *address, const char *key, bool json)
+static enum exit_code believe(const struct ctl_options *options, const char *key)
 {
+    const char *address = options->words.items[0];
     struct error error = {0};
-    int r = identity_trust(address, key, &error);
+    int r = identity_trust(options->file, address, key, &error);
 
     if (r < 0) {
         return fail(r, &error);
     }
-    if (json) {
+    if (options->json) {
         _cleanup_(json_decrefp) json_t *document =
             json_pack("{ss ss sb}", "address", address, "public_key", key, "added", r);
         return status_print_json(document);
@@ -113,7 +115,7 @@ enum exit_code verb_trust(const struct ctl_options *options)
     const struct strlist *words = &options->words;
     _cleanup_free_ char *made = NULL;
     struct error error = {0};
-    struct mq_key key, known;
+    struct mq_key key;
 
     if (words->count < 1 || words->count > 2) {
         log_error("ADDRESS, or ADDRESS PUBLICKEY, is expected; try 'loadsctl trust --help'");
@@ -121,14 +123,14 @@ enum exit_code verb_trust(const struct ctl_options *options)
     }
     const char *address = words->items[0];
     if (words->count == 2) {
-        return believe(address, words->items[1], options->json);
+        return believe(options, words->items[1]);
     }
     int r = introduction_of(address, &made, &error);
     if (r == 0) {
         r = ask_broker(options->introduction ? options->introduction : made, &key, &error);
     }
     if (r == 0) {
-        r = identity_known(address, &known, &error);
+        r = identity_check(address, key.text, &error);
     }
     if (r < 0) {
         return fail(r, &error);
@@ -137,5 +139,5 @@ enum exit_code verb_trust(const struct ctl_options *options)
         !confirm(address, &key, options->yes)) { /* of one that is known nobody is asked */
         return EXIT_USAGE;
     }
-    return believe(address, key.text, options->json);
+    return believe(options, key.text);
 }

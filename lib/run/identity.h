@@ -6,9 +6,10 @@
 #include "base/error.h"
 #include "loop/mq.h"
 
-/* The files "key" and "known_brokers", in $CREDENTIALS_DIRECTORY (for a service), in
- * $XDG_CONFIG_HOME/loads or ~/.config/loads, or in /etc/loads: the first that there is. The latter
- * has lines "ADDRESS PUBLICKEY". */
+/* The files "key" and "known_brokers" are in $CREDENTIALS_DIRECTORY (for a service), in
+ * $XDG_CONFIG_HOME/loads or ~/.config/loads, and in /etc/loads, for all users of the machine. Of
+ * "key" the first that there is counts; of "known_brokers", which has lines "ADDRESS PUBLICKEY",
+ * the first that knows the address. */
 #define IDENTITY_KEY     "key"
 #define IDENTITY_BROKERS "known_brokers"
 
@@ -24,15 +25,18 @@ struct identity {
 };
 int identity_find(const char *address, struct identity *ret, struct error *error) _must_check_;
 
-/* Only whether the address is known, and by which key. */
-int identity_known(const char *address, struct mq_key *ret, struct error *error) _must_check_;
+/* Whether the address is known by that key: 1; 0: nothing is known of it; -EEXIST: another key is,
+ * with a text that says where. */
+int identity_check(const char *address, const char *key, struct error *error) _must_check_;
 
 /* Before something connects to a broker: of a tcp address that is known, its key is demanded and
  * ours shown. As above. */
 int identity_assume(struct mq *mq, const char *address, struct error *error) _must_check_;
 
-/* Adds a broker to the user's own file, or says that another key is there: -EEXIST; -EINVAL: no
- * address, or no key; with a text. 0: it was there; 1: it is there now. */
-int identity_trust(const char *address, const char *key, struct error *error) _must_check_;
+/* Adds a broker to a file, or (NULL) to the user's own, unless all users know it by that key.
+ * -EEXIST: another key is there; -EINVAL: no address, or no key; with a text. 0: it was known; 1:
+ * it is now. */
+int identity_trust(const char *file, const char *address, const char *key, struct error *error)
+    _must_check_;
 
 #endif

@@ -62,6 +62,18 @@ static int write_pair(int fd, const struct key_file *key)
                : -errno;
 }
 
+/* What is in /etc is for everybody to look into, whatever the umask of who has made it. */
+static int make_directory(const char *path)
+{
+    static const char etc[] = "/etc/";
+    mode_t mode = strncmp(path, etc, strlen(etc)) == 0 ? 0755 : 0700;
+
+    if (mkdir(path, mode) < 0) {
+        return errno == EEXIST ? 0 : -errno;
+    }
+    return chmod(path, mode) < 0 ? -errno : 0;
+}
+
 int key_make_directories(const char *path)
 {
     _cleanup_free_ char *directory = strdup(path);
@@ -69,7 +81,7 @@ int key_make_directories(const char *path)
 
     for (char *slash = directory; r == 0 && (slash = strchr(slash + 1, '/'));) {
         *slash = '\0';
-        r = mkdir(directory, 0700) == 0 || errno == EEXIST ? 0 : -errno;
+        r = make_directory(directory);
         *slash = '/';
     }
     return r;

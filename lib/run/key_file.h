@@ -35,7 +35,8 @@ struct key_file {
 int key_file_make(const char *path, const char *name, struct key_file *ret, struct error *error)
     _must_check_;
 
-/* The directories that a file is in, as far as they aren't there, for their owner alone. */
+/* The directories that a file is in, as far as they aren't there: in /etc of mode 0755, elsewhere
+ * 0700. */
 int key_make_directories(const char *path) _must_check_;
 
 /* -ENOENT; -EPERM: others can read it; -EINVAL: it is none; with a text that says what to do. */

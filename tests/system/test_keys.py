@@ -78,6 +78,20 @@ def test_why_there_is_no_answer(guarded):
     assert "doesn't have the key that is known of the broker there" in ran.stderr
 
 
+def test_a_broker_that_others_know(guarded):
+    """What is noted in a file is for who reads it there; a person's own file is left alone."""
+    address, file = guarded.addresses["frontend"], guarded.folder / "all/known_brokers"
+    said = guarded.loadsctl("trust", address, guarded.public, "--file", file, home="ada")
+    assert "is known now by this key" in said.stdout
+    assert file.read_text() == f"{address} {guarded.public}\n"
+    assert file.stat().st_mode & 0o777 == 0o644
+    assert not (guarded.folder / "ada/loads/known_brokers").exists()
+    assert "known already" in guarded.loadsctl("trust", address, guarded.public, "--file", file).stdout
+    other = guarded.keygen("other", guarded.folder / "other.key")
+    refused = guarded.loadsctl("trust", address, other, "--file", file, code=2)
+    assert "another key is known of" in refused.stderr and str(file) in refused.stderr
+
+
 def test_trust_on_first_use(start, program, module_cache, tmp_path, console):
     """The broker says its key; a person, or --yes, says that it is the right one."""
     introduction = f"tcp://127.0.0.1:{free_port()}"

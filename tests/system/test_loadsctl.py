@@ -410,5 +410,7 @@ def test_completion(complete, fake):
     assert complete("loadsctl db", "") == ["--database", "--older-than", "--dry-run", "--config", "--json",
                                            "--help", "init", "migrate", "status", "expire"]
     assert complete("loadsctl db", "m") == ["migrate"]
+    assert complete("loadsctl trust", "--f") == ["--file"]
+    assert complete("loadsctl trust --file", "") == []  # the shell's own: files
     assert complete("loads-runner", "--ping", "_loads_runner") == ["--ping-broker"]
     assert complete("loads-runner --attach", "7", "_loads_runner") == [OTHER_ID]

@@ -12,6 +12,8 @@ from units import Machine
 NAMES = ("frontend", "backend", "receiver", "publisher")
 PORTS = dict(zip(NAMES, (7780, 7781, 7782, 7776)))
 CUT_SECONDS = 20
+KNOWN = "/etc/loads/known_brokers"
+MASKED = ["sh", "-c", "umask 077; exec \"$@\"", "sh"]
 
 
 class Hub(Machine):
@@ -39,8 +41,8 @@ class Box(Hub):
     def join(self, hub, brokers_key):
         key = self.keygen(self.name, "/etc/credstore/loads-agent.key")
         address = f"tcp://{hub.name}:7780"
+        self.run("loadsctl", "trust", address, brokers_key, "--file", KNOWN)
         self.write("/etc/loads/agent.conf", f"[agent]\nbroker = {address}\n")
-        self.run("loadsctl", "trust", address, brokers_key, environment={"XDG_CONFIG_HOME": "/etc"})
         hub.run("loadsctl", "key", "add", self.name, "agent", key, self.name)
         hub.systemctl("reload", "loads-broker")
 
@@ -120,6 +122,49 @@ def test_one_is_woken(hosts, targets):
     assert box1.wait_for_end(run_id)["outcome"] == "passed"
     assert box1.summary(run_id)["hits"] == answers(targets) == 10
     assert box3.is_active("loads-agent@1")
+
+
+@pytest.fixture
+def moved():
+    """moved(box, path, to): until the test is over, when what has come in its place is deleted."""
+    with contextlib.ExitStack() as stack:
+        def move(box, path, to):
+            box.run("mv", path, to)
+            stack.callback(box.run, "mv", to, path)
+            stack.callback(box.run, "rm", "-rf", path)
+
+        yield move
+
+
+def test_a_broker_that_all_users_know(hosts, moved):
+    """An administrator has said so once, and whatever their umask, who has a key needs nothing else; what
+    a user says of it comes first."""
+    box1, box2, _ = hosts
+    moved(box2, "/etc/loads", "/etc/loads.away")
+    box2.run(*MASKED, "loadsctl", "trust", "tcp://box1:7780", "--yes", "--file", KNOWN)
+    assert box2.path(KNOWN).read_text() == f"tcp://box1:7780 {box1.ask('ping')['public_key']}\n"
+    modes = [box2.path(path).stat().st_mode & 0o777 for path in ("/etc/loads", KNOWN)]
+    assert modes == [0o755, 0o644]
+    ada = {"user": "loads-run", "environment": {"HOME": "/tmp/ada"}}
+    ask = ["loadsctl", "ping", "--broker", "tcp://box1:7780"]
+    box2.run("install", "--directory", "--owner=loads-run", "/tmp/ada")
+    made = box2.run("loadsctl", "keygen", "ada", "--json", **ada)
+    box1.run("loadsctl", "key", "add", "ada", "observe", json.loads(made.stdout)["public_key"])
+    box1.systemctl("reload", "loads-broker")
+    assert "Its public key is" in box2.run(*ask, **ada).stdout
+    box2.run("loadsctl", "trust", "tcp://box1:7780", box1.keygen("other", "/root/other.key"), **ada)
+    refused = box2.run(*ask, **ada, code=3)
+    assert "doesn't have the key that is known of the broker there" in refused.stderr
+
+
+def test_a_broker_that_a_credential_names(hosts, moved):
+    """The same for services alone."""
+    box1, _, box3 = hosts
+    moved(box3, KNOWN, "/etc/credstore/loads.known_brokers")
+    assert "box3-1" not in box1.agents()
+    box3.systemctl("start", "loads-agent@1")
+    box1.wait_until(lambda: "box3-1" in box1.agents(), "the agent did not come")
+    box3.systemctl("stop", "loads.target")
 
 
 def test_without_a_key(hosts):

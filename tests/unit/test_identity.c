@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "run/identity.h"
 #include "run/key_file.h"
@@ -58,7 +59,7 @@ static void test_who_is_not_known_gets_no_key(void **state _unused_)
     assert_int_equal(identity_assume(mq, "ipc:///run/loads/frontend.sock", &error), 0);
     assert_int_equal(identity_assume(mq, ADDRESS, &error), 0);
     make_key("other", &key);
-    assert_int_equal(identity_trust("tcp://box2:7780", key.pair.public_key.text, &error), 1);
+    assert_int_equal(identity_trust(NULL, "tcp://box2:7780", key.pair.public_key.text, &error), 1);
     assert_int_equal(identity_assume(mq, ADDRESS, &error), 0);
 }
 
@@ -67,7 +68,7 @@ static void test_who_is_known_does(void **state _unused_)
     struct key_file brokers, own;
 
     make_key("other", &brokers);
-    assert_int_equal(identity_trust(ADDRESS, brokers.pair.public_key.text, &error), 1);
+    assert_int_equal(identity_trust(NULL, ADDRESS, brokers.pair.public_key.text, &error), 1);
     assert_int_equal(identity_assume(mq, ADDRESS, &error), -ENOENT);
     assert_non_null(strstr(error.text, "loadsctl keygen"));
     make_key("loads/key", &own);
@@ -91,6 +92,58 @@ static void test_credentials(void **state _unused_)
     assert_int_equal(identity_assume(mq, ADDRESS, &error), 1);
 }
 
+/* What the first of the files doesn't know is in the next; what both know, the first says. */
+static void test_several_files(void **state _unused_)
+{
+    struct key_file one, other;
+    struct identity identity;
+    char lines[256];
+
+    make_key("loads/key", &one);
+    make_key("other", &other);
+    const char *key = one.pair.public_key.text, *others = other.pair.public_key.text;
+    assert_int_equal(setenv("CREDENTIALS_DIRECTORY", temporary_dir, 1), 0);
+    assert_int_equal(identity_trust(NULL, ADDRESS, key, &error), 1);
+    assert_int_equal(identity_trust(NULL, "tcp://box2:7780", key, &error), 1);
+    (void)snprintf(lines, sizeof lines, ADDRESS " %s\ntcp://box3:7780 %s\n", others, others);
+    write_file("known_brokers", lines, 0600);
+    assert_int_equal(identity_find(ADDRESS, &identity, &error), 1);
+    assert_string_equal(identity.broker.text, others);
+    assert_int_equal(identity_find("tcp://box2:7780", &identity, &error), 1);
+    assert_string_equal(identity.broker.text, key);
+    assert_int_equal(identity_find("tcp://box3:7780", &identity, &error), 1);
+    assert_string_equal(identity.broker.text, others);
+    assert_int_equal(identity_check(ADDRESS, others, &error), 1);
+    assert_int_equal(identity_check("tcp://box4:7780", key, &error), 0);
+    assert_int_equal(identity_check(ADDRESS, key, &error), -EEXIST);
+    assert_non_null(strstr(error.text, temporary_dir));
+    assert_null(strstr(error.text, "loads/known_brokers"));
+}
+
+/* It is everybody's to read, with lines that somebody has written by hand. */
+static void test_trust_in_a_file(void **state _unused_)
+{
+    struct key_file one;
+    struct stat status;
+    char expected[256];
+
+    make_key("one", &one);
+    const char *key = one.pair.public_key.text;
+    mode_t umask_before = umask(077);
+    assert_int_equal(identity_trust("made/known", ADDRESS, key, &error), 1);
+    (void)umask(umask_before);
+    assert_int_equal(stat("made/known", &status), 0);
+    assert_int_equal(status.st_mode & 07777, 0644);
+    assert_int_equal(identity_trust("made/known", ADDRESS, key, &error), 0);
+    assert_int_equal(identity_check(ADDRESS, key, &error), 0);
+    write_file("made/known", "# ours", 0600);
+    assert_int_equal(identity_trust("made/known", ADDRESS, key, &error), 1);
+    (void)snprintf(expected, sizeof expected, "# ours\n" ADDRESS " %s\n", key);
+    check_file("made/known", expected);
+    assert_int_equal(stat("made/known", &status), 0);
+    assert_int_equal(status.st_mode & 07777, 0600);
+}
+
 static void test_trust(void **state _unused_)
 {
     struct key_file one, other;
@@ -98,13 +151,14 @@ static void test_trust(void **state _unused_)
 
     make_key("one", &one);
     make_key("other", &other);
-    assert_int_equal(identity_trust("ipc:///x", key, &error), -EINVAL);
-    assert_int_equal(identity_trust("tcp://a b", key, &error), -EINVAL);
-    assert_int_equal(identity_trust(ADDRESS, "key", &error), -EINVAL);
-    assert_int_equal(identity_trust(ADDRESS, key, &error), 1);
-    assert_int_equal(identity_trust(ADDRESS, key, &error), 0);
-    assert_int_equal(identity_trust(ADDRESS, other.pair.public_key.text, &error), -EEXIST);
-    assert_int_equal(identity_trust("tcp://box2:7780", other.pair.public_key.text, &error), 1);
+    assert_int_equal(identity_trust(NULL, "ipc:///x", key, &error), -EINVAL);
+    assert_int_equal(identity_trust(NULL, "tcp://a b", key, &error), -EINVAL);
+    assert_int_equal(identity_trust(NULL, ADDRESS, "key", &error), -EINVAL);
+    assert_int_equal(identity_trust(NULL, ADDRESS, key, &error), 1);
+    assert_int_equal(identity_trust(NULL, ADDRESS, key, &error), 0);
+    assert_int_equal(identity_trust(NULL, ADDRESS, other.pair.public_key.text, &error), -EEXIST);
+    assert_int_equal(identity_trust(NULL, "tcp://box2:7780", other.pair.public_key.text, &error),
+                     1);
 }
 
 static void test_files_that_make_no_sense(void **state _unused_)
@@ -130,6 +184,8 @@ int main(void)
         TEST(test_who_is_not_known_gets_no_key),
         TEST(test_who_is_known_does),
         TEST(test_credentials),
+        TEST(test_several_files),
+        TEST(test_trust_in_a_file),
         TEST(test_trust),
         TEST(test_files_that_make_no_sense),
     };
