@@ -22,6 +22,7 @@
 #include "command.h"
 #include "hash.h"
 
+#define LIBC_HEADER     "/usr/include/stdint.h"
 #define MAX_ATTEMPTS    3
 #define MAX_INPUT_BYTES (64 << 20) /* of one file that flags name */
 
@@ -43,6 +44,7 @@ struct compilation {
     struct strlist flags;    /* that count for the key */
     struct strlist libs;
     unsigned char version[HASH_BYTES]; /* sum of what it says with --version */
+    char *include_dir;
 };
 
 static void compilation_clear(struct compilation *compilation)
@@ -50,6 +52,7 @@ static void compilation_clear(struct compilation *compilation)
     strlist_clear(&compilation->compiler);
     strlist_clear(&compilation->flags);
     strlist_clear(&compilation->libs);
+    free(compilation->include_dir);
 }
 
 static int add_all(struct strlist *list, const struct strlist *more)
@@ -139,21 +142,21 @@ static int find_compiler(struct compilation *compilation)
 
 static int add_include_dir(struct compilation *compilation)
 {
-    _cleanup_free_ char *found = NULL, *flag = NULL;
-    const char *path = compilation->options->include_dir;
+    _cleanup_free_ char *flag = NULL;
+    const char *given = compilation->options->include_dir;
+    int r = 0;
 
-    if (!path) {
-        int r = compile_include_dir(NULL, &found);
-        if (r < 0) {
-            return r;
-        }
-        path = found;
+    if (given) {
+        compilation->include_dir = strdup(given);
+        r = compilation->include_dir ? 0 : -ENOMEM;
+    } else {
+        r = compile_include_dir(NULL, &compilation->include_dir);
     }
-    if (asprintf(&flag, "-I%s", path) < 0) {
+    if (r == 0 && asprintf(&flag, "-I%s", compilation->include_dir) < 0) {
         flag = NULL;
-        return -ENOMEM;
+        r = -ENOMEM;
     }
-    return strlist_add(&compilation->flags, flag);
+    return r < 0 ? r : strlist_add(&compilation->flags, flag);
 }
 
 static int add_user_words(struct compilation *compilation, const char *option, const char *text,
@@ -261,6 +264,24 @@ static int preprocess(struct compilation *compilation, struct hash *hash)
     return r;
 }
 
+/* What may be the reason, for people who have only just installed Loads: "" if it is another one.
+ */
+static const char *missing_package(const struct compilation *compilation)
+{
+    _cleanup_free_ char *header = NULL;
+
+    if (asprintf(&header, "%s/loads/loads.h", compilation->include_dir) < 0) {
+        header = NULL;
+        return "";
+    }
+    return access(header, R_OK) < 0 ? "; loads/loads.h is not here: install the package loads-dev "
+                                      "(Fedora: loads-devel)"
+           : access(LIBC_HEADER, R_OK) < 0
+               ? "; the C library's headers are not here: install the package libc6-dev (Fedora: "
+                 "glibc-devel)"
+               : "";
+}
+
 static int compiler_failed(struct compilation *compilation, int status)
 {
     if (status < 0) {
@@ -272,8 +293,8 @@ static int compiler_failed(struct compilation *compilation, int status)
                          status - 256);
     }
     return error_set(compilation->error, -ENOEXEC,
-                     "%s doesn't compile; the compiler's words are above",
-                     compilation->options->source);
+                     "%s doesn't compile; the compiler's words are above%s",
+                     compilation->options->source, missing_package(compilation));
 }
 
 static int find_key(struct compilation *compilation, char key[static HASH_HEX_BYTES])

@@ -2,12 +2,14 @@
 """What an administrator gets to see who has configured something that can't be, or whose machine lacks
 something: `systemctl status` says what it is, and all goes on when it is mended."""
 
+import contextlib
 import re
 
 import pytest
 
 BROKER_CONF = "/etc/loads/broker.conf"
 STATE = "/var/lib/loads-agent"
+EMPTY = "#include <loads/loads.h>\nLOADS_TEST(TestIt, test_it) { (void)user; }\n"
 
 
 # ---- sockets ----
@@ -195,5 +197,40 @@ def test_a_full_disk(small_state):
     assert "No space left on device" in ran.stdout + ran.stderr
     box.run("rm", f"{STATE}/filler")
     box.wait_until(lambda: box.ask("ping")["agents"]["one-1"]["state"] == "free", "it is busy")
+    ran = box.run("loads-runner", "example.TestIt.test_it", "-a", "1")
+    assert "Success: 1\n" in ran.stdout
+
+
+# ---- compiling ----
+
+@pytest.fixture
+def hide(box):
+    """hide(path): it isn't there until the test is over."""
+    with contextlib.ExitStack() as stack:
+        def hide_it(path):
+            box.run("mv", path, f"{path}.hidden")
+            stack.callback(box.run, "mv", "--no-clobber", f"{path}.hidden", path, code=None)
+
+        yield hide_it
+
+
+@pytest.mark.parametrize("find, package", [
+    (["readlink", "-f", "/usr/bin/cc"], "gcc"),
+    (["find", "/usr", "-path", "*/include/loads/loads.h"], "loads-dev"),
+    (["find", "/usr/include/stdint.h"], "libc6-dev"),
+])
+def test_an_agent_that_cannot_compile(box, hide, find, package):
+    """A run whose test is C is refused before it starts; what is missing is called as Debian calls it."""
+    box.systemctl("start", "loads.target")
+    box.wait_until(lambda: box.agents() == {"one-1"}, "the agent did not come")
+    box.write("/root/example.c", f"/* without {package} */\n{EMPTY}")
+    path = box.run(*find).stdout.strip()
+    hide(path)
+    ran = box.run("loads-runner", "example.TestIt.test_it", "-a", "1", code=4)
+    assert re.search(rf"install the package {package}\b", ran.stderr), ran.stderr
+    run = box.ask("runs")[0]
+    assert run["state"] == "failed" and f"install the package {package}" in run["trouble"], run
+    assert f"install the package {package}" in box.log("loads-agent@1")
+    box.run("mv", f"{path}.hidden", path)
     ran = box.run("loads-runner", "example.TestIt.test_it", "-a", "1")
     assert "Success: 1\n" in ran.stdout

@@ -285,6 +285,19 @@ static void test_compiler_errors(void **state _unused_)
     free(path);
 }
 
+static void test_the_header_is_missing(void **state _unused_)
+{
+    const struct compile_options options = options_for("m.c");
+    char words[8192], *path = NULL;
+
+    put(below("t/m.c"), "#include <loads/loads.h>\n");
+    assert_int_equal(unlink(below("include/loads/loads.h")), 0);
+    assert_int_equal(compile_with_words(&options, &path, words, sizeof words), -ENOEXEC);
+    assert_string_equal(error.text, "m.c doesn't compile; the compiler's words are above; "
+                                    "loads/loads.h is not here: install the package loads-dev "
+                                    "(Fedora: loads-devel)");
+}
+
 static void test_spoilt_files_are_made_again(void **state _unused_)
 {
     const struct compile_options options = options_for("m.c");
@@ -690,6 +703,7 @@ int main(void)
         TEST(test_the_same_elsewhere),
         TEST(test_flags_and_libraries),
         TEST(test_compiler_errors),
+        TEST(test_the_header_is_missing),
         TEST(test_spoilt_files_are_made_again),
         TEST(test_no_such_compiler),
         TEST(test_choice_of_compiler),
