@@ -104,7 +104,7 @@ def why_away(box):
     """What the broker says of its database when it is away, and `systemctl status` with it."""
     def both():
         database = box.ask("ping")["database"]
-        reason = " ".join(database["reason"].split())
+        reason = " ".join(database.get("reason", "").split())
         status = box.run("systemctl", "status", "--full", "loads-broker").stdout
         return database["state"] == "down" and reason in " ".join(status.split()) and reason
 
@@ -165,7 +165,47 @@ def test_the_database_is_in_the_way(box):
         box.execute("DELETE FROM loads.schema_migrations WHERE version = 9999", "loads")
 
 
-# ---- the agent's state ----
+# ---- full disks ----
+
+@pytest.fixture
+def small_database(box):
+    """The database is on a disk of its own, of which there are 64 MiB."""
+    place = "/var/lib/postgresql/small"
+    box.systemctl("start", "loads-database")
+    box.run("install", "--directory", "--owner=postgres", place)
+    box.run("mount", "-t", "tmpfs", "-o", "size=64m,mode=700,uid=postgres", "tmpfs", place)
+    box.run("chown", "postgres", place)
+    box.execute(f"CREATE TABLESPACE small LOCATION '{place}'")
+    box.execute("ALTER DATABASE loads SET TABLESPACE small")
+    yield place
+    box.systemctl("stop", "loads.target")
+    box.execute("ALTER DATABASE loads SET TABLESPACE pg_default")
+    box.execute("DROP TABLESPACE small")
+    box.run("umount", place)
+
+
+def test_a_full_disk_under_the_database(box, small_database, target_on):
+    """Status and ping say so; the run that is on goes on, and when there is room again nothing of it is
+    missing."""
+    target = target_on(box)
+    box.systemctl("start", "loads.target")
+    box.wait_until(lambda: box.agents() == {"one-1"}, "the agent did not come")
+    run_id = box.submit(f"{target.url}/any", "-u", "2", "-d", "1h")
+    target.wait_for(lambda counts: counts["answers"] > 100)
+    box.run("dd", "if=/dev/zero", f"of={small_database}/filler", "bs=1k", "count=65536", code=1)
+    assert "No space left on device" in why_away(box)
+    before = target.counts()["answers"]
+    target.wait_for(lambda counts: counts["answers"] > before + 100)
+    assert box.ask("show", run_id)["state"] == "running"
+    refused = box.run("loadsctl", "submit", target.url, code=4).stderr
+    assert "No space left on device" in refused
+    box.run("rm", f"{small_database}/filler")
+    comes_back(box)
+    box.run("loadsctl", "stop", run_id)
+    assert box.wait_for_end(run_id)["lost"] == []
+    assert box.complete_hits(run_id) == target.counts()["answers"]
+
+
 
 @pytest.fixture
 def small_state(box):
@@ -188,17 +228,26 @@ def test_a_state_directory_that_is_read_only(small_state):
     assert small_state.wait_for_state("loads-agent@1", "active", "failed") == "active"
 
 
-def test_a_full_disk(small_state):
-    """The run fails, and says why; the agent is there for the next one."""
-    box = small_state
+def test_a_full_disk(small_state, target_on):
+    """The run fails, and says why; one that is on isn't disturbed, and the agent is there for the next."""
+    box, target = small_state, target_on(small_state)
+    box.systemctl("start", "loads-agent@2")
+    box.wait_until(lambda: box.agents() == {"one-1", "one-2"}, "the agents did not come")
+    other = box.submit(f"{target.url}/held", "--hits", "3")
+    target.wait_for(lambda counts: counts["requests"] == 1)
     box.run("dd", "if=/dev/zero", f"of={STATE}/filler", "bs=1k", "count=300", code=1)
-    box.write("/root/example.c", "#include <loads/loads.h>\nLOADS_TEST(TestIt, test_it) { (void)user; }\n")
+    box.write("/root/example.c", EMPTY)
     ran = box.run("loads-runner", "example.TestIt.test_it", "-a", "1", code=4)
     assert "No space left on device" in ran.stdout + ran.stderr
+    assert "No space left on device" in box.ask("runs")[0]["trouble"]
+    target.release()
+    assert box.wait_for_end(other)["outcome"] == "passed"
+    assert box.complete_hits(other) == 3
     box.run("rm", f"{STATE}/filler")
-    box.wait_until(lambda: box.ask("ping")["agents"]["one-1"]["state"] == "free", "it is busy")
-    ran = box.run("loads-runner", "example.TestIt.test_it", "-a", "1")
-    assert "Success: 1\n" in ran.stdout
+    box.wait_until(lambda: {agent["state"] for agent in box.ask("ping")["agents"].values()} == {"free"},
+                   "they are busy")
+    ran = box.run("loads-runner", "example.TestIt.test_it", "-a", "2")
+    assert "Success: 2\n" in ran.stdout
 
 
 # ---- compiling ----
