@@ -187,17 +187,19 @@ class Host:
 
     # ---- the journal ----
 
-    def journal(self, *arguments):
-        """Entries as dicts, the oldest first."""
-        lines = self.run("journalctl", "--output", "json", "--all", *arguments).stdout.splitlines()
-        return [json.loads(line) for line in lines]
+    def journal(self, *arguments, after=None):
+        """Entries as dicts, the oldest first; only those after a cursor. (journalctl's --after-cursor skips
+        one, the first that matches, even where the cursor's own entry doesn't match.)"""
+        since = ["--cursor", after] if after else []
+        lines = self.run("journalctl", "--output", "json", "--all", *since, *arguments).stdout.splitlines()
+        return [entry for entry in map(json.loads, lines) if entry["__CURSOR"] != after]
 
     def log(self, unit, *arguments):
         """What a unit and systemd about it said, as text."""
         return self.run("journalctl", "--output", "cat", "--unit", unit, *arguments).stdout
 
     def cursor(self):
-        """Where the journal ends now: for journal("--after-cursor", …)."""
+        """Where the journal ends now: for journal(after=…)."""
         return self.journal("--lines", "1")[-1]["__CURSOR"]
 
     def wait_for_log(self, pattern, unit, *arguments):

@@ -34,6 +34,6 @@ def test_the_journal(boot):
     before = host.cursor()
     host.run("systemd-run", "--unit", "speaker", "echo", "hello from in there")
     assert host.wait_for_log("^hello from", "speaker") == "hello from in there"
-    entries = host.journal("--after-cursor", before, "--unit", "speaker")
+    entries = host.journal("--unit", "speaker", after=before)
     assert "hello from in there" in [entry["MESSAGE"] for entry in entries]
     assert "hello" not in host.log("dbus")
