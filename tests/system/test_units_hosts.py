@@ -2,73 +2,61 @@
 """Several hosts: a broker on one, agents on others, over tcp and with keys, as docs/systemd.md says."""
 
 import contextlib
-import json
+import re
 import time
 
 import pytest
 
-from units import Machine
+import manual
+from units import SOCKETS, Machine
 
-NAMES = ("frontend", "backend", "receiver", "publisher")
-PORTS = dict(zip(NAMES, (7780, 7781, 7782, 7776)))
 CUT_SECONDS = 20
 KNOWN = "/etc/loads/known_brokers"
 MASKED = ["sh", "-c", "umask 077; exec \"$@\"", "sh"]
 
 
-class Hub(Machine):
-    """box1, with broker and database."""
-
-    def set_up(self):
-        self.start_postgres()
-        key = self.keygen("broker", "/etc/credstore/loads-broker.key")
-        self.write("/etc/loads/broker.conf", "[broker]\nkey = loads-broker.key\n"
-                   "introduction = tcp://0.0.0.0:7779\n"
-                   "agents = ipc:///run/loads/agent-*.sock\n    tcp://box3:7783\n")
-        for name, port in PORTS.items():
-            self.drop_in(f"loads-{name}.socket", f"[Socket]\nListenStream={port}\n")
-        self.systemctl("start", "loads-broker")
-        return key
-
-    def keygen(self, name, file):
-        ran = self.run("loadsctl", "keygen", name, "--role", "agent", "--file", file, "--json")
-        return json.loads(ran.stdout)["public_key"]
+def make_broker(box1):
+    """What it says of its key."""
+    box1.start_postgres()
+    block, = manual.blocks("Many machines: the broker")
+    return re.search(r"Its public key is (\S+)$", manual.type_in(box1, block).stdout, re.MULTILINE)[1]
 
 
-class Box(Hub):
-    """One with agents, which the broker knows."""
-
-    def join(self, hub, brokers_key):
-        key = self.keygen(self.name, "/etc/credstore/loads-agent.key")
-        address = f"tcp://{hub.name}:7780"
-        self.run("loadsctl", "trust", address, brokers_key, "--file", KNOWN)
-        self.write("/etc/loads/agent.conf", f"[agent]\nbroker = {address}\n")
-        hub.run("loadsctl", "key", "add", self.name, "agent", key, self.name)
-        hub.systemctl("reload", "loads-broker")
+def make_agent(box, box1, brokers_key):
+    """The host has nothing else: as if the package loads-broker were not installed there."""
+    box.systemctl("mask", *SOCKETS, "loads-broker", "loads-database")
+    there, here = manual.blocks("Many machines: the agents")
+    trust = "trust tcp://box1:7780"
+    said = manual.type_in(box, there, {trust: f"{trust} '{brokers_key}'"})
+    key = re.search(rf"^{box.name} agent (\S+)$", said.stdout, re.MULTILINE)[1]
+    manual.type_in(box1, here, {"box2": box.name, "PUBLICKEY": key})
 
 
 @pytest.fixture(scope="module")
 def hosts(installed, sanitized, network):
-    """box1, and box2 and box3, which have agents of its broker."""
+    """box1, and box2 to box4, which have agents of its broker, as the manual says."""
     with contextlib.ExitStack() as stack:
         boxes = []
-        for kind, name in ((Hub, "box1"), (Box, "box2"), (Box, "box3")):
-            boxes.append(kind(name, [installed], network, sanitized=sanitized))
+        for number in range(1, 5):
+            boxes.append(Machine(f"box{number}", [installed], network, sanitized=sanitized))
             stack.callback(boxes[-1].halt)
         known = "".join(f"{box.address} {box.name}\n" for box in boxes)
         for box in boxes:
             box.write("/etc/hosts", f"127.0.0.1 localhost\n{known}")
-        key = boxes[0].set_up()
+        key = make_broker(boxes[0])
         for box in boxes[1:]:
-            box.join(boxes[0], key)
+            make_agent(box, boxes[0], key)
+        boxes[0].wait_until(lambda: len(boxes[0].agents()) == 3, "not all agents came")
         yield boxes
 
 
 @pytest.fixture
 def targets(hosts, target_on, network):
-    """One for each agent, on its own machine and with one URL: so both go on without a network."""
-    yield [target_on(box, "--port", "9300") for box in hosts[1:]]
+    """One for each of two agents, on its own machine and with one URL: so both go on without a network."""
     for box in hosts[1:]:
+        box.systemctl("stop", "loads.target")
+    yield [target_on(box, "--port", "9300") for box in hosts[1:3]]
+    for box in hosts[1:3]:
         network.heal(box)
         box.systemctl("stop", "loads.target")
 
@@ -86,7 +74,7 @@ def answers(targets):
 def test_one_is_cut_off(hosts, network, targets):
     """In a run, for so long that it counts as lost and connections are given up; it comes back, and its
     results are complete."""
-    box1, box2, box3 = hosts
+    box1, box2, box3, _ = hosts
     for box in (box2, box3):
         box.systemctl("start", "loads-agent@1")
     box1.wait_until(lambda: box1.agents() == {"box2-1", "box3-1"}, "no agents came")
@@ -113,15 +101,41 @@ def test_one_is_cut_off(hosts, network, targets):
 
 def test_one_is_woken(hosts, targets):
     """By tcp: systemd has its control socket, which takes nobody but the broker."""
-    box1, box2, box3 = hosts
+    box1, box2, box3, _ = hosts
     box2.systemctl("start", "loads-agent@1")
-    box3.drop_in("loads-agent@.socket", "[Socket]\nListenStream=7783\n")
-    box3.systemctl("start", "loads-agent@1.socket")
+    _, on_box3, on_box1 = manual.blocks("Agents that come and go")
+    manual.type_in(box3, on_box3)
+    manual.type_in(box1, on_box1)
     box1.wait_until(lambda: box1.agents() == {"box2-1"}, "who is there?")
     run_id = box1.submit(f"{targets[0].url}/any", "-a", "2", "--hits", "5")
     assert box1.wait_for_end(run_id)["outcome"] == "passed"
     assert box1.summary(run_id)["hits"] == answers(targets) == 10
     assert box3.is_active("loads-agent@1")
+
+
+@pytest.fixture
+def agents(hosts):
+    """All three are there."""
+    for box in hosts[1:]:
+        box.systemctl("start", "loads-agent@1")
+    hosts[0].wait_until(lambda: len(hosts[0].agents()) == 3, "not all agents came")
+    yield
+    for box in hosts[1:]:
+        box.systemctl("stop", "loads.target")
+
+
+def test_a_person(hosts, agents, target_on):
+    """On a machine of her own she does what an agent does, and says who she is to the administrator."""
+    box1, box2, *_ = hosts
+    box2.run("useradd", "--create-home", "--user-group", "ada")
+    ada = {"user": "ada", "environment": {"HOME": "/home/ada"}}
+    made = box2.run("loadsctl", "keygen", "ada", **ada)
+    by_administrator, by_ada = manual.blocks("Many machines: people")
+    manual.type_in(box1, by_administrator, {"PUBLICKEY": made.stdout.split()[2]})
+    target = target_on(box1, "--host", box1.address)
+    url = f"http://{box1.address}:{target.port}/any"
+    said = manual.type_in(box2, by_ada, {"https://staging.example.org/": url, "-d 60": "-d 1"}, **ada).stdout
+    assert "3 agents" in said and re.search(r"^Success: [1-9]", said, re.MULTILINE)
 
 
 @pytest.fixture
@@ -139,29 +153,31 @@ def moved():
 def test_a_broker_that_all_users_know(hosts, moved):
     """An administrator has said so once, and whatever their umask, who has a key needs nothing else; what
     a user says of it comes first."""
-    box1, box2, _ = hosts
+    box1, box2, *_ = hosts
     moved(box2, "/etc/loads", "/etc/loads.away")
     box2.run(*MASKED, "loadsctl", "trust", "tcp://box1:7780", "--yes", "--file", KNOWN)
     assert box2.path(KNOWN).read_text() == f"tcp://box1:7780 {box1.ask('ping')['public_key']}\n"
     modes = [box2.path(path).stat().st_mode & 0o777 for path in ("/etc/loads", KNOWN)]
     assert modes == [0o755, 0o644]
-    ada = {"user": "loads-run", "environment": {"HOME": "/tmp/ada"}}
+    eve = {"user": "loads-run", "environment": {"HOME": "/tmp/eve"}}
     ask = ["loadsctl", "ping", "--broker", "tcp://box1:7780"]
-    box2.run("install", "--directory", "--owner=loads-run", "/tmp/ada")
-    made = box2.run("loadsctl", "keygen", "ada", "--json", **ada)
-    box1.run("loadsctl", "key", "add", "ada", "observe", json.loads(made.stdout)["public_key"])
+    box2.run("install", "--directory", "--owner=loads-run", "/tmp/eve")
+    made = box2.run("loadsctl", "keygen", "eve", **eve)
+    box1.run("loadsctl", "key", "add", "eve", "observe", made.stdout.split()[2])
     box1.systemctl("reload", "loads-broker")
-    assert "Its public key is" in box2.run(*ask, **ada).stdout
-    box2.run("loadsctl", "trust", "tcp://box1:7780", box1.keygen("other", "/root/other.key"), **ada)
-    refused = box2.run(*ask, **ada, code=3)
+    assert "Its public key is" in box2.run(*ask, **eve).stdout
+    other = box1.run("loadsctl", "keygen", "other", "--file", "/root/other.key").stdout.split()[2]
+    box2.run("loadsctl", "trust", "tcp://box1:7780", other, **eve)
+    refused = box2.run(*ask, **eve, code=3)
     assert "doesn't have the key that is known of the broker there" in refused.stderr
 
 
 def test_a_broker_that_a_credential_names(hosts, moved):
     """The same for services alone."""
-    box1, _, box3 = hosts
+    box1, _, box3, _ = hosts
     moved(box3, KNOWN, "/etc/credstore/loads.known_brokers")
-    assert "box3-1" not in box1.agents()
+    box3.systemctl("stop", "loads.target")
+    box1.wait_until(lambda: "box3-1" not in box1.agents(), "the agent did not leave")
     box3.systemctl("start", "loads-agent@1")
     box1.wait_until(lambda: "box3-1" in box1.agents(), "the agent did not come")
     box3.systemctl("stop", "loads.target")
@@ -169,7 +185,7 @@ def test_a_broker_that_a_credential_names(hosts, moved):
 
 def test_without_a_key(hosts):
     """The agent's is for the agent: who else is on that machine needs one of their own."""
-    box1, box2, box3 = hosts
+    box1, box2, box3, _ = hosts
     for user in ("root", "loads-run"):
         refused = box2.run("loadsctl", "ping", "--broker", "tcp://box1:7780", user=user, code=2)
         assert "wants a key, and there is none" in refused.stderr
