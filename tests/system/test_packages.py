@@ -36,9 +36,14 @@ def debs(tmp_path_factory):
     for name in output("git", "ls-files", "-z", cwd=ROOT).split("\0")[:-1]:
         (source / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(ROOT / name, source / name, follow_symlinks=False)
+    environment = {**os.environ, "DEB_BUILD_OPTIONS": "nocheck parallel=2"}
+    if shutil.which("ccache"):  # debhelper has another HOME
+        cache = os.environ.get("CCACHE_DIR", pathlib.Path.home() / ".cache/ccache")
+        environment.update(CMAKE_C_COMPILER_LAUNCHER="ccache", CCACHE_DIR=str(cache),
+                           CCACHE_BASEDIR=str(folder), CCACHE_NOHASHDIR="1")
     with (folder / "log").open("wb") as log:
         built = subprocess.run(["dpkg-buildpackage", "-b", "-us", "-uc"], cwd=source, stdout=log, stderr=log,
-                               env={**os.environ, "DEB_BUILD_OPTIONS": "nocheck parallel=2"})
+                               env=environment)
     assert built.returncode == 0, (folder / "log").read_text()[-5000:]
     return folder
 
