@@ -143,6 +143,15 @@ static void count_start(struct count *count, unsigned index, const char *test)
     tally_commit(tally_of(count));
 }
 
+/* How it went is what ends it; one of which that wasn't said was skipped, which is nothing. */
+static void count_stop(struct count *count, unsigned index)
+{
+    if (count_is_on(count, index)) {
+        stage_word(count, index, user_word_iterations(word_of(count, index)) + 1, USER_BETWEEN);
+        tally_commit(tally_of(count));
+    }
+}
+
 /* `error`: the id of one that is counted with it; 0: none. `ends`: an iteration does by it. */
 static void count_outcome(struct count *count, unsigned index, const char *test,
                           enum outcome outcome, unsigned error, bool ends)
@@ -259,7 +268,9 @@ bool count_message(struct count *count, const struct runner_message *message)
     }
     switch (message->type) {
     case RUNNER_IGNORED:
-    case RUNNER_STOP_TEST: /* how it went is what ends it */
+        break;
+    case RUNNER_STOP_TEST:
+        count_stop(count, index);
         break;
     case RUNNER_START_TEST:
         count_start(count, index, test);
