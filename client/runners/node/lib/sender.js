@@ -8,6 +8,7 @@
 const zmq = require("zeromq");
 
 const FLUSH_MSEC = 100;
+const LAST_MSEC = 200;
 const MAX_BATCH = 1000; // messages
 const MAX_QUEUE = 1000; // batches, before whoever sends is asked to wait
 
@@ -38,9 +39,9 @@ class Sender {
     clearTimeout(this.timer);
     this.timer = null;
     this.enqueue();
-    this.pumping ??= this.pump().finally(() => {
-      this.pumping = null;
-    });
+    if (!this.pumping && this.queue.length > 0) {
+      this.pumping = this.pump();
+    }
   }
 
   enqueue() {
@@ -59,6 +60,7 @@ class Sender {
     while (this.queue.length > 0) {
       await this.socket.send(this.queue.shift());
     }
+    this.pumping = null;
   }
 
   // Waits while there is much that could not be sent yet.
@@ -68,16 +70,20 @@ class Sender {
     }
   }
 
-  // Everything is sent, and the socket closed; it lingers until all has arrived.
+  // Everything has arrived. A socket that is closed lingers until then, but not beyond process.exit();
+  // what watches it is told when it is really gone.
   async close() {
+    const gone = new Promise((resolve) => this.socket.events.on("end", resolve));
     this.flush();
     while (this.pumping) {
       await this.pumping;
     }
     this.socket.close();
+    await gone;
   }
 
-  // The same where nothing can be waited for any more. False: something could not be sent.
+  // The same where nothing can be waited for any more: ZeroMQ's own thread gets some time for it.
+  // False: something could not be sent.
   closeNow() {
     this.enqueue();
     try {
@@ -85,6 +91,7 @@ class Sender {
         this.socket.send(text).catch(() => {});
       }
       this.socket.close();
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, LAST_MSEC);
     } catch {
       return false; // an earlier send still waits for the receiver
     }

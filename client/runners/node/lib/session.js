@@ -45,7 +45,7 @@ class Session {
     this.sender = new Sender({ receiver, agentId: text("LOADS_AGENT_ID"), runId: text("LOADS_RUN_ID") });
     this.watched = new Hits(() => this.where(), (hit, where) => this.sendHit(hit, where));
     this.ended = false;
-    process.once("SIGTERM", () => process.exit(143)); // what was gathered is sent
+    process.once("SIGTERM", () => this.terminate());
     process.once("exit", () => this.leave());
   }
 
@@ -81,6 +81,12 @@ class Session {
     await this.watched.settle(SETTLE_MSEC);
     this.ended = true;
     await this.sender.close();
+  }
+
+  // Whoever ends us gets what was gathered.
+  terminate() {
+    this.ended = true;
+    this.sender.close().then(() => process.exit(143));
   }
 
   // The process ends before it is done: a test called process.exit(), say.
