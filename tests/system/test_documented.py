@@ -212,6 +212,17 @@ def test_man_page_has_the_defaults():
     assert found >= 6
 
 
+def test_man_page_has_the_messages_of_runners():
+    page = manual("loads-external-runner.7")
+    listed = " ".join(re.findall(r"^\.It Cm (.*)$", page, re.MULTILINE)).replace(",", "").split()
+    known = re.findall(r'^    \{"(\w+)", RUNNER_', (ROOT / "lib/wire/runner_message.c").read_text(), re.MULTILINE)
+    assert sorted(listed) == sorted([*known, "batch"])
+    document = (ROOT / "docs/external-runners.md").read_text()
+    variables = set(re.findall(r"^\| `(LOADS_\w+)` \|", document, re.MULTILINE))
+    assert set(re.findall(r"^\.It Ev (.*)$", page, re.MULTILINE)) <= {*variables, "LOADS_AGENT_ID , LOADS_RUN_ID"}
+    assert variables <= set(re.findall(r"LOADS_[A-Z_]+", page))
+
+
 def test_man_page_has_the_exit_codes():
     listed = re.findall(r"^\.It (\d+)$", section(manual("loads-runner.1"), "EXIT STATUS"), re.MULTILINE)
     assert listed == exit_codes()

@@ -125,6 +125,13 @@ def test_errors_by_other_keys(external):
     assert error["traceback"] == "Traceback:\n  there"
 
 
+def test_what_is_skipped_is_nothing(external):
+    ran = external("skip", "-u", 2, "--hits", 2)
+    assert ran.code == 1, ran  # as nothing was executed
+    check_numbers(ran.summary, 4)
+    assert outcomes_of(ran.summary) == (0, 0, 0, 0)
+
+
 def test_a_long_traceback_is_cut(external):
     """Ten megabytes of it, whose end is kept."""
     ran = external("fail 10000000")
