@@ -106,6 +106,29 @@ def test_answers_that_no_test_waited_for(run, target):
     assert ran.summary["hits"] == target.counts()["answers"] == 5
 
 
+def test_redirects_are_hits_of_their_own(run, target):
+    ran = run('it("follows", async () => { await (await fetch(url + "/redirect/2")).text(); });', "--hits", 2)
+    assert ran.code == 0, ran
+    assert ran.summary["hits"] == target.counts()["answers"] == 6
+
+
+@pytest.mark.parametrize("code", [
+    "(await fetch(url + '/reset-in-body')).text()",
+    "new Promise((resolve) => http.get(url + '/reset-in-body', (a) => a.resume().on('error', resolve)))"])
+def test_half_an_answer_is_no_hit(run, code):
+    ran = run(f'it("breaks", async () => {{ await {code}; }});')
+    assert ran.summary["hits"] == 0, ran
+
+
+@pytest.mark.parametrize("ask", ["await fetch(url + '/size/10000000')",
+                                 "await new Promise((resolve) => http.get(url + '/size/10000000', resolve))"])
+def test_a_large_answer_that_is_not_read(run, ask):
+    """It is never complete, and the run ends all the same."""
+    ran = run(f'it("looks at the head", async () => {{ {ask}; }});')
+    assert ran.code == 0, ran
+    assert ran.summary["hits"] == 0
+
+
 def test_a_request_without_an_answer(run):
     ran = run('it("fails", () => fetch("http://127.0.0.1:1/"));')
     assert ran.code == 1, ran
