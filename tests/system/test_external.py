@@ -134,7 +134,7 @@ def test_what_is_skipped_is_nothing(external):
 
 def test_a_long_traceback_is_cut(external):
     """Ten megabytes of it, whose end is kept."""
-    ran = external("fail 10000000")
+    ran = external("fail 10000000", "--external-process-timeout", "60")
     assert ran.code == 1, ran
     traceback = error_of(ran.summary)["traceback"]
     assert re.match(r"\(\d+ bytes are left out\)\nx+$", traceback)
