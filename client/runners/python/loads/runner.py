@@ -98,16 +98,18 @@ class Result(unittest.TestResult):
         super().__init__()
         self.user = user
         self.troubles = []
+        self.skipped = False
 
     def startTest(self, test):
         self.troubles = []
+        self.skipped = False
         self.user.tell("startTest")
 
     def stopTest(self, test):
         from loads.report import describe
-        if not self.troubles:
+        if not self.troubles and not self.skipped:
             self.user.tell("addSuccess")
-        else:
+        elif self.troubles:
             data_type, error = self.troubles[0]
             exc_info = describe(error)
             exc_info[2] += "".join("\nand then:\n" + describe(other)[2] for _, other in self.troubles[1:])
@@ -132,6 +134,7 @@ class Result(unittest.TestResult):
             self.troubles.append(("addFailure", sys.exc_info()))
 
     def addSkip(self, test, reason):
+        self.skipped = True
         self.user.tell("incr_counter", name="skipped")
 
     def addSuccess(self, test):
