@@ -17,7 +17,7 @@ struct ctl_options {
     struct strlist outputs;
     uint64_t limit;
     struct strlist words; /* of keygen, key and trust */
-    char *file;               /* of keygen and trust */
+    char *file;           /* of keygen and trust */
     char *role, *keys_dir;
     char *introduction;       /* of trust */
     char *action, *database;  /* of db */

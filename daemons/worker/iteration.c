@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "record.h"
+#include "websocket.h"
 
 struct deferred {
     struct deferred *next;
@@ -50,6 +51,7 @@ static void iterate(struct loads_user *user)
         user->deferred = deferred.next;
         user_guard(user, deferred.function, deferred.argument);
     }
+    websockets_end(user);
     if (user->release) {
         user->release(user);
     }

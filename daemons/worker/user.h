@@ -28,7 +28,8 @@ struct loads_user {
     struct stack stack;
     struct arena arena; /* of this iteration */
     struct session session;
-    struct loads_user *next; /* in the queue that it is in */
+    struct loads_user *next;  /* in the queue that it is in */
+    struct loads_ws *sockets; /* websocket.c */
     bool queued;
     bool cancelled; /* it was told to leave: it does when it is resumed */
     bool leaving;   /* its stack is being unwound */

@@ -300,6 +300,7 @@ struct worker *worker_free(struct worker *worker)
         free(worker->users);
         url_unref(worker->server_url);
         transport_free(worker->transport);
+        ws_client_free(worker->ws);
         resolver_free(worker->resolver);
         url_cache_free(worker->urls);
         stack_pool_free(worker->stacks);

@@ -15,6 +15,7 @@
 #include "loop/resolve.h"
 #include "loop/transport.h"
 #include "loop/url.h"
+#include "loop/ws.h"
 #include "run/area.h"
 #include "run/worker_share.h"
 #include "stack.h"
@@ -34,6 +35,7 @@ struct worker {
     int channel;
     struct transport *transport;
     struct resolver *resolver;
+    struct ws_client *ws; /* NULL: no test has opened a WebSocket yet */
     struct url_cache *urls;
     struct stack_pool *stacks;
     struct arena_pool *arenas;

@@ -63,7 +63,7 @@ FOREIGN = {
         "tests/fuzz/fuzz_cookies.c",
         "tests/unit/test_cookies.c",
     ],
-    "libwebsockets.h": ["daemons/echo-server"],
+    "libwebsockets.h": ["daemons/echo-server", "lib/loop/ws.c", "tests/unit/test_ws.c"],
     "openssl/evp.h": ["daemons/worker/hash.c"],
     "sanitizer/asan_interface.h": ["daemons/worker/annotate.h"],
     "sanitizer/common_interface_defs.h": ["daemons/worker/annotate.h"],

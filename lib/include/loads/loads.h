@@ -36,6 +36,9 @@
 typedef struct loads_user loads_user;
 typedef struct loads_request loads_request;
 typedef struct loads_response loads_response;
+typedef struct loads_ws loads_ws;
+typedef struct loads_ws_options loads_ws_options;
+typedef struct loads_message loads_message;
 
 /* ---- Tests ----------------------------------------------------------------------------------- */
 
@@ -133,6 +136,55 @@ LOADS_API const char *loads_header(const loads_response *response, const char *n
 
 /* Forgets the user's cookies and closes its connections: from here on it is a new visitor. */
 LOADS_API void loads_session_reset(loads_user *user);
+
+/* ---- WebSockets ------------------------------------------------------------------------------ */
+
+/* loads_ws_open(user, "ws://localhost:9000/ws", .option = value, …) opens a WebSocket and waits
+ * until it is open. The handshake is a hit, of status 101. What the test leaves open is closed at
+ * the end of its iteration. */
+struct loads_ws_options {
+    const char *url;            /* absolute: ws://… or wss://… */
+    const char *protocols;      /* "chat, http-only": the server chooses one */
+    const char *const *headers; /* LOADS_HEADERS("Name: value", …) */
+    /* Is given each message before loads_ws_receive() returns it. */
+    void (*on_message)(loads_ws *ws, const loads_message *message, void *context);
+    void *context;
+    const char *name;   /* in reports, instead of the URL without query */
+    double timeout_sec; /* for opening, sending and receiving; 0: --timeout (30 s) */
+    bool may_fail;      /* if it doesn't open, return NULL and go on */
+    const char *file_;  /* where the call stands: filled in by the macro */
+    int line_;
+};
+
+struct loads_message {
+    const char *data; /* with a NUL behind; valid until the next one of this socket is taken */
+    size_t size;
+    bool binary;
+};
+
+#define loads_ws_open(user, ...)                                                                   \
+    loads_ws_open_((user), &(const loads_ws_options){                                              \
+                               .file_ = __FILE__, .line_ = __LINE__, .url = __VA_ARGS__})
+
+/* Sends a text, or bytes. Waits only when much is unsent. On a socket that is closed an error. */
+#define loads_ws_send(ws, text) loads_ws_send_text_(__FILE__, __LINE__, (ws), (text))
+#define loads_ws_send_binary(ws, bytes, size)                                                      \
+    loads_ws_send_(__FILE__, __LINE__, (ws), (bytes), (size), true)
+
+/* The next message. That none comes in time, or the socket is closed, is an error. At most 64 MiB.
+ */
+#define loads_ws_receive(ws) loads_ws_receive_(__FILE__, __LINE__, (ws))
+
+/* The same, but NULL when none came within that time, or the socket is closed. */
+LOADS_API const loads_message *loads_ws_receive_within(loads_ws *ws, double seconds);
+
+/* Closes it, with a code of RFC 6455 (0: 1000), and waits for the server to agree. Messages that
+ * came before can still be received. */
+LOADS_API void loads_ws_close(loads_ws *ws, unsigned code);
+
+LOADS_API bool loads_ws_is_open(const loads_ws *ws);
+LOADS_API unsigned loads_ws_close_code(const loads_ws *ws);  /* 0: it is open */
+LOADS_API const char *loads_ws_protocol(const loads_ws *ws); /* which the server chose, or "" */
 
 /* ---- Assertions ------------------------------------------------------------------------------ */
 
@@ -262,6 +314,11 @@ LOADS_API bool loads_json_bool_(const char *file, int line, const loads_response
                                 const char *path);
 LOADS_API size_t loads_json_count_(const char *file, int line, const loads_response *response,
                                    const char *path);
+LOADS_API loads_ws *loads_ws_open_(loads_user *user, const loads_ws_options *options);
+LOADS_API void loads_ws_send_(const char *file, int line, loads_ws *ws, const void *bytes,
+                              size_t size, bool binary);
+LOADS_API void loads_ws_send_text_(const char *file, int line, loads_ws *ws, const char *text);
+LOADS_API const loads_message *loads_ws_receive_(const char *file, int line, loads_ws *ws);
 LOADS_API void loads_assert_mem_(const char *file, int line, const char *what, const void *actual,
                                  const void *expected, size_t size);
 
