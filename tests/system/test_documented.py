@@ -253,7 +253,7 @@ def test_man_page_has_all_of_the_header():
     assert set(re.findall(r"\b(?:loads|LOADS)_\w+\b", page)) == names
 
 
-@pytest.mark.parametrize("struct", ["loads_request", "loads_response"])
+@pytest.mark.parametrize("struct", ["loads_request", "loads_response", "loads_ws_options"])
 def test_man_page_has_the_fields(struct):
     """Under the same types, in the same order."""
     header = (ROOT / HEADER).read_text()

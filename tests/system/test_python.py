@@ -2,12 +2,16 @@
 """The package `loads`: what a test in Python has, and what is counted of it. How loads-runner finds and prepares
 such tests is in test_python_run.py."""
 
+import asyncio
 import json
 import os
 import pathlib
+import ssl
 import subprocess
+import threading
 
 import pytest
+import websockets
 
 from lab import Network
 
@@ -296,6 +300,44 @@ def test_a_message_that_never_comes(run, echo_server):
     ran = run(f"self.create_ws('{echo_server.ws_url}').receive(timeout=0.1)")
     assert error_of(ran.summary)["class"] == "TimeoutError"
     assert ran.summary["web_sockets"]["closed"] == 1
+
+
+@pytest.fixture
+def secure_server(tmp_path):
+    """A WebSocket server that says what it is told, with a certificate that nobody knows."""
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days",
+                    "1", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-keyout", key, "-out",
+                    certificate], check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    loop = asyncio.new_event_loop()
+
+    async def echo(connection):
+        async for message in connection:
+            await connection.send(message)
+
+    async def serve():
+        return await websockets.serve(echo, "127.0.0.1", 0, ssl=context)
+
+    server = loop.run_until_complete(serve())
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    yield f"wss://localhost:{server.sockets[0].getsockname()[1]}/", certificate
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()
+    server.close()
+    loop.run_until_complete(server.wait_closed())
+    loop.close()
+
+
+@pytest.mark.parametrize("options, good", [([], False), (["--insecure"], True), (["--ca-file"], True)])
+def test_secure_sockets(run, secure_server, options, good):
+    url, certificate = secure_server
+    options = [*options, certificate] if options == ["--ca-file"] else options
+    ran = run(f"ws = self.create_ws('{url}')\nws.send('hello')\nself.assertEqual(ws.receive().data, 'hello')", *options)
+    assert outcomes_of(ran.summary) == ((1, 0, 0, 0) if good else (0, 0, 1, 0)), ran
+    assert good or error_of(ran.summary)["class"] == "ssl.SSLCertVerificationError"
 
 
 # ---- the command ----

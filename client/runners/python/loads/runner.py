@@ -144,11 +144,30 @@ class Result(unittest.TestResult):
         pass
 
 
+class Turns:
+    """Who begins an execution waits until no answer waits to be read by another user: else the time that it takes
+    to begin would be part of the time which that one measures. One at a time, since all who wait for an idle loop
+    go on together; not for ever, since a test may keep the loop from being idle."""
+
+    MAX_SECONDS = 0.02
+
+    def __init__(self):
+        import gevent
+        import gevent.lock
+        self.gevent = gevent
+        self.lock = gevent.lock.BoundedSemaphore()
+
+    def wait(self):
+        with self.lock, self.gevent.Timeout(self.MAX_SECONDS, False):
+            self.gevent.idle()
+
+
 class Run:
     """All users of this process."""
 
-    def __init__(self, fqn):
+    def __init__(self, fqn, turns):
         from loads.report import Report
+        self.turns = turns
         self.suite, self.name = find_test(fqn)
         self.report = Report(fqn)
         self.first = int(os.environ["LOADS_CURRENT_USER"])
@@ -193,6 +212,8 @@ class Run:
         result = Result(user)
         try:
             while self.may_go_on(user):
+                if self.turns is not None:
+                    self.turns.wait()
                 user.hit += 1
                 case.run(result)
             user.close()
@@ -264,7 +285,7 @@ def main(arguments=None):
             patch()
         if options.server_url:
             os.environ["LOADS_SERVER_URL"] = options.server_url
-        return Run(options.test).run()
+        return Run(options.test, None if options.no_patching else Turns()).run()
     except CannotRun as error:
         print(error, file=sys.stderr)
         return 2

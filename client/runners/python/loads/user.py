@@ -39,8 +39,10 @@ class User:
 
     def close_sockets(self):
         """What the test left open."""
+        for socket in self.sockets:
+            socket.begin_closing()
         while self.sockets:
-            self.sockets.pop().close_and_wait()
+            self.sockets.pop().finish_closing()
 
     def close(self):
         self.close_sockets()
