@@ -40,12 +40,10 @@ struct run_spec {
     char *module_path; /* absolute, of the shared object that was prepared from fqn.module */
     char *test_dir;    /* absolute; the worker's working directory */
     char *test_runner; /* the command that executes the test (run/runner_command.h) */
-    bool test_runner_self; /* one process of it has all users of a worker */
     char *python;      /* absolute: the interpreter by which Loads' own runner executes the test, */
     char *python_path; /* and where that looks for modules: $PYTHONPATH. Set on the machine that
                         * runs it, never by who asks for it. NULL: it isn't in Python */
     struct strlist python_deps; /* what pip installs for it: "name==1.2", or a file as ca_file is */
-    bool no_patching;           /* calls that block the test's process are left as they are */
     uint64_t external_timeout_usec; /* its processes' time: so much per hit, or beyond the duration;
                                        0: SPEC_EXTERNAL_TIMEOUT_USEC */
 
@@ -63,11 +61,14 @@ struct run_spec {
     char *server_url;
     char *ca_file; /* PEM file of the certificates that are trusted, instead of the system's:
                       absolute, or relative to test_dir */
-    bool insecure; /* any certificate will do */
     char *user_id;
     char *project_name;
     struct strlist tags; /* "key=value" */
-    bool detail;         /* report every hit and test event */
+
+    bool test_runner_self; /* one process of it has all users of a worker */
+    bool no_patching;      /* calls that block the test's process are left as they are */
+    bool insecure;         /* any certificate will do */
+    bool detail;           /* report every hit and test event */
 };
 
 /* All zero but for the defaults: grace 5 s, HTTP timeout 30 s, stacks of 256 KiB. */
