@@ -3,6 +3,7 @@
 such tests is in test_python_run.py."""
 
 import asyncio
+import http.server
 import json
 import os
 import pathlib
@@ -105,17 +106,38 @@ def test_the_guides_examples_as_they_stand(runner, start, program, network, tmp_
     assert alone.returncode == 0 and "Ran 3 tests" in alone.stderr, alone.stderr
 
 
-def test_on_agents(two_agents, echo_server, tmp_path):
+@pytest.fixture
+def page():
+    """The URL of a server with one page."""
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"<html>tarek</html>")
+
+        def log_message(self, *arguments):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+
+
+def test_on_agents(two_agents, echo_server, page, tmp_path):
     ports = GUIDE.replace("9200", str(echo_server.port)).replace("9000", str(echo_server.port))
     (tmp_path / "example.py").write_text(ports)
-    for test, users, per_iteration in (("test_es", "10:20:30", 1), ("test_something", "2", 0)):
+    summaries = {}
+    for test, users, hits in (("test_es", "10:20:30", 1), ("test_something", "2", 0), ("test_app", "3", 1)):
         two_agents.run("loads-runner", f"example.TestWebSite.{test}", "-a", 2, "-u", users, "--hits", 5, "--output",
-                       f"json={tmp_path}/{test}", cwd=tmp_path)
-        summary = json.loads((tmp_path / test).read_text())
+                       f"json={tmp_path}/{test}", "--server-url", page, cwd=tmp_path)
+        summary = summaries[test] = json.loads((tmp_path / test).read_text())
         iterations = 2 * sum(map(int, users.split(":"))) * 5
         assert outcomes_of(summary) == (iterations, 0, 0, 0)
-        assert summary["hits"] == iterations * per_iteration
-    assert summary["web_sockets"]["opened"] == summary["web_sockets"]["closed"] == iterations
+        assert summary["hits"] == iterations * hits
+    sockets = summaries["test_something"]["web_sockets"]
+    assert sockets["opened"] == sockets["closed"] == 20
+    assert counters_of(summaries["test_app"]) == {"tarek-was-there": 30}
 
 
 # ---- by itself ----
