@@ -11,6 +11,7 @@ import pytest
 
 from runner import wait_until
 from units import SOCKETS, Machine
+from wheels import make_wheel
 
 ROOT = pathlib.Path(__file__).parents[2]
 LISTS = ROOT / "tests/packages/debian"
@@ -142,6 +143,12 @@ def so_does_one_in_python(shelf):
                                 "        self.assertEqual(res.status_code, 200)\n")
     command = ["loads-runner", "web.TestWebSite.test_es", "-a", "5", "-u", "2", "--hits", "3"]
     assert "Success: 30\n" in shelf.run(*command).stdout
+    make_wheel(shelf.path("/root"), "1.5")
+    shelf.write("/root/jar.py", "import marmalade\nfrom loads.case import TestCase\n\n\nclass TestJar(TestCase):\n\n"
+                                "    def test_version(self):\n        self.assertEqual(marmalade.VERSION, '1.5')\n")
+    ran = shelf.run("loads-runner", "jar.TestJar.test_version", "-a", "2", "--python-dep",
+                    "marmalade-1.5-py3-none-any.whl")
+    assert "Success: 2\n" in ran.stdout
     shelf.run("dpkg", "--remove", "python3-loads")
     ran = shelf.run(*command, code=4)
     assert "install the package python3-loads" in ran.stdout + ran.stderr
@@ -188,7 +195,7 @@ def removal_stops_instances(shelf):
 def a_purge_leaves_the_database(shelf):
     said = shelf.run("dpkg", "--purge", *PACKAGES).stdout
     assert "database 'loads' and its role 'loads-broker' stay" in said
-    shelf.run("rm", "-rf", "/root/example.c", "/root/web.py", "/root/__pycache__")
+    shelf.run("rm", "-rf", "/root/example.c", "/root/web.py", "/root/jar.py", "/root/__pycache__")
     assert shelf.run(*LEFT).stdout == ""
     ours = shelf.sql("SELECT count(*) AS runs FROM loads.runs WHERE name NOT LIKE 'loads_health%'")
-    assert ours[0]["runs"] == 4
+    assert ours[0]["runs"] == 5

@@ -2,14 +2,13 @@
 """loads-runner and tests in Python: found by their names, prepared with what they need, run with what the
 options say, here and on agents. What the package `loads` does is in test_python.py."""
 
-import base64
-import hashlib
 import json
 import os
 import signal
-import zipfile
 
 import pytest
+
+from wheels import make_wheel
 
 PYTHON = "/usr/bin/python3"
 CASE = """\
@@ -53,28 +52,6 @@ def successes_of(summary):
     counts = summary["iterations"]
     assert counts["failures"] == counts["errors"] == counts["interrupted"] == 0, summary["errors"]
     return counts["successes"]
-
-
-def make_wheel(folder, version, name="marmalade"):
-    """A wheel, as small as one can be."""
-    files = {
-        f"{name}.py": f"VERSION = {version!r}\n",
-        f"{name}-{version}.dist-info/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n",
-        f"{name}-{version}.dist-info/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\n"
-                                             "Tag: py3-none-any\n",
-    }
-    record = f"{name}-{version}.dist-info/RECORD"
-    lines = [f"{path},sha256={digest(text)},{len(text)}" for path, text in files.items()]
-    files[record] = "\n".join([*lines, f"{record},,", ""])
-    path = folder / f"{name}-{version}-py3-none-any.whl"
-    with zipfile.ZipFile(path, "w") as archive:
-        for file, text in files.items():
-            archive.writestr(file, text)
-    return path
-
-
-def digest(text):
-    return base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()
 
 
 # ---- found by name ----
