@@ -43,7 +43,7 @@ int expire_parse_retention(const char *text, void *field, struct error *error)
 static int check_version(const char *conninfo, struct error *error)
 {
     char where[512];
-    int version, r = pq_conninfo_where(conninfo, where, sizeof where, error);
+    int version = 0, r = pq_conninfo_where(conninfo, where, sizeof where, error);
 
     if (r == 0) {
         r = schema_status(conninfo, &version, error);
