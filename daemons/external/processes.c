@@ -145,23 +145,12 @@ static uint64_t iterations_left(const struct process *process)
     return left;
 }
 
-static int add_variable(struct strlist *list, const char *name, const char *value)
-{
-    _cleanup_free_ char *text = NULL;
-
-    if (asprintf(&text, "%s=%s", name, value) < 0) {
-        text = NULL;
-        return -ENOMEM;
-    }
-    return strlist_add(list, text);
-}
-
 static int add_number(struct strlist *list, const char *name, uint64_t value)
 {
     char text[32];
 
     (void)snprintf(text, sizeof text, "%ju", (uintmax_t)value);
-    return add_variable(list, name, text);
+    return strlist_add_variable(list, name, text);
 }
 
 /* Whole seconds are whole, as many programs expect. */
@@ -173,7 +162,7 @@ static int add_seconds(struct strlist *list, const char *name, uint64_t usec)
         return add_number(list, name, usec / USEC_PER_SEC);
     }
     (void)snprintf(text, sizeof text, "%.6f", (double)usec / 1e6);
-    return add_variable(list, name, text);
+    return strlist_add_variable(list, name, text);
 }
 
 /* The users of a cycle; for a process that has several, how many it has. */
@@ -190,13 +179,13 @@ static int make_variables(const struct process *process, struct strlist *list)
 {
     const struct processes_options *options = &process->processes->options;
     const struct run_spec *spec = options->count->files.spec;
-    int r = add_variable(list, "LOADS_ZMQ_RECEIVER", options->receiver);
+    int r = strlist_add_variable(list, "LOADS_ZMQ_RECEIVER", options->receiver);
 
     if (r == 0) {
-        r = add_variable(list, "LOADS_AGENT_ID", options->agent_id);
+        r = strlist_add_variable(list, "LOADS_AGENT_ID", options->agent_id);
     }
     if (r == 0) {
-        r = add_variable(list, "LOADS_RUN_ID", spec->run_id);
+        r = strlist_add_variable(list, "LOADS_RUN_ID", spec->run_id);
     }
     if (r == 0) {
         r = add_number(list, "LOADS_TOTAL_USERS", total_users(process));

@@ -4,6 +4,7 @@
 #include "base/strlist.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 int strlist_add_bytes(struct strlist *list, const char *text, size_t size)
@@ -25,6 +26,17 @@ int strlist_add_bytes(struct strlist *list, const char *text, size_t size)
 int strlist_add(struct strlist *list, const char *text)
 {
     return strlist_add_bytes(list, text, strlen(text));
+}
+
+int strlist_add_variable(struct strlist *list, const char *name, const char *value)
+{
+    _cleanup_free_ char *text = NULL;
+
+    if (asprintf(&text, "%s=%s", name, value) < 0) {
+        text = NULL;
+        return -ENOMEM;
+    }
+    return strlist_add(list, text);
 }
 
 bool strlist_has(const struct strlist *list, const char *text)

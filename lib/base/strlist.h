@@ -18,6 +18,9 @@ struct strlist {
 int strlist_add(struct strlist *list, const char *text) _must_check_;
 int strlist_add_bytes(struct strlist *list, const char *text, size_t size) _must_check_;
 
+/* Appends "name=value", as in an environment. -ENOMEM. */
+int strlist_add_variable(struct strlist *list, const char *name, const char *value) _must_check_;
+
 bool strlist_has(const struct strlist *list, const char *text);
 
 /* Appends copies of `count` texts. -ENOMEM: of the first ones, perhaps. */

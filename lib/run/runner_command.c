@@ -132,17 +132,6 @@ static bool begins_with(const char *text, const char *start)
     return strncmp(text, start, strlen(start)) == 0;
 }
 
-static int add_variable(struct strlist *list, const char *name, const char *value)
-{
-    _cleanup_free_ char *text = NULL;
-
-    if (asprintf(&text, "%s=%s", name, value) < 0) {
-        text = NULL;
-        return -ENOMEM;
-    }
-    return strlist_add(list, text);
-}
-
 /* What the session of a test in C takes from the specification itself. Not on a command line, since
  * a URL may have a password in it. */
 static int add_python(const struct run_spec *spec, struct strlist *list)
@@ -157,7 +146,7 @@ static int add_python(const struct run_spec *spec, struct strlist *list)
 
     (void)snprintf(timeout, sizeof timeout, "%.6f", (double)spec->http_timeout_usec / 1e6);
     for (size_t i = 0; r == 0 && i < ELEMENTSOF(pairs); i++) {
-        r = pairs[i][1] ? add_variable(list, pairs[i][0], pairs[i][1]) : 0;
+        r = pairs[i][1] ? strlist_add_variable(list, pairs[i][0], pairs[i][1]) : 0;
     }
     return r;
 }

@@ -25,6 +25,18 @@ static void test_copies(void **state _unused_)
     assert_string_equal(list.items[4], "fifth");
 }
 
+static void test_variables(void **state _unused_)
+{
+    struct strlist list = {0};
+
+    assert_int_equal(strlist_add_variable(&list, "PATH", "/a:/b=c"), 0);
+    assert_int_equal(strlist_add_variable(&list, "EMPTY", ""), 0);
+    assert_int_equal(list.count, 2);
+    assert_string_equal(list.items[0], "PATH=/a:/b=c");
+    assert_string_equal(list.items[1], "EMPTY=");
+    strlist_clear(&list);
+}
+
 static void test_has(void **state _unused_)
 {
     _cleanup_(strlist_clear) struct strlist list = {0};
@@ -69,6 +81,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_copies),
+        cmocka_unit_test(test_variables),
         cmocka_unit_test(test_has),
         cmocka_unit_test(test_ends_with_null_after_each),
         cmocka_unit_test(test_can_be_used_again),
