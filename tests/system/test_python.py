@@ -180,9 +180,10 @@ def test_elapsed_is_the_targets_delay(run, target):
 
 
 def test_no_answer_is_an_error(run):
-    ran = run("self.session.get('http://127.0.0.1:9/')")
-    assert (ran.code, outcomes_of(ran.summary)) == (1, (0, 0, 1, 0))
-    error = error_of(ran.summary)
+    ran = run("self.session.get('http://127.0.0.1:9/')", "-u", 3, "--hits", 2)
+    assert (ran.code, outcomes_of(ran.summary)) == (1, (0, 0, 6, 0))
+    error = error_of(ran.summary)  # the same for all of them
+    assert error["count"] == 6
     assert error["class"] == "requests.exceptions.ConnectionError"
     assert "it.py" in error["traceback"] and "Connection refused" in error["message"]
 
@@ -210,6 +211,13 @@ def test_what_goes_wrong(run, body, outcomes, kind, message):
     error = error_of(ran.summary)
     assert (error["class"], error["message"]) == (kind, message)
     assert "in test_it" in error["traceback"]
+
+
+def test_a_traceback_begins_in_the_test(run):
+    ran = run("try:\n    raise KeyError('jar')\nexcept KeyError as e:\n    raise ValueError('no jar') from e")
+    trace = error_of(ran.summary)["traceback"].splitlines()
+    assert trace[0] == "Traceback (most recent call last):" and trace[1].endswith("in test_it")
+    assert "ValueError: no jar" in trace and "Caused by:" in trace and trace[-1] == "KeyError: 'jar'"
 
 
 def test_skipped(run):

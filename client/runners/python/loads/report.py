@@ -6,12 +6,14 @@ one iteration of each user: it is sent before one begins its next."""
 
 import json
 import os
+import re
 import threading
 import traceback
 import unittest
 
 FLUSH_SECONDS = 0.1
 MAX_MESSAGES = 500
+ADDRESS = re.compile(r" at 0x[0-9a-f]+")  # of an object: else each error would be one of its own
 UNITTEST = os.path.dirname(unittest.__file__)
 # In a batch, what comes first in an iteration is listed first.
 ORDER = ("startTest", "socket_open", "add_hit", "socket_message", "incr_counter", "socket_close",
@@ -92,10 +94,20 @@ class Report:
 
 
 def describe(error):
-    """exc_info of a message, of what sys.exc_info() returns: without unittest's own lines."""
+    """exc_info of a message, of what sys.exc_info() returns."""
     kind, value, _ = error
     name = kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
-    told = traceback.TracebackException(*error)
+    text = format_one(*error)
+    cause = value.__cause__
+    if cause is not None:
+        text += "\nCaused by:\n" + format_one(type(cause), cause, cause.__traceback__)
+    return [ADDRESS.sub("", part) for part in (str(value), name, text)]
+
+
+def format_one(kind, value, trace):
+    """A traceback that begins in the test: without unittest's own lines, and without what a library was about
+    when this went wrong."""
+    told = traceback.TracebackException(kind, value, trace)
     told.stack = traceback.StackSummary.from_list(
         frame for frame in told.stack if os.path.dirname(frame.filename) != UNITTEST)
-    return [str(value), name, "".join(told.format())]
+    return "".join(told.format(chain=False))
