@@ -36,6 +36,7 @@ struct external {
     struct runner_message message;  /* of it, for which there was no room */
     bool has_message, has_nonsense; /* which of both waits for room */
     uint64_t deadline_usec;
+    uint64_t heard_usec; /* when the last message came */
     bool going;
     ev_io channel_watcher;
     ev_prepare prepare;
@@ -104,6 +105,8 @@ static void on_received(struct mq_socket *socket _unused_, const struct mq_messa
     size_t size;
     const char *bytes = mq_message_bytes(message, 0, &size);
 
+    external->heard_usec = clock_monotonic_usec();
+
     int r = mq_message_count(message) == 1
                 ? runner_messages_new(&external->batch, bytes, size,
                                       external->count.files.spec->run_id, &error)
@@ -133,7 +136,8 @@ static void look(struct external *external)
 
     processes_tick(external->processes, dry,
                    asks && mq_socket_connections(external->socket) == 0 &&
-                       !mq_socket_has_message(external->socket));
+                       !mq_socket_has_message(external->socket),
+                   external->heard_usec);
     if (processes_over(external->processes)) {
         ev_break(external->loop, EVBREAK_ALL);
     }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* A process has a time to live, since it is somebody else's program; when that is over it is asked
  * to end, then killed. That one is gone is known before all is read that it sent: how it ended is
- * counted when nothing of it can come any more, which is when no connection is left, or a second
- * later if somebody else holds one. What it prints goes to our standard error; the last of what it
- * wrote to its own is kept for the report. */
+ * counted when nothing of it can come any more, which is when no connection is left, or, if
+ * somebody else holds one, when nothing has come for a second. What it prints goes to our standard
+ * error; the last of what it wrote to its own is kept for the report. */
 #include "processes.h"
 
 #include <errno.h>
@@ -420,7 +420,7 @@ static bool count_process(struct process *process)
     return !failed || count_end(count, process->index, &error);
 }
 
-void processes_tick(struct processes *p, bool dry, bool unconnected)
+void processes_tick(struct processes *p, bool dry, bool unconnected, uint64_t heard_usec)
 {
     uint64_t now = clock_monotonic_usec();
 
@@ -429,7 +429,7 @@ void processes_tick(struct processes *p, bool dry, bool unconnected)
         if (process->child) {
             watch_time(process, now);
         } else if (!process->counted && dry &&
-                   (unconnected || now >= process->gone_usec + LINGER_USEC) &&
+                   (unconnected || now >= MAX(process->gone_usec, heard_usec) + LINGER_USEC) &&
                    count_process(process)) {
             process->counted = true;
             p->n_counted++;

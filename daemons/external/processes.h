@@ -38,9 +38,9 @@ bool processes_start_next(struct processes *processes, uint64_t deadline_usec);
 void processes_stop(struct processes *processes, uint64_t at_usec);
 
 /* Ends those whose time is over, and counts how those that are gone ended, when all is counted that
- * they had sent. dry: nothing lies there to be counted; unconnected: and nothing can come. To be
- * called some times a second. */
-void processes_tick(struct processes *processes, bool dry, bool unconnected);
+ * they had sent. dry: nothing lies there to be counted; unconnected: and nothing can come;
+ * heard_usec: when something last came (CLOCK_MONOTONIC). To be called some times a second. */
+void processes_tick(struct processes *processes, bool dry, bool unconnected, uint64_t heard_usec);
 
 /* Some are gone, and it isn't counted yet how they ended. */
 bool processes_waiting(const struct processes *processes);
