@@ -105,12 +105,15 @@ class Machine(Host):
     # ---- what is left ----
 
     def processes(self):
-        """Command lines of whatever belongs to Loads."""
+        """Command lines of whatever belongs to Loads.
+
+        PostgreSQL's own processes bear the name of who is connected, and outlive him by a moment.
+        """
         lines = []
         for folder in self.path("/proc").glob("[0-9]*"):
             with contextlib.suppress(OSError):  # it may be gone meanwhile
                 lines.append((folder / "cmdline").read_bytes().replace(b"\0", b" ").decode())
-        return [line for line in lines if "loads-" in line]
+        return [line for line in lines if "loads-" in line and not line.startswith("postgres: ")]
 
     def owner(self, pid):
         """The user that a process runs as."""
