@@ -15,14 +15,13 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "count.h"
-#include "loop/mq.h"
+#include "loop/pull.h"
 #include "processes.h"
 #include "run/channel.h"
 #include "run/cycles.h"
 #include "run/run_dir.h"
 
 #define TICK_SEC       0.02
-#define HIGH_WATER     1000
 #define OFFENDER_BYTES 200 /* of it are shown */
 
 struct external {
@@ -30,13 +29,11 @@ struct external {
     struct external_options options;
     struct count count;
     struct processes *processes;
-    struct mq *mq;
-    struct mq_socket *socket;
+    struct pull *pull;
     struct runner_messages *batch;  /* that is being counted; NULL: none */
     struct runner_message message;  /* of it, for which there was no room */
     bool has_message, has_nonsense; /* which of both waits for room */
     uint64_t deadline_usec;
-    uint64_t heard_usec; /* when the last message came */
     bool going;
     ev_io channel_watcher;
     ev_prepare prepare;
@@ -47,7 +44,7 @@ struct external {
 /* ---- messages -------------------------------------------------------------------------------- */
 
 /* The first one of the run is shown, whoever sees it: all workers look for the same file. */
-static void show_nonsense(struct external *external, const char *reason, const char *bytes,
+static void show_nonsense(const struct external *external, const char *reason, const char *bytes,
                           size_t size)
 {
     _cleanup_free_ char *path = run_dir_file(external->options.share->run_dir, "bad-message");
@@ -65,11 +62,6 @@ static void show_nonsense(struct external *external, const char *reason, const c
     log_warning("the test runner sends what makes no sense (all of it is counted, the first is "
                 "shown): %s: %s%s",
                 reason, text, size > shown ? " ..." : "");
-}
-
-static void pause_reading(struct external *external, bool paused)
-{
-    mq_socket_hold(external->socket, paused);
 }
 
 /* Counts what is left of a batch. False: there is no room. */
@@ -97,32 +89,32 @@ static bool count_batch(struct external *external, const char *bytes, size_t siz
     return true;
 }
 
-static void on_received(struct mq_socket *socket _unused_, const struct mq_message *message,
-                        void *context)
+static void on_received(struct pull *pull, const struct zmtp_message *message, void *context)
 {
     struct external *external = context;
-    struct error error;
-    size_t size;
-    const char *bytes = mq_message_bytes(message, 0, &size);
+    struct error error = {.text = ""};
+    int r = message->fault ? error_set(&error, -EBADMSG, "%s", message->fault)
+                           : runner_messages_new(&external->batch, message->bytes, message->size,
+                                                 external->count.files.spec->run_id, &error);
 
-    external->heard_usec = clock_monotonic_usec();
-
-    int r = mq_message_count(message) == 1
-                ? runner_messages_new(&external->batch, bytes, size,
-                                      external->count.files.spec->run_id, &error)
-                : error_set(&error, -EBADMSG, "a message of several frames");
     if (r < 0) {
         external->has_nonsense = true;
-        show_nonsense(external, error.text, bytes, size);
+        show_nonsense(external, error.text, message->bytes, message->size);
     }
-    pause_reading(external, !count_batch(external, bytes, size));
+    pull_hold(pull, !count_batch(external, message->bytes, message->size));
+}
+
+/* It is told as what makes no sense is, but isn't counted: it was no message. */
+static void on_refused(struct pull *pull _unused_, const char *reason, void *context)
+{
+    show_nonsense(context, reason, "", 0);
 }
 
 /* There is room in the detail ring again. */
 static void on_room(struct external *external)
 {
     if (external->has_message || external->has_nonsense) {
-        pause_reading(external, !count_batch(external, "", 0));
+        pull_hold(external->pull, !count_batch(external, "", 0));
     }
 }
 
@@ -130,14 +122,11 @@ static void on_room(struct external *external)
 
 static void look(struct external *external)
 {
-    bool waits = external->has_message || external->has_nonsense;
-    bool dry = !waits && !mq_socket_has_message(external->socket);
-    bool asks = dry && processes_waiting(external->processes);
+    bool waiting = processes_waiting(external->processes);
+    bool dry = waiting && pull_is_dry(external->pull);
 
-    processes_tick(external->processes, dry,
-                   asks && mq_socket_connections(external->socket) == 0 &&
-                       !mq_socket_has_message(external->socket),
-                   external->heard_usec);
+    processes_tick(external->processes, dry, dry && pull_connections(external->pull) == 0,
+                   pull_heard_usec(external->pull));
     if (processes_over(external->processes)) {
         ev_break(external->loop, EVBREAK_ALL);
     }
@@ -217,24 +206,18 @@ void external_run(struct external *external)
 
 static int open_socket(struct external *external, struct error *error)
 {
-    struct mq_socket_options options = {.type = MQ_PULL,
-                                        .max_message_bytes = RUNNER_MAX_BYTES,
-                                        .high_water = HIGH_WATER,
-                                        .received = on_received,
-                                        .context = external};
+    struct pull_options options = {.max_message_bytes = RUNNER_MAX_BYTES,
+                                   .received = on_received,
+                                   .refused = on_refused,
+                                   .context = external};
     _cleanup_free_ char *address = NULL;
-    int r = mq_new(&external->mq, external->loop);
 
-    if (r < 0) {
-        return error_set_errno(error, r, "cannot set up");
-    }
     if (asprintf(&address, "ipc://%s/runner-%u", external->options.share->run_dir,
                  external->options.share->serial) < 0) {
         address = NULL;
         return error_set_errno(error, -ENOMEM, "cannot set up");
     }
-    r = mq_socket_new(&external->socket, external->mq, &options, error);
-    return r < 0 ? r : mq_socket_bind(external->socket, address, error);
+    return pull_new(&external->pull, external->loop, address, &options, error);
 }
 
 static int make_parts(struct external *external, struct error *error)
@@ -265,7 +248,7 @@ static int make_parts(struct external *external, struct error *error)
         return r;
     }
     struct processes_options processes = {.count = &external->count,
-                                          .receiver = mq_socket_endpoint(external->socket, 0),
+                                          .receiver = pull_address(external->pull),
                                           .agent_id = external->options.agent_id,
                                           .iterations = share->iterations,
                                           .ready = on_ready};
@@ -311,8 +294,7 @@ struct external *external_free(struct external *external)
     if (external) {
         processes_free(external->processes);
         runner_messages_free(external->batch);
-        mq_socket_free(external->socket);
-        mq_free(external->mq);
+        pull_free(external->pull);
         count_clear(&external->count);
         if (external->loop) {
             ev_loop_destroy(external->loop);

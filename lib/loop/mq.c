@@ -9,14 +9,12 @@
  * take ours. */
 #include "loop/mq.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <systemd/sd-daemon.h>
 
 #include "loop/mq_address.h"
@@ -453,46 +451,6 @@ int mq_socket_subscribe(struct mq_socket *socket, const void *topic, size_t size
 const char *mq_socket_endpoint(const struct mq_socket *socket, size_t index)
 {
     return index < socket->endpoints.count ? socket->endpoints.items[index] : NULL;
-}
-
-/* Whether it is the descriptor of a connection to an ipc address of the socket. */
-static bool is_connection(const struct mq_socket *socket, int fd)
-{
-    struct sockaddr_un name = {.sun_family = AF_UNSPEC};
-    socklen_t size = sizeof name;
-    bool found = false;
-
-    if (sd_is_socket(fd, AF_UNIX, SOCK_STREAM, 0) <= 0 ||
-        getsockname(fd, (struct sockaddr *)&name, &size) < 0) {
-        return false;
-    }
-    for (size_t i = 0; !found && i < socket->endpoints.count; i++) {
-        const char *endpoint = socket->endpoints.items[i];
-        found = strncmp(endpoint, IPC, strlen(IPC)) == 0 &&
-                strncmp(endpoint + strlen(IPC), name.sun_path, sizeof name.sun_path) == 0;
-    }
-    return found;
-}
-
-unsigned mq_socket_connections(const struct mq_socket *socket)
-{
-    DIR *dir = opendir("/proc/self/fd");
-    const struct dirent *found;
-    unsigned n = 0;
-
-    while (dir && (found = readdir(dir))) {
-        int fd = (int)strtol(found->d_name, NULL, 10); /* "." is 0, which is no connection */
-        n += is_connection(socket, fd) ? 1 : 0;
-    }
-    if (dir) {
-        (void)closedir(dir); /* it was only read */
-    }
-    return n;
-}
-
-bool mq_socket_has_message(const struct mq_socket *socket)
-{
-    return has_message(socket);
 }
 
 /* ---- sending --------------------------------------------------------------------------------- */

@@ -150,13 +150,6 @@ int mq_socket_connect(struct mq_socket *socket, const char *address, struct erro
  * MQ_WELCOME is subscribed to. */
 int mq_socket_subscribe(struct mq_socket *socket, const void *topic, size_t size) _must_check_;
 
-/* How many connections there are to the ipc addresses of a socket: libzmq has no word for it, their
- * descriptors are looked for. One that is over is closed when all that came by it can be taken. */
-unsigned mq_socket_connections(const struct mq_socket *socket);
-
-/* Whether a message could be taken now. */
-bool mq_socket_has_message(const struct mq_socket *socket);
-
 /* The address of each bind in turn, as others can connect to it: NULL beyond the last. */
 const char *mq_socket_endpoint(const struct mq_socket *socket, size_t index);
 

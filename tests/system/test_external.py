@@ -155,6 +155,18 @@ def test_nonsense_is_counted_and_shown_once(external):
     assert ran.summary["hits"] == 8
 
 
+def test_a_flood_of_nonsense(external):
+    """It waits, and nothing of it is lost when who sent it is gone before it is counted; those beside it
+    and behind it are counted, too."""
+    ran = external("flood", "-u", 3, "--hits", 20, "--workers", 1, "--external-process-timeout", "60")
+    assert ran.code == 0, ran
+    counters = counters_of(ran.summary)
+    assert counters.pop("bad_message") == 300000
+    ran.summary["counters"] = [{"name": name, "count": count} for name, count in counters.items()]
+    check_numbers(ran.summary, 3 * 20)
+    assert outcomes_of(ran.summary) == (60, 0, 0, 0)
+
+
 # ---- processes ----
 
 

@@ -288,8 +288,10 @@ def test_plain_runners(runner, target, name):
     assert ran.summary["hits"] == target.counts()["answers"] == 12
 
 
-def test_a_plain_runner_on_agents(two_agents, target, tmp_path):
-    two_agents.run("loads-runner", "--test-runner", f"{plain('plain.sh')} {{test}} {target.url}/any", "mine",
+@pytest.mark.parametrize("name", ["plain.js", "plain.sh"])
+def test_plain_runners_on_agents(two_agents, target, tmp_path, name):
+    command = f"env NODE_PATH={MODULES} {plain(name)} {{test}} {target.url}/any"
+    two_agents.run("loads-runner", "--test-runner", command, "mine",
                    *PATIENT, "-a", 2, "-u", 2, "--hits", 3, "--output", f"json={tmp_path}/summary", cwd=tmp_path)
     summary = json.loads((tmp_path / "summary").read_text())
     assert outcomes_of(summary) == (12, 0, 0, 0)

@@ -445,12 +445,9 @@ static void test_held_sender(void **state)
     options.type = MQ_PUSH;
     assert_int_equal(mq_socket_new(&push, talk->mq, &options, NULL), 0);
     assert_int_equal(mq_socket_bind(pull, talk->address, NULL), 0);
-    assert_int_equal(mq_socket_connections(pull), 0);
     assert_int_equal(mq_socket_connect(push, talk->address, NULL), 0);
     assert_int_equal(send_one(push, "first"), 0);
     wait_for(talk, ++sent);
-    assert_int_equal(mq_socket_connections(pull), 1);
-    assert_false(mq_socket_has_message(pull));
 
     char text[10000];
     memset(text, 'x', sizeof text - 1);
@@ -464,14 +461,9 @@ static void test_held_sender(void **state)
         turn(talk);
     }
     assert_int_equal(talk->received, 1);
-    assert_false(mq_socket_has_message(pull));
     mq_socket_hold(pull, false);
-    assert_true(mq_socket_has_message(pull));
     wait_for(talk, sent);
     mq_socket_free(push);
-    while (mq_socket_connections(pull) > 0) {
-        turn(talk);
-    }
     mq_socket_free(pull);
 }
 

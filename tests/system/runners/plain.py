@@ -20,6 +20,7 @@ RUN = {"agent_id": os.environ["LOADS_AGENT_ID"], "run_id": os.environ["LOADS_RUN
 USERS = int(os.environ["LOADS_TOTAL_USERS"])
 USER = int(os.environ["LOADS_CURRENT_USER"])
 HITS = int(os.environ.get("LOADS_TOTAL_HITS", 0))
+FLOOD = 300000
 END = time.monotonic() + float(os.environ.get("LOADS_DURATION", 0))
 
 socket = zmq.Context.instance().socket(zmq.PUSH)
@@ -82,9 +83,12 @@ def nonsense():
 
 def main():
     send("startTestRun")
-    print("user", USER, "of", USERS)
+    sys.stdout.write(f"user {USER} of {USERS}\n")  # in one piece
     if DEED == "nonsense":
         nonsense()
+    if DEED == "flood" and USER == 1:
+        for _ in range(FLOOD):
+            socket.send(b"nonsense")
     if DEED == "hang":
         send("startTest", test=TEST, loads_status=[HITS, USERS, 1, USER])
         print("hanging", file=sys.stderr, flush=True)
