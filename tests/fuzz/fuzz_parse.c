@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "base/distribution.h"
 #include "base/parse.h"
 #include "base/words.h"
 #include "fuzz.h"
@@ -116,6 +117,24 @@ static void parse_one_bool(const char *text)
     }
 }
 
+static void parse_one_distribution(const char *text)
+{
+    struct distribution value = {.first_sec = 77};
+    struct error error;
+    struct prng prng;
+    int r = distribution_parse(text, &value, &error);
+
+    if (r < 0) {
+        assert(r == -EINVAL && value.first_sec == 77);
+        check_error(r, &error);
+        return;
+    }
+    assert(distribution_check(&value, &error) == 0);
+    prng_seed(&prng, 7);
+    assert(distribution_draw_usec(&value, &prng) <=
+           (uint64_t)(DISTRIBUTION_EXPONENTIAL_MAX * DISTRIBUTION_MAX_SEC * 1e6));
+}
+
 /* Writes a word so that a shell would read it as it is. Returns what is behind it. */
 static char *quote(char *at, const char *word)
 {
@@ -163,9 +182,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         char letter;
         void (*check)(const char *text);
     } grammars[] = {
-        {'b', parse_one_bool}, {'u', parse_one_unsigned}, {'d', parse_one_duration},
-        {'s', parse_one_size}, {'n', parse_one_list},     {'k', parse_one_pair},
-        {'w', split_words},
+        {'b', parse_one_bool}, {'u', parse_one_unsigned},     {'d', parse_one_duration},
+        {'s', parse_one_size}, {'n', parse_one_list},         {'k', parse_one_pair},
+        {'w', split_words},    {'t', parse_one_distribution},
     };
     struct input input = {data, size};
     char letter = (char)input_number(&input, 1);
