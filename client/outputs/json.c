@@ -126,6 +126,10 @@ static json_t *options_value(struct builder *b, const struct run_spec *spec)
     }
     set_count(b, options, "grace_usec", spec->grace_usec);
     set_count(b, options, "http_timeout_usec", spec->http_timeout_usec);
+    if (spec->seed > 0) {
+        set_count(b, options, "seed", spec->seed);
+    }
+    set_text(b, options, "pace", spec->pace);
     set_url(b, options, "server_url", spec->server_url);
     set_text(b, options, "project_name", spec->project_name);
     set_text(b, options, "user_id", spec->user_id);

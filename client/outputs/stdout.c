@@ -223,6 +223,13 @@ static void put_usage(FILE *file, const struct output_run *run)
     put_more(file, run->n_usage, "agent");
 }
 
+static void put_seed(FILE *file, const struct run_spec *spec)
+{
+    if (spec->seed > 0) {
+        (void)fprintf(file, "\nSeed: %" PRIu64 "\n", spec->seed);
+    }
+}
+
 int stdout_end(struct output *output, const struct output_run *run, const struct summary *summary,
                struct error *error)
 {
@@ -240,6 +247,7 @@ int stdout_end(struct output *output, const struct output_run *run, const struct
     put_names(file, summary);
     put_counters(file, summary);
     put_usage(file, run);
+    put_seed(file, run->spec);
     stdout_problems(file, summary);
     return output_check(output, error);
 }

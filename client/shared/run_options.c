@@ -8,6 +8,7 @@
 #include <systemd/sd-id128.h>
 
 #include "base/clock.h"
+#include "base/distribution.h"
 #include "base/shown.h"
 #include "loop/url.h"
 
@@ -66,6 +67,17 @@ static int parse_stall_timeout(const char *text, void *field, struct error *erro
 static int parse_workers(const char *text, void *field, struct error *error)
 {
     return parse_unsigned(text, 1, SPEC_MAX_WORKERS, field, error);
+}
+
+static int parse_seed(const char *text, void *field, struct error *error)
+{
+    return parse_unsigned(text, 1, SPEC_MAX_SEED, field, error);
+}
+
+static int check_pace(const char *text, void *field _unused_, struct error *error)
+{
+    struct distribution pace;
+    return distribution_parse(text, &pace, error);
 }
 
 static int parse_stack_size(const char *text, void *field, struct error *error)
@@ -193,6 +205,12 @@ static const struct conf_option rows[] = {
     {.name = "external-process-timeout", .kind = CONF_VALUE, FIELD(external_timeout_usec),
      .metavar = "TIME", .parse = parse_some_duration, .where = EVERYWHERE, .group = LOAD,
      .help = "End a test runner's process after so long per hit, or after --duration (default 2s)."},
+    {.name = "pace", .kind = CONF_STRING, FIELD(pace), .metavar = "TIME", .parse = check_pace,
+     .where = EVERYWHERE, .group = LOAD,
+     .help = "A user's iterations begin so far apart: 10, uniform:5:15, exponential:10."},
+    {.name = "seed", .kind = CONF_VALUE, FIELD(seed), .metavar = "N", .parse = parse_seed,
+     .where = EVERYWHERE, .group = LOAD,
+     .help = "Makes all random choices those of another run, whose summary told it."},
     {.name = "workers", .kind = CONF_VALUE, FIELD(workers), .metavar = "N",
      .parse = parse_workers, .where = EVERYWHERE, .group = LOAD,
      .help = "Processes that share the users (default: one per core, never more than users)."},
@@ -265,6 +283,9 @@ int run_options_check(const struct run_options *options, bool on_agents, const c
     if (options->python_deps.count > 0 && (options->test_runner || fqn_is_url(options->fqn))) {
         return error_set(error, -EINVAL, "--python-dep is for tests in Python");
     }
+    if (options->pace && options->test_runner) {
+        return error_set(error, -EINVAL, "--pace is for tests in C and for URLs");
+    }
     if (options->hits.count > 0 && options->duration_usec > 0) {
         return error_set(error, -EINVAL,
                          "--hits and --duration exclude each other: say how often, or how long");
@@ -292,6 +313,7 @@ static int copy_strings(const struct run_options *options, struct run_spec *spec
     if (copy_string(&spec->server_url, options->server_url) < 0 ||
         copy_string(&spec->user_id, options->user_id) < 0 ||
         copy_string(&spec->project_name, options->project_name) < 0 ||
+        copy_words(&spec->pace, options->pace) < 0 ||
         copy_words(&spec->cflags, options->cflags) < 0 ||
         copy_words(&spec->libs, options->libs) < 0 ||
         copy_words(&spec->test_runner, options->test_runner) < 0) {
@@ -365,6 +387,11 @@ int run_options_spec(const struct run_options *options, struct run_spec **ret, s
         return error_set_errno(error, r, "cannot give the run an id");
     }
     (void)sd_id128_to_uuid_string(id, spec->run_id); /* can't fail with room for one */
+    spec->seed = options->seed;
+    r = spec->seed > 0 ? 0 : run_spec_choose_seed(spec);
+    if (r < 0) {
+        return error_set_errno(error, r, "cannot choose a seed");
+    }
     spec->users = options->users.count > 0 ? options->users : one;
     if (options->duration_usec == 0) {
         spec->hits = options->hits.count > 0 ? options->hits : one;

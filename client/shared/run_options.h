@@ -18,6 +18,8 @@ struct run_options {
     uint64_t grace_usec;
     uint64_t timeout_usec;
     uint64_t workers; /* 0: one per core */
+    uint64_t seed;    /* 0: any */
+    char *pace;
     uint64_t stack_size_bytes;
     uint64_t stall_timeout_usec;
     char *server_url;

@@ -101,6 +101,8 @@ static const struct {
     {"stack_size", "stack_size_bytes", size},
     {"stack_size_bytes", "stack_size_bytes", as_it_is},
     {"workers", "workers", as_it_is},
+    {"seed", "seed", as_it_is},
+    {"pace", "pace", as_it_is},
     {"server_url", "server_url", as_it_is},
     {"ca_file", "ca_file", as_it_is},
     {"insecure", "insecure", as_it_is},
@@ -197,5 +199,13 @@ int arguments_read(const json_t *args, struct run_spec **ret, struct error *erro
         return error_set_errno(error, r, "args");
     }
     r = run_spec_decode(text, strlen(text), ret, error);
-    return r < 0 ? error_prefix(error, r == -ENOMEM ? r : -EINVAL, "args") : 0;
+    if (r < 0) {
+        return error_prefix(error, r == -ENOMEM ? r : -EINVAL, "args");
+    }
+    r = (*ret)->seed > 0 ? 0 : run_spec_choose_seed(*ret);
+    if (r < 0) {
+        *ret = run_spec_free(*ret);
+        return error_set_errno(error, r, "args: seed");
+    }
+    return 0;
 }

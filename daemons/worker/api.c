@@ -41,14 +41,19 @@ static bool memory_allowed(const loads_user *user)
     return false;
 }
 
-bool call_allowed(const loads_user *user)
+bool call_owned(const loads_user *user)
 {
     refuse_forked();
     if (!user || user != user_current() || !user_stack_contains(user, __builtin_frame_address(0))) {
         log_error("a test used its user outside of its own thread or coroutine: ignored");
         return false;
     }
-    return !user->leaving && !user->cancelled;
+    return true;
+}
+
+bool call_allowed(const loads_user *user)
+{
+    return call_owned(user) && !user->leaving && !user->cancelled;
 }
 
 loads_user *call_user(void)

@@ -12,6 +12,9 @@
  * on its way out. */
 bool call_allowed(const loads_user *user);
 
+/* Whether it is the one that runs, on its own stack; it may be on its way out. */
+bool call_owned(const loads_user *user);
+
 /* The user for calls that don't name one; NULL: there is none, or it is on its way out. */
 loads_user *call_user(void);
 

@@ -6,6 +6,8 @@
 #include <errno.h>
 
 #include "base/clock.h"
+#include "choice.h"
+#include "pace.h"
 #include "record.h"
 #include "websocket.h"
 
@@ -44,7 +46,9 @@ static void iterate(struct loads_user *user)
 {
     user->outcome = OUTCOME_SUCCESS;
     user->error_id = 0;
+    choice_begin_iteration(user);
     record_start(user);
+    pace_begin(user);
     user_guard(user, run_body, user);
     while (user->deferred) {
         struct deferred deferred = *user->deferred;
@@ -77,6 +81,10 @@ void iteration_loop(void *argument)
     struct loads_user *user = argument;
 
     while (may_iterate(user)) {
+        pace_wait(user);
+        if (!may_iterate(user)) {
+            break;
+        }
         iterate(user);
         user_wake(user);        /* others first: a test that never waits must not keep the loop */
         (void)!user_wait(user); /* being cancelled here ends the loop above */

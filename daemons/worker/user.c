@@ -16,6 +16,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "choice.h"
 
 static struct loads_user *current;
 static bool exits_thread;
@@ -57,6 +58,7 @@ void user_init(struct loads_user *user, struct worker *worker, unsigned index, u
     user->index = index;
     user->number = worker->share.first_user + index;
     user->iteration = iteration;
+    choice_begin_life(user);
     arena_init(&user->arena, worker->arenas);
     ev_timer_init(&user->sleep, on_sleep_over, 0, 0);
     user->sleep.data = user;

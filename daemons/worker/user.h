@@ -11,6 +11,7 @@
 #include <unwind.h>
 
 #include "arena.h"
+#include "base/prng.h"
 #include "context.h"
 #include "metrics/interval.h"
 #include "session.h"
@@ -43,6 +44,9 @@ struct loads_user {
     enum outcome outcome;            /* of the iteration that is on */
     unsigned error_id;               /* what made it an error or a failure */
     uint64_t iteration_started_usec; /* CLOCK_MONOTONIC */
+    uint64_t next_start_usec;        /* pace.c: when the next one may begin; 0: at once */
+    bool pausing;                    /* it waits for that */
+    struct prng prng;                /* choice.c: of this iteration */
 };
 
 /* Readies a user (all zero) that begins with iteration `iteration`. */

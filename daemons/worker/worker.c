@@ -12,6 +12,7 @@
 #include "iteration.h"
 #include "loop/curl.h"
 #include "module.h"
+#include "pace.h"
 #include "record.h"
 #include "run/channel.h"
 #include "run/worker_files.h"
@@ -81,6 +82,7 @@ static void stop(struct worker *worker, uint64_t at_usec)
     uint64_t now = clock_monotonic_usec();
 
     worker->stopping = true;
+    pace_end(worker);
     ev_timer_stop(worker->loop, &worker->grace);
     if (at_usec <= now) {
         cancel_all(worker);
@@ -218,7 +220,12 @@ static int make_parts(struct worker *worker, struct error *error)
         (r = stack_pool_new(&worker->stacks, worker->spec->stack_size_bytes)) < 0) {
         return error_set_errno(error, r, "cannot set up");
     }
-    return server_url ? url_get(worker->urls, NULL, server_url, &worker->server_url, error) : 0;
+    if (worker->spec->pace) {
+        r = distribution_parse(worker->spec->pace, &worker->pace, error);
+    }
+    return r == 0 && server_url
+               ? url_get(worker->urls, NULL, server_url, &worker->server_url, error)
+               : r;
 }
 
 static int make_users(struct worker *worker, struct error *error)

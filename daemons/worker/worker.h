@@ -10,6 +10,7 @@
 #include "loads/loads.h"
 
 #include "arena.h"
+#include "base/distribution.h"
 #include "base/error.h"
 #include "decode.h"
 #include "loop/resolve.h"
@@ -41,6 +42,7 @@ struct worker {
     struct arena_pool *arenas;
     struct decoder_pool *decoders;
     const struct url *server_url; /* NULL: none */
+    struct distribution pace;     /* of spec->pace */
     const struct loads_test *test;
     char test_name[512]; /* "Suite.test" */
     unsigned test_id;

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "base/shown.h"
 #include "base/suggest.h"
@@ -37,6 +38,7 @@ struct run_spec *run_spec_free(struct run_spec *spec)
         free(spec->python_path);
         strlist_clear(&spec->python_deps);
         free(spec->ca_file);
+        free(spec->pace);
         free(spec->cflags);
         free(spec->libs);
         free(spec->server_url);
@@ -58,6 +60,19 @@ int run_spec_set_fqn(struct run_spec *spec, const char *text, struct error *erro
         return 0;
     }
     return r;
+}
+
+int run_spec_choose_seed(struct run_spec *spec)
+{
+    uint32_t seed = 0;
+
+    while (seed == 0) {
+        if (getrandom(&seed, sizeof seed, 0) < 0) { /* so few bytes come whole */
+            return -errno;
+        }
+    }
+    spec->seed = seed;
+    return 0;
 }
 
 bool run_spec_is_external(const struct run_spec *spec)

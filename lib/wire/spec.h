@@ -21,6 +21,7 @@
 #define SPEC_MAX_PYTHON_DEPS       100
 #define SPEC_MAX_DEP_BYTES         1024
 #define SPEC_MAX_WORKERS           1024
+#define SPEC_MAX_SEED              ((UINT64_C(1) << 53) - 1) /* what JSON keeps exactly everywhere */
 #define SPEC_MIN_STACK_BYTES       (UINT64_C(16) << 10)
 #define SPEC_MAX_STACK_BYTES       (UINT64_C(1) << 30)
 #define SPEC_RUN_ID_BYTES          36  /* a UUID's text in small letters */
@@ -56,6 +57,8 @@ struct run_spec {
     uint64_t
         stall_timeout_usec; /* a worker whose loop stands still for so long has crashed; 0: none */
     uint64_t workers;       /* per supervisor; 0: as it likes */
+    uint64_t seed;          /* of every random choice, SPEC_MAX_SEED at most; 0: there is none */
+    char *pace;             /* how far apart a user's iterations begin (base/distribution.h) */
     char *cflags, *libs;    /* for who compiles the module */
 
     char *server_url;
@@ -75,6 +78,9 @@ struct run_spec {
 int run_spec_new(struct run_spec **ret) _must_check_;
 struct run_spec *run_spec_free(struct run_spec *spec);
 DEFINE_CLEANUP(struct run_spec, run_spec_free)
+
+/* Chooses a seed, one that isn't long to write. -errno. */
+int run_spec_choose_seed(struct run_spec *spec) _must_check_;
 
 /* Whether a program of its own executes the test, rather than loads-worker; and whether one process
  * of it has all users of a worker. */

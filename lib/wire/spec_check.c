@@ -8,6 +8,7 @@
 #include <limits.h>
 #include <string.h>
 
+#include "base/distribution.h"
 #include "base/shown.h"
 #include "base/utf8.h"
 
@@ -36,6 +37,8 @@ const struct spec_key spec_keys[] = {
     {"stall_timeout_usec", KIND_NUMBER, false, AT(stall_timeout_usec), 100000,
      PARSE_MAX_DURATION_USEC},
     {"workers", KIND_NUMBER, false, AT(workers), 1, SPEC_MAX_WORKERS},
+    {"seed", KIND_NUMBER, false, AT(seed), 1, SPEC_MAX_SEED},
+    {"pace", KIND_NAME, false, AT(pace), 0, 0},
     {"cflags", KIND_WORDS, false, AT(cflags), 0, 0},
     {"libs", KIND_WORDS, false, AT(libs), 0, 0},
     {"server_url", KIND_URL, false, AT(server_url), 0, 0},
@@ -271,6 +274,21 @@ static int check_field(const struct run_spec *spec, const struct spec_key *key, 
     return 0;
 }
 
+static int check_pace(const struct run_spec *spec, struct error *error)
+{
+    struct distribution pace;
+
+    if (!spec->pace) {
+        return 0;
+    }
+    if (run_spec_is_external(spec)) {
+        return error_set(error, -EINVAL,
+                         "pace: it is for tests in C and for URLs; what else runs a test paces it");
+    }
+    int r = distribution_parse(spec->pace, &pace, error);
+    return r < 0 ? error_prefix(error, r, "pace") : 0;
+}
+
 int run_spec_check(const struct run_spec *spec, struct error *error)
 {
     for (size_t i = 0; i < spec_keys_count; i++) {
@@ -299,5 +317,5 @@ int run_spec_check(const struct run_spec *spec, struct error *error)
     if ((spec->hits.count == 0) == (spec->duration_usec == 0)) {
         return error_set(error, -EINVAL, "either hits or duration_usec must be given");
     }
-    return 0;
+    return check_pace(spec, error);
 }

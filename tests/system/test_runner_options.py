@@ -503,6 +503,7 @@ def test_each_option_of_the_environment(runner, target):
     assert sorted(path.name for path in (runner.folder / "made/data").iterdir()) == ["a", "b"]
     summary = json.loads((runner.folder / "result.json").read_text())
     assert summary["workers"] == 1
+    assert summary["options"].pop("seed") > 0
     assert summary["options"] == {
         "fqn": FQN, "users": [2], "hits": [3], "server_url": target.url, "tags": ["a=1", "b=2"],
         "http_timeout_usec": 7000000, "grace_usec": 8000000, "project_name": "Shop", "user_id": "ada",

@@ -36,7 +36,7 @@ def test_a_run_is_what_the_options_say(submit, fake):
     ran = submit("--agents", "3", "--detach", URL, "-u", "10:20", "--hits", "5", "--grace", "2", "--timeout",
                  "3", "--stall-timeout", "4", "--workers", "2", "--stack-size", "64K", "--server-url",
                  "http://a/", "--insecure", "--tag", "a=b", "--tag", "c=", "--project-name", "p", "--user-id",
-                 "u", "--cflags", "-DX", "--libs", "-lm", "--test-dir", "/tmp/tests")
+                 "u", "--cflags", "-DX", "--libs", "-lm", "--test-dir", "/tmp/tests", "--seed", "7", "--pace", "uniform:1:2")
     assert (ran.code, ran.stdout, ran.stderr) == (0, RUN_ID + "\n", "")
     request = fake.wait_for("CTRL_RUN")[0]
     args = request.pop("args")
@@ -48,6 +48,7 @@ def test_a_run_is_what_the_options_say(submit, fake):
         "stall_timeout_usec": 4000000, "workers": 2, "stack_size_bytes": 65536, "server_url": "http://a/",
         "insecure": True, "tags": ["a=b", "c="], "project_name": "p", "user_id": "u", "cflags": "-DX",
         "libs": "-lm", "test_dir": "/tmp/tests", "detail": False,
+        "seed": 7, "pace": "uniform:1:2",
     }
     assert fake.archives == []
 

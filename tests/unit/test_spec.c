@@ -72,6 +72,8 @@ static void test_everything_there_and_back(void **state _unused_)
     assert_int_equal(strlist_add(&spec->python_deps, "requests[socks]>=2,<3"), 0);
     assert_int_equal(strlist_add(&spec->python_deps, "own.whl"), 0);
     spec->no_patching = true;
+    spec->seed = SPEC_MAX_SEED;
+    spec->pace = strdup("uniform:1:2");
 
     assert_int_equal(run_spec_encode(spec, &text, NULL), 0);
     assert_int_equal(decode(text, &back, NULL), 0);
@@ -91,6 +93,8 @@ static void test_everything_there_and_back(void **state _unused_)
     assert_int_equal(back->python_deps.count, 2);
     assert_string_equal(back->python_deps.items[0], "requests[socks]>=2,<3");
     assert_true(back->no_patching);
+    assert_true(back->seed == SPEC_MAX_SEED);
+    assert_string_equal(back->pace, "uniform:1:2");
     assert_true(back->detail);
     assert_string_equal(back->ca_file, "keys/ca..pem");
     assert_true(back->workers == SPEC_MAX_WORKERS);
@@ -217,6 +221,12 @@ static void test_wrong_specifications(void **state _unused_)
          "ca_file: 'a/../../x' leads out of the test's directory"},
         {"\"hits\"", "\"cflags\":\"-DX\\n\",\"hits\"", -EINVAL, "cflags: has control"},
         {"\"hits\"", "\"workers\":1025,\"hits\"", -EINVAL, "workers: 1025 is not from 1 to 1024"},
+        {"\"hits\"", "\"seed\":9007199254740992,\"hits\"", -EINVAL,
+         "seed: 9007199254740992 is not from 1 to 9007199254740991"},
+        {"\"hits\"", "\"pace\":\"uniform:1\",\"hits\"", -EINVAL,
+         "pace: 'uniform:1' is none of TIME"},
+        {"\"fqn\"", "\"test_runner\":\"x\",\"pace\":\"1\",\"fqn\"", -EINVAL,
+         "pace: it is for tests in C and for URLs"},
         {"\"hits\"", "\"tags\":\"a=b\",\"hits\"", -EBADMSG, "tags: a list of at most 100 strings"},
         {"\"hits\"", "\"python_deps\":[\"--pre\"],\"hits\"", -EINVAL,
          "python_deps: '--pre' is neither"},

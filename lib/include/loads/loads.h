@@ -39,6 +39,7 @@ typedef struct loads_response loads_response;
 typedef struct loads_ws loads_ws;
 typedef struct loads_ws_options loads_ws_options;
 typedef struct loads_message loads_message;
+typedef struct loads_distribution loads_distribution;
 
 /* ---- Tests ----------------------------------------------------------------------------------- */
 
@@ -233,6 +234,27 @@ LOADS_API const char *loads_ws_protocol(const loads_ws *ws); /* which the server
 /* Ends the iteration as a failure with a text of your own, as printf makes it. */
 #define loads_fail(...) loads_fail_at_(__FILE__, __LINE__, __VA_ARGS__)
 
+/* ---- Chance and time ------------------------------------------------------------------------- */
+
+/* Random numbers: from `low` to `high`, both included; from 0 up to, not including, 1. They follow
+ * from --seed (which the summary tells), the user's number, the cycle and the iteration alone. */
+#define loads_random_int(user, low, high)                                                          \
+    loads_random_int_(__FILE__, __LINE__, (user), (low), (high))
+LOADS_API double loads_random_double(loads_user *user);
+
+/* Times in seconds, from 0 to 366 days: always the same; anything between two; or such whose
+ * average is `mean`, few long ones and many short ones, ten times the mean at most. */
+#define LOADS_CONSTANT(seconds)  ((loads_distribution){LOADS_CONSTANT_, (seconds), 0})
+#define LOADS_UNIFORM(low, high) ((loads_distribution){LOADS_UNIFORM_, (low), (high)})
+#define LOADS_EXPONENTIAL(mean)  ((loads_distribution){LOADS_EXPONENTIAL_, (mean), 0})
+
+/* loads_think(user, LOADS_UNIFORM(1, 3)) waits for such a time. Other users go on. */
+#define loads_think(user, distribution) loads_think_(__FILE__, __LINE__, (user), (distribution))
+
+/* loads_pace(user, LOADS_CONSTANT(10)): this user's next iteration begins so long after the
+ * beginning of this one; at once, if this one takes longer. Instead of what --pace says. */
+#define loads_pace(user, distribution) loads_pace_(__FILE__, __LINE__, (user), (distribution))
+
 /* ---- The rest -------------------------------------------------------------------------------- */
 
 /* Waits: think time. Other users go on. */
@@ -319,6 +341,17 @@ LOADS_API void loads_ws_send_(const char *file, int line, loads_ws *ws, const vo
                               size_t size, bool binary);
 LOADS_API void loads_ws_send_text_(const char *file, int line, loads_ws *ws, const char *text);
 LOADS_API const loads_message *loads_ws_receive_(const char *file, int line, loads_ws *ws);
+LOADS_API int64_t loads_random_int_(const char *file, int line, loads_user *user, int64_t low,
+                                    int64_t high);
+enum loads_distribution_ { LOADS_CONSTANT_, LOADS_UNIFORM_, LOADS_EXPONENTIAL_ };
+struct loads_distribution {
+    int kind_;
+    double first_, second_;
+};
+LOADS_API void loads_think_(const char *file, int line, loads_user *user,
+                            loads_distribution distribution);
+LOADS_API void loads_pace_(const char *file, int line, loads_user *user,
+                           loads_distribution distribution);
 LOADS_API void loads_assert_mem_(const char *file, int line, const char *what, const void *actual,
                                  const void *expected, size_t size);
 
