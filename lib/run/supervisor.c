@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "run/casualties.h"
+#include "run/deal.h"
 #include "run/run_dir.h"
 
 #define TICK_SEC        0.25
@@ -287,6 +288,7 @@ int supervisor_new(struct supervisor **ret, struct ev_loop *loop,
 {
     _cleanup_(supervisor_freep) struct supervisor *s = NULL;
     _cleanup_free_ char *names = run_dir_file(options->run_dir, "names");
+    _cleanup_free_ char *deal = run_dir_file(options->run_dir, "deal");
 
     int r = supervisor_check_users(options->spec, options->workers, error);
     if (r == 0) {
@@ -295,7 +297,7 @@ int supervisor_new(struct supervisor **ret, struct ev_loop *loop,
     if (r < 0) {
         return r;
     }
-    s = names ? calloc(1, sizeof *s) : NULL;
+    s = names && deal ? calloc(1, sizeof *s) : NULL;
     if (!s) {
         return error_set_errno(error, -ENOMEM, "cannot start the run");
     }
@@ -311,6 +313,9 @@ int supervisor_new(struct supervisor **ret, struct ev_loop *loop,
     ev_timer_init(&s->ending, on_ending, 0, 0);
     s->tick.data = s->killer.data = s->starting.data = s->ending.data = s;
     r = names_file_create(&s->names, names, error);
+    if (r == 0) {
+        r = deal_create(deal, MAX(1u, options->agents), options->agent_index, error);
+    }
     if (r == 0) {
         r = write_spec(options, error);
     }

@@ -50,6 +50,11 @@ int wire_json_load_any(const char *bytes, size_t size, json_t **ret, json_error_
     return load(bytes, size, JSON_DECODE_ANY, ret, reason);
 }
 
+int wire_json_load_row(const char *bytes, size_t size, json_t **ret, json_error_t *reason)
+{
+    return load(bytes, size, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, ret, reason);
+}
+
 int wire_json_load(const char *bytes, size_t size, size_t max_bytes, json_t **ret,
                    struct error *error)
 {

@@ -18,6 +18,10 @@ int wire_json_load(const char *bytes, size_t size, size_t max_bytes, json_t **re
 int wire_json_load_any(const char *bytes, size_t size, json_t **ret, json_error_t *reason)
     _must_check_;
 
+/* The same, but keys that stand twice are an error. */
+int wire_json_load_row(const char *bytes, size_t size, json_t **ret, json_error_t *reason)
+    _must_check_;
+
 /* Writes JSON in one line, keys in the order they were put in. The text is malloc'ed, the caller's.
  * -ENOMEM. */
 int wire_json_dump(const json_t *json, char **ret) _must_check_;
