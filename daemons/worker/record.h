@@ -14,6 +14,9 @@
 void record_start(struct loads_user *user);
 void record_outcome(struct loads_user *user);
 
+/* It stopped: no iteration of it begins any more, here or elsewhere. */
+void record_over(struct loads_user *user);
+
 /* A request begins: if the worker dies now, it is an error of this name. */
 void record_request(struct loads_user *user, const char *name, const char *method);
 

@@ -16,9 +16,10 @@
 /* A user's word: how many iterations are over, and what it does now. One word, so that it changes
  * in the same commit as the counts (tally_stage_store). */
 enum user_phase {
-    USER_BETWEEN,   /* no iteration is on */
-    USER_ITERATING, /* one is */
-    USER_REQUESTING /* and a request of it is on */
+    USER_BETWEEN,    /* no iteration is on */
+    USER_ITERATING,  /* one is */
+    USER_REQUESTING, /* and a request of it is on */
+    USER_OVER,       /* none is on, and no more of its begins: it stopped before its time */
 };
 
 static inline uint64_t user_word(uint32_t iterations, enum user_phase phase, unsigned series)
@@ -34,6 +35,12 @@ static inline uint32_t user_word_iterations(uint64_t word)
 static inline enum user_phase user_word_phase(uint64_t word)
 {
     return (enum user_phase)(word >> 32 & 0xff);
+}
+
+/* Whether an iteration is on. */
+static inline bool user_word_is_on(uint64_t word)
+{
+    return user_word_phase(word) != USER_BETWEEN && user_word_phase(word) != USER_OVER;
 }
 
 /* The series that takes the request as an error if it never ends. */

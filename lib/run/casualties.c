@@ -100,7 +100,7 @@ static int count_series(const uint64_t *requests, struct interval *interval)
 static uint32_t iterations_over(const struct casualties *c, uint64_t word)
 {
     uint32_t most = c->hits > 0 ? c->hits : UINT32_MAX;
-    uint32_t on = user_word_phase(word) != USER_BETWEEN ? 1 : 0;
+    uint32_t on = user_word_is_on(word) ? 1 : 0;
 
     return MIN(user_word_iterations(word), most - on) + on;
 }
@@ -136,15 +136,16 @@ int casualties_count(const struct casualties *c, uint64_t *new_words, unsigned *
     for (unsigned i = 0; i < c->n_users; i++) {
         uint64_t word = c->words[i];
         uint32_t done = iterations_over(c, word);
-        if (user_word_phase(word) != USER_BETWEEN) {
+        bool over = user_word_phase(word) == USER_OVER;
+        if (user_word_is_on(word)) {
             iterations++;
             culprit = culprit || (int)(c->first_user + i) == c->text->user;
         }
         if (lost_request(c, word)) {
             requests[user_word_series(word)]++;
         }
-        new_words[i] = user_word(done, USER_BETWEEN, 0);
-        *ret_left += c->hits == 0 || done < c->hits ? 1 : 0;
+        new_words[i] = user_word(done, over ? USER_OVER : USER_BETWEEN, 0);
+        *ret_left += !over && (c->hits == 0 || done < c->hits) ? 1 : 0;
     }
     if (iterations > 0) {
         enum outcome outcome = c->interrupted ? OUTCOME_INTERRUPTED : OUTCOME_ERROR;
@@ -201,7 +202,7 @@ void casualties_tell(const struct casualties *c, const struct casualty_times *ti
     unsigned test_id = names_id(c->names, NAME_TEST, test, strlen(test));
     for (unsigned i = 0; i < c->n_users; i++) {
         unsigned user = c->first_user + i;
-        if (user_word_phase(c->words[i]) == USER_BETWEEN) {
+        if (!user_word_is_on(c->words[i])) {
             continue;
         }
         struct detail record = {

@@ -118,8 +118,9 @@ static bool is_done(const struct supervisor *s, const struct worker_process *wor
     bool early = s->state == RUNNING && !is_late(s) && !run_spec_is_external(s->options.spec);
 
     for (unsigned i = 0; i < worker_n_users(worker); i++) {
-        if (user_word_phase(words[i]) != USER_BETWEEN ||
-            (early && (cycle.hits == 0 || user_word_iterations(words[i]) < cycle.hits))) {
+        if (user_word_is_on(words[i]) ||
+            (early && user_word_phase(words[i]) != USER_OVER &&
+             (cycle.hits == 0 || user_word_iterations(words[i]) < cycle.hits))) {
             return false;
         }
     }

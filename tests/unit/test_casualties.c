@@ -122,6 +122,22 @@ static void test_one_crashed_others_were_on(void **state)
     assert_int_equal(casualties_iterations(f->new_words, N_USERS), 3 + 5 + 1 + 5);
 }
 
+/* One that stopped before its time has nothing left, and nothing was on. */
+static void test_a_user_that_stopped(void **state)
+{
+    struct fixture *f = *state;
+
+    f->words[0] = user_word(2, USER_OVER, 0);
+    f->words[1] = user_word(4, USER_ITERATING, 0);
+    f->words[2] = user_word(5, USER_BETWEEN, 0);
+    f->words[3] = user_word(5, USER_BETWEEN, 0);
+    count(f);
+    assert_int_equal(f->new_words[0], user_word(2, USER_OVER, 0));
+    assert_int_equal(f->left, 0);
+    assert_int_equal(f->interval->tests[0].outcomes[OUTCOME_ERROR], 1);
+    assert_int_equal(casualties_iterations(f->new_words, N_USERS), 2 + 5 + 5 + 5);
+}
+
 static void test_nobody_in_particular(void **state)
 {
     struct fixture *f = *state;
@@ -387,6 +403,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_one_crashed_others_were_on),
+        TEST(test_a_user_that_stopped),
         TEST(test_nobody_in_particular),
         TEST(test_only_the_culprit),
         TEST(test_nothing_was_on),
