@@ -71,7 +71,7 @@ static bool may_iterate(const struct loads_user *user)
 {
     const struct worker *worker = user->worker;
 
-    return !worker->stopping && !user->cancelled &&
+    return !worker->stopping && !user->cancelled && !user->stopped &&
            (worker->share.iterations == 0 || user->iteration < worker->share.iterations) &&
            (worker->deadline_usec == 0 || clock_monotonic_usec() < worker->deadline_usec);
 }
@@ -88,5 +88,8 @@ void iteration_loop(void *argument)
         iterate(user);
         user_wake(user);        /* others first: a test that never waits must not keep the loop */
         (void)!user_wait(user); /* being cancelled here ends the loop above */
+    }
+    if (user->stopped) {
+        record_over(user);
     }
 }

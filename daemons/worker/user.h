@@ -22,9 +22,10 @@ struct deferred;
 
 struct loads_user {
     struct worker *worker;
-    unsigned index;     /* in this worker */
-    unsigned number;    /* over all workers of the cycle */
-    unsigned iteration; /* the one that is on, or the next */
+    unsigned index;           /* in this worker */
+    unsigned number;          /* over all workers of the cycle */
+    unsigned iteration;       /* the one that is on, or the next */
+    unsigned first_iteration; /* in this worker */
     struct context context;
     struct stack stack;
     struct arena arena; /* of this iteration */
@@ -34,6 +35,7 @@ struct loads_user {
     bool queued;
     bool cancelled; /* it was told to leave: it does when it is resumed */
     bool leaving;   /* its stack is being unwound */
+    bool stopped;   /* no iteration of it starts any more */
     ev_timer sleep;
     jmp_buf *base; /* where leaving ends */
     uintptr_t base_frame;
@@ -47,6 +49,8 @@ struct loads_user {
     uint64_t next_start_usec;        /* pace.c: when the next one may begin; 0: at once */
     bool pausing;                    /* it waits for that */
     struct prng prng;                /* choice.c: of this iteration */
+    uint64_t *taken;                 /* feeder.c: rows that it had, by feeder */
+    size_t n_taken;
 };
 
 /* Readies a user (all zero) that begins with iteration `iteration`. */

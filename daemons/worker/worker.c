@@ -9,12 +9,14 @@
 
 #include "base/clock.h"
 #include "crash.h"
+#include "feeder.h"
 #include "iteration.h"
 #include "loop/curl.h"
 #include "module.h"
 #include "pace.h"
 #include "record.h"
 #include "run/channel.h"
+#include "run/run_dir.h"
 #include "run/worker_files.h"
 #include "url_test.h"
 #include "user.h"
@@ -27,6 +29,7 @@
 static void release_user(struct loads_user *user)
 {
     session_close(&user->session);
+    feeders_forget(user);
     arena_reset(&user->arena);
     stack_give_back(user->worker->stacks, &user->stack);
 }
@@ -173,7 +176,9 @@ static int open_files(struct worker *worker, struct error *error)
                          "vm.max_map_count; raise that, or use more --workers",
                          worker->n_users, stack_pool_limit());
     }
-    return 0;
+    _cleanup_free_ char *deal = run_dir_file(worker->share.run_dir, "deal");
+    return deal ? deal_open(&worker->deal, deal, error)
+                : error_set_errno(error, -ENOMEM, "cannot start");
 }
 
 static int load_test(struct worker *worker, struct error *error)
@@ -191,6 +196,7 @@ static int load_test(struct worker *worker, struct error *error)
         if (r < 0) {
             return r;
         }
+        feeders_open(worker);
     }
     (void)snprintf(worker->test_name, sizeof worker->test_name, "%s.%s", worker->test->suite,
                    worker->test->name);
@@ -236,6 +242,7 @@ static int make_users(struct worker *worker, struct error *error)
     }
     for (unsigned i = 0; i < worker->n_users; i++) {
         user_init(&worker->users[i], worker, i, user_word_iterations(worker->area->users[i]));
+        worker->users[i].stopped = user_word_phase(worker->area->users[i]) == USER_OVER;
         int r = user_start(&worker->users[i], iteration_loop, error);
         if (r < 0) {
             return r;
@@ -313,6 +320,8 @@ struct worker *worker_free(struct worker *worker)
         stack_pool_free(worker->stacks);
         arena_pool_free(worker->arenas);
         decoder_pool_free(worker->decoders);
+        feeders_close();
+        deal_free(worker->deal);
         area_free(worker->area);
         names_file_free(worker->names);
         run_spec_free(worker->spec);

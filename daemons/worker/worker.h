@@ -18,6 +18,7 @@
 #include "loop/url.h"
 #include "loop/ws.h"
 #include "run/area.h"
+#include "run/deal.h"
 #include "run/worker_share.h"
 #include "stack.h"
 #include "wire/spec.h"
@@ -33,6 +34,7 @@ struct worker {
     struct run_spec *spec;
     struct area *area;
     struct names_file *names;
+    struct deal *deal; /* of unique rows */
     int channel;
     struct transport *transport;
     struct resolver *resolver;
@@ -55,6 +57,7 @@ struct worker {
     uint64_t run_start_usec;   /* 0: not yet */
     uint64_t deadline_usec;    /* 0: none */
     bool stopping;             /* no iteration starts any more */
+    bool said_used_up;         /* api_feeder.c: that users stop for want of rows */
 
     ev_prepare prepare;
     ev_idle idle;

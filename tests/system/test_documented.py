@@ -242,6 +242,9 @@ def public_names():
     names = set(re.findall(r"^LOADS_API [^;(]*?\b(loads_\w+)\(", code, re.MULTILINE))
     names |= set(re.findall(r"^#define (\w+)", code, re.MULTILINE))
     names |= set(re.findall(r"^(?:typedef )?struct (loads_\w+)", code, re.MULTILINE))
+    for values in re.findall(r"^enum loads_\w*[a-z] {(.*?)};", code, re.MULTILINE | re.DOTALL):
+        names |= set(re.findall(r"\bLOADS_\w+", values))
+    names |= set(re.findall(r"^enum (loads_\w+)", code, re.MULTILINE))
     guard = re.search(r"^#ifndef (\w+)", code, re.MULTILINE)[1]
     return {name for name in names if not name.endswith("_")} - {guard}
 
@@ -253,7 +256,7 @@ def test_man_page_has_all_of_the_header():
     assert set(re.findall(r"\b(?:loads|LOADS)_\w+\b", page)) == names
 
 
-@pytest.mark.parametrize("struct", ["loads_request", "loads_response", "loads_ws_options"])
+@pytest.mark.parametrize("struct", ["loads_request", "loads_response", "loads_ws_options", "loads_feeder"])
 def test_man_page_has_the_fields(struct):
     """Under the same types, in the same order."""
     header = (ROOT / HEADER).read_text()

@@ -40,6 +40,8 @@ typedef struct loads_ws loads_ws;
 typedef struct loads_ws_options loads_ws_options;
 typedef struct loads_message loads_message;
 typedef struct loads_distribution loads_distribution;
+typedef struct loads_feeder loads_feeder;
+typedef struct loads_row loads_row;
 
 /* ---- Tests ----------------------------------------------------------------------------------- */
 
@@ -255,6 +257,54 @@ LOADS_API double loads_random_double(loads_user *user);
  * beginning of this one; at once, if this one takes longer. Instead of what --pace says. */
 #define loads_pace(user, distribution) loads_pace_(__FILE__, __LINE__, (user), (distribution))
 
+/* ---- Data ------------------------------------------------------------------------------------ */
+
+/* LOADS_FEEDER(people, "people.csv", .option = value, …), outside of tests: rows of a file in the
+ * test's directory. In CSV the first line names the columns; .json, .jsonl and .ndjson have a JSON
+ * object per line. */
+enum loads_order {
+    LOADS_SEQUENTIAL,      /* each user gets all rows, from the first one on */
+    LOADS_SHUFFLED,        /* the same in an order of its own, that follows from --seed */
+    LOADS_UNIQUE_PER_USER, /* each user has one row for its life, which no other user has */
+    LOADS_UNIQUE,          /* each row is given once in the run, whichever agents and workers ask */
+};
+
+/* What happens to who asks for a row when all are used up: */
+enum loads_at_end {
+    LOADS_AT_END_, /* not said: LOADS_WRAP for the first two orders, LOADS_FAIL for the others */
+    LOADS_WRAP,    /* rows are given again, as from the beginning */
+    LOADS_STOP,    /* the user ends, its iteration counts as interrupted */
+    LOADS_FAIL,    /* the iteration is an error */
+};
+
+struct loads_feeder {
+    const char *path;
+    enum loads_order order;
+    enum loads_at_end at_end;
+    char separator; /* of CSV; 0: ',' */
+    struct loads_loaded *loaded_;
+};
+
+#define LOADS_FEEDER(feeder_name, ...)                                                             \
+    static loads_feeder feeder_name;                                                               \
+    __attribute__((constructor)) static void loads_register_feeder_##feeder_name(void)             \
+    {                                                                                              \
+        loads_register_feeder_(&feeder_name);                                                      \
+    }                                                                                              \
+    static loads_feeder feeder_name = {.path = __VA_ARGS__}
+LOADS_API void loads_register_feeder_(loads_feeder *feeder);
+
+/* The next row for the user: loads_feed(user, &people). Never NULL; that the file isn't there or
+ * makes no sense is an error of the iteration. */
+#define loads_feed(user, feeder) loads_feed_(__FILE__, __LINE__, (user), (feeder))
+
+/* The value in that column, or of that key: a string's text, else its JSON. Never NULL; what isn't
+ * there is an error. */
+#define loads_value(row, name) loads_value_(__FILE__, __LINE__, (row), (name))
+
+LOADS_API const char *loads_row_text(const loads_row *row); /* as it stands in the file */
+LOADS_API uint64_t loads_row_number(const loads_row *row);  /* among the file's rows, from 0 */
+
 /* ---- The rest -------------------------------------------------------------------------------- */
 
 /* Waits: think time. Other users go on. */
@@ -348,6 +398,10 @@ struct loads_distribution {
     int kind_;
     double first_, second_;
 };
+LOADS_API const loads_row *loads_feed_(const char *file, int line, loads_user *user,
+                                       loads_feeder *feeder);
+LOADS_API const char *loads_value_(const char *file, int line, const loads_row *row,
+                                   const char *name);
 LOADS_API void loads_think_(const char *file, int line, loads_user *user,
                             loads_distribution distribution);
 LOADS_API void loads_pace_(const char *file, int line, loads_user *user,
