@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* One iteration after the other: record its start, run the test, then what it deferred, give its
- * memory back, record how it ended. */
+/* One iteration after the other: record its start, run the test between what its suite does around
+ * it, then what it deferred, give its memory back, record how it ended. */
 #include "iteration.h"
 
 #include <errno.h>
@@ -42,14 +42,46 @@ static void run_body(void *argument)
     user->worker->test->body(user);
 }
 
-static void iterate(struct loads_user *user)
+struct hook_call {
+    struct loads_user *user;
+    void (*body)(loads_user *user);
+};
+
+static void run_hook(void *argument)
+{
+    struct hook_call *call = argument;
+    call->body(call->user);
+}
+
+/* True: all is well still. */
+static bool do_hook(struct loads_user *user, enum loads_hook_kind_ kind)
+{
+    struct hook_call call = {user, user->worker->hooks[kind]};
+
+    if (call.body && !user->cancelled) {
+        user_guard(user, run_hook, &call);
+    }
+    return user->outcome == OUTCOME_SUCCESS && !user->cancelled;
+}
+
+static void run_test(struct loads_user *user)
+{
+    user->set_up = user->set_up || do_hook(user, LOADS_USER_SET_UP_);
+    if (user->set_up && do_hook(user, LOADS_SET_UP_)) {
+        user_guard(user, run_body, user);
+        (void)do_hook(user, LOADS_TEAR_DOWN_);
+    }
+}
+
+static void begin(struct loads_user *user)
 {
     user->outcome = OUTCOME_SUCCESS;
     user->error_id = 0;
-    choice_begin_iteration(user);
-    record_start(user);
-    pace_begin(user);
-    user_guard(user, run_body, user);
+}
+
+/* What it leaves behind, however it ended. */
+static void clean_up(struct loads_user *user)
+{
     while (user->deferred) {
         struct deferred deferred = *user->deferred;
         user->deferred = deferred.next;
@@ -60,11 +92,31 @@ static void iterate(struct loads_user *user)
         user->release(user);
     }
     arena_reset(&user->arena);
+}
+
+static void iterate(struct loads_user *user)
+{
+    begin(user);
+    choice_begin_iteration(user);
+    record_start(user);
+    pace_begin(user);
+    run_test(user);
+    clean_up(user);
     if (user->cancelled) {
         iteration_judge(user, OUTCOME_INTERRUPTED, 0);
     }
     record_outcome(user);
     user->iteration++;
+}
+
+static void end_life(struct loads_user *user)
+{
+    if (user->set_up && user->worker->hooks[LOADS_USER_TEAR_DOWN_]) {
+        begin(user);
+        (void)do_hook(user, LOADS_USER_TEAR_DOWN_);
+        clean_up(user);
+    }
+    record_rest(user);
 }
 
 static bool may_iterate(const struct loads_user *user)
@@ -89,7 +141,5 @@ void iteration_loop(void *argument)
         user_wake(user);        /* others first: a test that never waits must not keep the loop */
         (void)!user_wait(user); /* being cancelled here ends the loop above */
     }
-    if (user->stopped) {
-        record_over(user);
-    }
+    end_life(user);
 }

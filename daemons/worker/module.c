@@ -5,6 +5,7 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <stdbool.h>
 #include <string.h>
 
 #define MAX_TESTS 1000
@@ -12,6 +13,8 @@
 static const struct loads_test *tests[MAX_TESTS];
 static size_t n_tests;
 static size_t n_refused;
+static const struct loads_hook_ *hooks[MAX_TESTS];
+static size_t n_hooks;
 
 void loads_register(const struct loads_test *test)
 {
@@ -20,6 +23,62 @@ void loads_register(const struct loads_test *test)
     } else {
         n_refused++;
     }
+}
+
+void loads_register_hook_(const struct loads_hook_ *hook)
+{
+    if (n_hooks < MAX_TESTS) {
+        hooks[n_hooks++] = hook;
+    } else {
+        n_refused++;
+    }
+}
+
+static const struct loads_hook_ *find_hook(const char *suite, enum loads_hook_kind_ kind, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (hooks[i]->kind == kind && strcmp(hooks[i]->suite, suite) == 0) {
+            return hooks[i];
+        }
+    }
+    return NULL;
+}
+
+void (*module_hook(const char *suite, enum loads_hook_kind_ kind))(loads_user *user)
+{
+    const struct loads_hook_ *hook = find_hook(suite, kind, n_hooks);
+    return hook ? hook->body : NULL;
+}
+
+static bool has_tests(const char *suite)
+{
+    for (size_t i = 0; i < n_tests; i++) {
+        if (strcmp(tests[i]->suite, suite) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The compiler sees to it that a file has each once; a module may be of several. */
+static int check_hooks(struct error *error)
+{
+    static const char *const names[LOADS_HOOK_KINDS_] = {"USER_SET_UP", "SET_UP", "TEAR_DOWN",
+                                                         "USER_TEAR_DOWN"};
+
+    for (size_t i = 0; i < n_hooks; i++) {
+        const struct loads_hook_ *hook = hooks[i], *other = find_hook(hook->suite, hook->kind, i);
+        if (other) {
+            return error_set(error, -EEXIST, "%s:%d: LOADS_%s(%s) is there already: %s:%d",
+                             hook->file, hook->line, names[hook->kind], hook->suite, other->file,
+                             other->line);
+        }
+        if (!has_tests(hook->suite)) {
+            return error_set(error, -ENOENT, "%s:%d: LOADS_%s(%s): no test is of that suite",
+                             hook->file, hook->line, names[hook->kind], hook->suite);
+        }
+    }
+    return 0;
 }
 
 int module_load(const char *path, struct error *error)
@@ -37,13 +96,14 @@ int module_load(const char *path, struct error *error)
         return error_set(error, -ENOEXEC, "cannot load the module: %s", reason);
     }
     if (n_refused > 0) {
-        return error_set(error, -E2BIG, "%s has more than %d tests", path, MAX_TESTS);
+        return error_set(error, -E2BIG, "%s has more than %d tests, or of what is done around them",
+                         path, MAX_TESTS);
     }
     if (n_tests == 0) {
         return error_set(error, -ENOENT, "%s has no tests: define one with LOADS_TEST(Suite, test)",
                          path);
     }
-    return 0;
+    return check_hooks(error);
 }
 
 static int unknown(const char *suite, const char *name, struct error *error)

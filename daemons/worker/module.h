@@ -16,6 +16,9 @@ int module_load(const char *path, struct error *error) _must_check_;
 int module_find(const char *suite, const char *name, const struct loads_test **ret,
                 struct error *error) _must_check_;
 
+/* What the module does around the tests of a suite; NULL: nothing. */
+void (*module_hook(const char *suite, enum loads_hook_kind_ kind))(loads_user *user);
+
 /* Calls visit() for each test, in the order of registration. */
 void module_each(void (*visit)(const struct loads_test *test, void *context), void *context);
 

@@ -114,9 +114,10 @@ void record_outcome(struct loads_user *user)
     tally_commit(tally);
 }
 
-void record_over(struct loads_user *user)
+void record_rest(struct loads_user *user)
 {
-    *word(user) = user_word(user->iteration, USER_OVER, 0); /* nothing else has to change with it */
+    /* Nothing else has to change with it. */
+    *word(user) = user_word(user->iteration, user->stopped ? USER_OVER : USER_BETWEEN, 0);
 }
 
 static unsigned series_of(struct loads_user *user, const char *name, const char *method,

@@ -14,8 +14,8 @@
 void record_start(struct loads_user *user);
 void record_outcome(struct loads_user *user);
 
-/* It stopped: no iteration of it begins any more, here or elsewhere. */
-void record_over(struct loads_user *user);
+/* No iteration of it begins any more, here; if it stopped, elsewhere neither. */
+void record_rest(struct loads_user *user);
 
 /* A request begins: if the worker dies now, it is an error of this name. */
 void record_request(struct loads_user *user, const char *name, const char *method);

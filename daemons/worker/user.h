@@ -19,6 +19,7 @@
 #include "worker.h"
 
 struct deferred;
+struct kept;
 
 struct loads_user {
     struct worker *worker;
@@ -29,6 +30,9 @@ struct loads_user {
     struct context context;
     struct stack stack;
     struct arena arena; /* of this iteration */
+    struct kept *kept;  /* journey.c: from one to the next */
+    void *state;        /* the test's variables for the user; NULL: none yet */
+    size_t state_bytes;
     struct session session;
     struct loads_user *next;  /* in the queue that it is in */
     struct loads_ws *sockets; /* websocket.c */
@@ -36,6 +40,7 @@ struct loads_user {
     bool cancelled; /* it was told to leave: it does when it is resumed */
     bool leaving;   /* its stack is being unwound */
     bool stopped;   /* no iteration of it starts any more */
+    bool set_up;    /* its user set-up was done */
     ev_timer sleep;
     jmp_buf *base; /* where leaving ends */
     uintptr_t base_frame;

@@ -11,6 +11,7 @@
 #include "crash.h"
 #include "feeder.h"
 #include "iteration.h"
+#include "journey.h"
 #include "loop/curl.h"
 #include "module.h"
 #include "pace.h"
@@ -31,6 +32,7 @@ static void release_user(struct loads_user *user)
     session_close(&user->session);
     feeders_forget(user);
     arena_reset(&user->arena);
+    journey_forget(user);
     stack_give_back(user->worker->stacks, &user->stack);
 }
 
@@ -195,6 +197,9 @@ static int load_test(struct worker *worker, struct error *error)
         }
         if (r < 0) {
             return r;
+        }
+        for (unsigned kind = 0; kind < LOADS_HOOK_KINDS_; kind++) {
+            worker->hooks[kind] = module_hook(spec->fqn.suite, kind);
         }
         feeders_open(worker);
     }

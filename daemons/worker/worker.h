@@ -46,7 +46,8 @@ struct worker {
     const struct url *server_url; /* NULL: none */
     struct distribution pace;     /* of spec->pace */
     const struct loads_test *test;
-    char test_name[512]; /* "Suite.test" */
+    void (*hooks[LOADS_HOOK_KINDS_])(loads_user *user); /* around the test; NULL: nothing */
+    char test_name[512];                                /* "Suite.test" */
     unsigned test_id;
 
     struct loads_user *users;

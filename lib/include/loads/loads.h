@@ -67,6 +67,21 @@ struct loads_test {
 
 /* The number in the name is this header's: a module that was built against another one doesn't
  * load, and Loads says why. */
+/* What is done around the tests of a suite, each defined once in its module, as a test is:
+ *
+ *     LOADS_USER_SET_UP(TestShop) { … log in … }
+ *
+ * User set-up comes before the first iteration of each virtual user, user tear-down after its last
+ * one; set-up and tear-down come before and after each iteration, of which they are part: what
+ * fails in them makes it fail. After a set-up that failed neither test nor tear-down runs; a user
+ * set-up that failed is tried again with the next iteration. Tear-down runs however the test ended,
+ * before what was given to loads_defer(). What fails in a user tear-down is an error of no
+ * iteration. Who is interrupted is not torn down. */
+#define LOADS_USER_SET_UP(suite)    LOADS_HOOK_(suite, LOADS_USER_SET_UP_)
+#define LOADS_SET_UP(suite)         LOADS_HOOK_(suite, LOADS_SET_UP_)
+#define LOADS_TEAR_DOWN(suite)      LOADS_HOOK_(suite, LOADS_TEAR_DOWN_)
+#define LOADS_USER_TEAR_DOWN(suite) LOADS_HOOK_(suite, LOADS_USER_TEAR_DOWN_)
+
 #define LOADS_HEADER_VERSION 1
 #define loads_register       loads_register_v1
 LOADS_API void loads_register(const struct loads_test *test);
@@ -305,6 +320,23 @@ LOADS_API void loads_register_feeder_(loads_feeder *feeder);
 LOADS_API const char *loads_row_text(const loads_row *row); /* as it stands in the file */
 LOADS_API uint64_t loads_row_number(const loads_row *row);  /* among the file's rows, from 0 */
 
+/* ---- Journeys -------------------------------------------------------------------------------- */
+
+/* The user's own variables: a struct of yours, all zero at first, the same one in all iterations of
+ * its life. A user has one, of one size.
+ *
+ *     struct shopper *me = LOADS_STATE(user, struct shopper);
+ */
+#define LOADS_STATE(user, type) ((type *)loads_state_(__FILE__, __LINE__, (user), sizeof(type)))
+
+/* A copy of a text that lives as long as the user, for its variables: other memory of this header's
+ * functions is gone with the iteration. */
+LOADS_API char *loads_keep(loads_user *user, const char *text);
+
+/* Counts whether something holds, and goes on: loads_check(user, "in stock", stock > 0). The run's
+ * counters have "check in stock: passed" and "check in stock: failed". Gives `holds` back. */
+LOADS_API bool loads_check(loads_user *user, const char *name, bool holds);
+
 /* ---- The rest -------------------------------------------------------------------------------- */
 
 /* Waits: think time. Other users go on. */
@@ -336,6 +368,32 @@ LOADS_API unsigned loads_cycle(const loads_user *user);
 LOADS_API const char *loads_server_url(const loads_user *user); /* --server-url, or "" */
 
 /* ---- What the macros above stand on ---------------------------------------------------------- */
+
+enum loads_hook_kind_ {
+    LOADS_USER_SET_UP_,
+    LOADS_SET_UP_,
+    LOADS_TEAR_DOWN_,
+    LOADS_USER_TEAR_DOWN_,
+    LOADS_HOOK_KINDS_
+};
+struct loads_hook_ {
+    const char *suite;
+    enum loads_hook_kind_ kind;
+    const char *file;
+    int line;
+    void (*body)(loads_user *user);
+};
+LOADS_API void loads_register_hook_(const struct loads_hook_ *hook);
+#define LOADS_HOOK_(suite_name, kind)                                                              \
+    static void loads_hook_##suite_name##kind(loads_user *user);                                   \
+    __attribute__((constructor)) static void loads_register_##suite_name##kind(void)               \
+    {                                                                                              \
+        static const struct loads_hook_ hook = {#suite_name, kind, __FILE__, __LINE__,             \
+                                                loads_hook_##suite_name##kind};                    \
+        loads_register_hook_(&hook);                                                               \
+    }                                                                                              \
+    static void loads_hook_##suite_name##kind(__attribute__((unused)) loads_user *user)
+LOADS_API void *loads_state_(const char *file, int line, loads_user *user, size_t size_bytes);
 
 /* Each is told what the test's author wrote: here, one level further down, macros in it are
  * expanded. */
