@@ -180,7 +180,7 @@ const struct conf_table ctl_table = {.program = "loadsctl",
                                      .count = ELEMENTSOF(main_rows)};
 
 const struct conf_table submit_table =
-    TABLE("submit", "[OPTION...] FQN|URL",
+    TABLE("submit", "[OPTION...] FQN[:WEIGHT]...|URL",
           "Starts a run on agents, on one unless --agents says how many, and prints its id. Takes "
           "what loads-runner takes.",
           {&run_option_rows, offsetof(struct ctl_options, new_run)},

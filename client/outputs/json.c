@@ -116,7 +116,7 @@ static json_t *options_value(struct builder *b, const struct run_spec *spec)
 {
     json_t *options = json_object(), *tags = json_array();
 
-    set_text(b, options, "fqn", spec->url ? NULL : spec->fqn.text);
+    set_text(b, options, "fqn", spec->url ? NULL : run_spec_tests(spec));
     set_url(b, options, "url", spec->url);
     set(b, options, "users", numbers_value(b, &spec->users));
     if (spec->duration_usec > 0) {

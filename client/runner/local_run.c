@@ -409,7 +409,7 @@ static int prepare_all(struct local_run *run)
         run->spec->detail = run->reports.wants_detail;
     }
     if (r == 0 && !run->spec->url && !run->spec->test_runner) {
-        r = prepare(run, run->spec->fqn.text, false);
+        r = prepare(run, run_spec_tests(run->spec), false);
     }
     if (r == 0) {
         r = make_test_dir(run);

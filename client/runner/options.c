@@ -47,7 +47,7 @@ static const struct conf_shared shared[] = {
 
 const struct conf_table runner_table = {
     .program = "loads-runner",
-    .usage = "[OPTION...] FQN|URL",
+    .usage = "[OPTION...] FQN[:WEIGHT]...|URL",
     .summary = "Runs a functional test as many virtual users at a time, as often or as long as "
                "asked for, and reports what the service made of it. With --agents it does so on "
                "the agents of a broker.",

@@ -163,8 +163,9 @@ static int check_url(const char *text, void *field _unused_, struct error *error
 /* clang-format off */
 static const struct conf_option rows[] = {
     {.name = "fqn", .aliases = "fqdn", .kind = CONF_STRING, FIELD(fqn), .metavar = "FQN",
-     .where = EVERYWHERE | CONF_POSITIONAL | CONF_URL, .group = TEST,
-     .help = "The test, path.to.module.Suite.test, or a URL to get again and again."},
+     .where = EVERYWHERE | CONF_POSITIONAL | CONF_WORDS | CONF_URL, .group = TEST,
+     .help = "The test, path.to.module.Suite.test, or several of a module, each with its weight as "
+             "in a.S.browse:8 a.S.buy:2, or a URL to get again and again."},
     {.name = "server-url", .kind = CONF_STRING, FIELD(server_url), .metavar = "URL",
      .parse = check_url, .where = EVERYWHERE | CONF_URL, .group = TEST,
      .help = "What relative URLs in the test are relative to."},
@@ -269,6 +270,12 @@ int run_options_check(const struct run_options *options, bool on_agents, const c
                          "nothing to run: name a test, such as example.TestWebSite.test_es, or a "
                          "URL; try '%s --help'",
                          program);
+    }
+    const char *more = strchr(options->fqn, '\n');
+    if (more && (options->test_runner || fqn_is_url(options->fqn))) {
+        char shown[SHOWN_BYTES];
+        return error_set(error, -EINVAL, "unexpected argument '%.200s'; try '%s --help'",
+                         shown_word(more + 1, shown), program);
     }
     if (options->test_runner && fqn_is_url(options->fqn)) {
         return error_set(error, -EINVAL,

@@ -160,7 +160,7 @@ static void prepare(struct run *run)
     struct error error = {0};
     struct preparation_options options = {
         .worker_program = run->options.worker_program,
-        .name = run->spec->url || run->spec->test_runner ? NULL : run->spec->fqn.text,
+        .name = run->spec->url || run->spec->test_runner ? NULL : run_spec_tests(run->spec),
         .test_dir = run_files_test_dir(run->files),
         .archive = run_files_archive(run->files),
         .cflags = run->spec->cflags,

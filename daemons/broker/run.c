@@ -28,7 +28,7 @@ int run_new(struct run **ret, const struct run_options *options, enum run_state 
         return r;
     }
     run->request_id = options->request_id ? strdup(options->request_id) : NULL;
-    run->name = run->spec->url ? shown_url_copy(run->spec->url) : strdup(run->spec->fqn.text);
+    run->name = run->spec->url ? shown_url_copy(run->spec->url) : strdup(run_spec_tests(run->spec));
     if ((options->request_id && !run->request_id) || !run->name) {
         return error_set_errno(error, -ENOMEM, "a run");
     }

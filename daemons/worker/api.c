@@ -79,7 +79,7 @@ void call_fail(loads_user *user, enum error_kind kind, const char *class, const 
                             .class = class,
                             .message = message,
                             .place = *file ? place : "",
-                            .test = user->worker->test_name};
+                            .test = user->test->name};
     unsigned id = record_error(user, &key);
     iteration_judge(user, kind == ERROR_KIND_FAILURE ? OUTCOME_FAILURE : OUTCOME_ERROR, id);
     user_leave(user);

@@ -39,7 +39,7 @@ int iteration_defer(struct loads_user *user, void (*function)(void *argument), v
 static void run_body(void *argument)
 {
     struct loads_user *user = argument;
-    user->worker->test->body(user);
+    user->test->test->body(user);
 }
 
 struct hook_call {
@@ -56,7 +56,7 @@ static void run_hook(void *argument)
 /* True: all is well still. */
 static bool do_hook(struct loads_user *user, enum loads_hook_kind_ kind)
 {
-    struct hook_call call = {user, user->worker->hooks[kind]};
+    struct hook_call call = {user, user->test->hooks[kind]};
 
     if (call.body && !user->cancelled) {
         user_guard(user, run_hook, &call);
@@ -64,12 +64,42 @@ static bool do_hook(struct loads_user *user, enum loads_hook_kind_ kind)
     return user->outcome == OUTCOME_SUCCESS && !user->cancelled;
 }
 
+static uint32_t suite_bit(const struct worker_test *test)
+{
+    return UINT32_C(1) << test->suite;
+}
+
+static bool set_up_user(struct loads_user *user)
+{
+    if (!(user->set_up & suite_bit(user->test)) && do_hook(user, LOADS_USER_SET_UP_)) {
+        user->set_up |= suite_bit(user->test);
+    }
+    return user->set_up & suite_bit(user->test);
+}
+
 static void run_test(struct loads_user *user)
 {
-    user->set_up = user->set_up || do_hook(user, LOADS_USER_SET_UP_);
-    if (user->set_up && do_hook(user, LOADS_SET_UP_)) {
+    if (set_up_user(user) && do_hook(user, LOADS_SET_UP_)) {
         user_guard(user, run_body, user);
         (void)do_hook(user, LOADS_TEAR_DOWN_);
+    }
+}
+
+/* By weight; what is chosen follows from the seed, whatever the tests take of chance. */
+static void choose_test(struct loads_user *user)
+{
+    const struct worker *worker = user->worker;
+    struct prng prng;
+
+    user->test = worker->tests;
+    if (worker->n_tests == 1) {
+        return;
+    }
+    prng_seed(&prng, choice_key(user, CHOICE_TEST, user->iteration));
+    uint64_t at = prng_below(&prng, worker->weights);
+    while (at >= user->test->weight) {
+        at -= user->test->weight;
+        user->test++;
     }
 }
 
@@ -97,6 +127,7 @@ static void clean_up(struct loads_user *user)
 static void iterate(struct loads_user *user)
 {
     begin(user);
+    choose_test(user);
     choice_begin_iteration(user);
     record_start(user);
     pace_begin(user);
@@ -111,10 +142,17 @@ static void iterate(struct loads_user *user)
 
 static void end_life(struct loads_user *user)
 {
-    if (user->set_up && user->worker->hooks[LOADS_USER_TEAR_DOWN_]) {
-        begin(user);
-        (void)do_hook(user, LOADS_USER_TEAR_DOWN_);
-        clean_up(user);
+    const struct worker *worker = user->worker;
+
+    for (unsigned i = 0; i < worker->n_tests; i++) {
+        const struct worker_test *test = &worker->tests[i];
+        if (test->suite == i && (user->set_up & suite_bit(test)) &&
+            test->hooks[LOADS_USER_TEAR_DOWN_]) {
+            begin(user);
+            user->test = test;
+            (void)do_hook(user, LOADS_USER_TEAR_DOWN_);
+            clean_up(user);
+        }
     }
     record_rest(user);
 }

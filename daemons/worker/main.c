@@ -17,6 +17,7 @@
 #include "run/channel.h"
 #include "run/worker_share.h"
 #include "wire/json.h"
+#include "wire/mix.h"
 #include "worker.h"
 
 struct options {
@@ -107,7 +108,7 @@ static int prepare(const struct options *options, struct prepared_module *module
         .python_dir = options->python_dir,
     };
     const struct loads_test *test;
-    struct fqn fqn;
+    struct mix mix;
 
     if (!options->prepare && !options->list) {
         return unpack(options, error);
@@ -118,9 +119,9 @@ static int prepare(const struct options *options, struct prepared_module *module
     }
     r = module_load(module->path, error);
     if (r == 0 && options->prepare) {
-        r = fqn_parse(options->prepare, &fqn, error);
-        if (r == 0) {
-            r = module_find(fqn.suite, fqn.test, &test, error);
+        r = mix_parse(options->prepare, &mix, error);
+        for (unsigned i = 0; r == 0 && i < mix.n; i++) {
+            r = module_find(mix.tests[i].suite, mix.tests[i].name, &test, error);
         }
     }
     return r;

@@ -15,6 +15,7 @@
 #include "compile.h"
 #include "run/archive.h"
 #include "wire/fqn.h"
+#include "wire/mix.h"
 
 struct candidate {
     char *path; /* absolute */
@@ -70,6 +71,9 @@ static int compile(const struct prepare_options *options, const char *directory,
 static int use_python(const struct prepare_options *options, const char *directory,
                       struct python *ret, struct error *error)
 {
+    if (options->fqn && strchr(options->fqn, ' ')) {
+        return error_set(error, -EINVAL, "several tests in one run are for modules in C");
+    }
     static const struct strlist none = {0};
     const struct python_options python = {.directory = directory,
                                           .fqn = options->fqn,
@@ -134,12 +138,12 @@ int prepare_module(const struct prepare_options *options, struct prepared_module
                    struct error *error)
 {
     char module[FQN_MAX_BYTES + 1];
-    struct fqn fqn;
+    struct mix mix;
     int r;
 
     if (options->fqn) {
-        r = fqn_parse(options->fqn, &fqn, error);
-        memcpy(module, fqn.module, r == 0 ? sizeof module : 0);
+        r = mix_parse(options->fqn, &mix, error);
+        memcpy(module, mix.first.module, r == 0 ? sizeof module : 0);
     } else {
         r = fqn_parse_module(options->module, module, error);
     }

@@ -67,7 +67,7 @@ static void prepare_with_detail(struct loads_user *user, struct detail *detail)
         prepare_commit(worker);
         return;
     }
-    detail->test = worker->test_id;
+    detail->test = user->test->id;
     detail->user = user->number;
     detail->iteration = user->iteration;
     detail->cycle = worker->share.cycle;
@@ -78,9 +78,14 @@ static void prepare_with_detail(struct loads_user *user, struct detail *detail)
     tally_stage_store(worker->area->tally, head, value);
 }
 
+static uint64_t word_of(const struct loads_user *user, enum user_phase phase, unsigned series)
+{
+    return user_word_of(user_word(user->iteration, phase, series), user->test->id);
+}
+
 static void stage_word(struct loads_user *user, enum user_phase phase)
 {
-    tally_stage_store(user->worker->area->tally, word(user), user_word(user->iteration, phase, 0));
+    tally_stage_store(user->worker->area->tally, word(user), word_of(user, phase, 0));
 }
 
 void record_start(struct loads_user *user)
@@ -109,7 +114,7 @@ void record_outcome(struct loads_user *user)
                             .elapsed_usec = now - user->iteration_started_usec};
 
     prepare_with_detail(user, &detail);
-    tally_stage_outcome(tally, user->worker->test_id, user->outcome);
+    tally_stage_outcome(tally, user->test->id, user->outcome);
     tally_stage_store(tally, word(user), user_word(user->iteration + 1, USER_BETWEEN, 0));
     tally_commit(tally);
 }
@@ -123,14 +128,14 @@ void record_rest(struct loads_user *user)
 static unsigned series_of(struct loads_user *user, const char *name, const char *method,
                           unsigned status)
 {
-    struct series_key key = {user->worker->test_name, name, method, status};
+    struct series_key key = {user->test->name, name, method, status};
     return names_series(user->worker->names->names, &key);
 }
 
 void record_request(struct loads_user *user, const char *name, const char *method)
 {
     /* Nothing is counted, so nothing has to change together: a plain store. */
-    *word(user) = user_word(user->iteration, USER_REQUESTING, series_of(user, name, method, 0));
+    *word(user) = word_of(user, USER_REQUESTING, series_of(user, name, method, 0));
 }
 
 void record_hit(struct loads_user *user, const char *name, const struct exchange *exchange,

@@ -72,7 +72,7 @@ static int fail(struct call *call, const char *class, const char *format, ...)
                             .class = class,
                             .message = message,
                             .place = file ? place : "",
-                            .test = user->worker->test_name};
+                            .test = user->test->name};
     call->error_id =
         record_request_error(user, request_name(call), call->method ? call->method : "",
                              call->url ? call->url->name : "", call->hop_started_usec, &key);

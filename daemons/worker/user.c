@@ -58,6 +58,7 @@ void user_init(struct loads_user *user, struct worker *worker, unsigned index, u
     user->index = index;
     user->number = worker->share.first_user + index;
     user->iteration = user->first_iteration = iteration;
+    user->test = &worker->tests[0];
     choice_begin_life(user);
     arena_init(&user->arena, worker->arenas);
     ev_timer_init(&user->sleep, on_sleep_over, 0, 0);

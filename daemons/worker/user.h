@@ -29,6 +29,8 @@ struct loads_user {
     unsigned first_iteration; /* in this worker */
     struct context context;
     struct stack stack;
+    const struct worker_test *test; /* of the iteration that is on, or the last */
+    uint32_t set_up;    /* suites whose user set-up it had: bits by number of their first test */
     struct arena arena; /* of this iteration */
     struct kept *kept;  /* journey.c: from one to the next */
     void *state;        /* the test's variables for the user; NULL: none yet */
@@ -40,7 +42,6 @@ struct loads_user {
     bool cancelled; /* it was told to leave: it does when it is resumed */
     bool leaving;   /* its stack is being unwound */
     bool stopped;   /* no iteration of it starts any more */
-    bool set_up;    /* its user set-up was done */
     ev_timer sleep;
     jmp_buf *base; /* where leaving ends */
     uintptr_t base_frame;

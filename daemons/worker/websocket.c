@@ -216,7 +216,7 @@ static int fail(struct opening *opening, const char *class, const char *text)
                             .class = class,
                             .message = text,
                             .place = place,
-                            .test = user->worker->test_name};
+                            .test = user->test->name};
     opening->error_id = record_request_error(user, options->name ? options->name : name, "GET",
                                              name, opening->started_usec, &key);
     return -EIO;

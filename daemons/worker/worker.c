@@ -21,6 +21,7 @@
 #include "run/worker_files.h"
 #include "url_test.h"
 #include "user.h"
+#include "wire/mix.h"
 
 #define RESOLVE_TTL_USEC (30 * USEC_PER_SEC)
 #define MAX_CACHED_URLS  4096
@@ -183,31 +184,60 @@ static int open_files(struct worker *worker, struct error *error)
                 : error_set_errno(error, -ENOMEM, "cannot start");
 }
 
-static int load_test(struct worker *worker, struct error *error)
+static void name_test(struct worker *worker, struct worker_test *test)
+{
+    (void)snprintf(test->name, sizeof test->name, "%s.%s", test->test->suite, test->test->name);
+    test->id = names_id(worker->names->names, NAME_TEST, test->name, strlen(test->name));
+}
+
+/* Of a module that is loaded. */
+static int find_test(struct worker *worker, const struct mix_test *asked, struct error *error)
+{
+    struct worker_test *test = &worker->tests[worker->n_tests];
+    int r = module_find(asked->suite, asked->name, &test->test, error);
+
+    if (r < 0) {
+        return r;
+    }
+    while (strcmp(worker->tests[test->suite].test->suite, asked->suite) != 0) {
+        test->suite++; /* up to itself */
+    }
+    for (unsigned kind = 0; kind < LOADS_HOOK_KINDS_; kind++) {
+        test->hooks[kind] = module_hook(asked->suite, kind);
+    }
+    test->weight = asked->weight;
+    worker->weights += asked->weight;
+    worker->n_tests++;
+    name_test(worker, test);
+    return 0;
+}
+
+static int load_tests(struct worker *worker, struct error *error)
 {
     const struct run_spec *spec = worker->spec;
-    int r;
+    struct mix mix = {.n = 1};
+    int r = spec->url ? 0 : mix_parse(run_spec_tests(spec), &mix, error);
 
-    if (spec->url) {
-        worker->test = url_test();
-    } else {
+    if (r == 0 && !spec->url) {
         r = module_load(spec->module_path, error);
-        if (r == 0) {
-            r = module_find(spec->fqn.suite, spec->fqn.test, &worker->test, error);
-        }
-        if (r < 0) {
-            return r;
-        }
-        for (unsigned kind = 0; kind < LOADS_HOOK_KINDS_; kind++) {
-            worker->hooks[kind] = module_hook(spec->fqn.suite, kind);
-        }
-        feeders_open(worker);
     }
-    (void)snprintf(worker->test_name, sizeof worker->test_name, "%s.%s", worker->test->suite,
-                   worker->test->name);
-    worker->test_id =
-        names_id(worker->names->names, NAME_TEST, worker->test_name, strlen(worker->test_name));
-    return 0;
+    if (r < 0) {
+        return r;
+    }
+    worker->tests = calloc(mix.n, sizeof *worker->tests);
+    if (!worker->tests) {
+        return error_set_errno(error, -ENOMEM, "cannot set up");
+    }
+    if (spec->url) {
+        worker->tests[worker->n_tests++].test = url_test();
+        name_test(worker, worker->tests);
+        return 0;
+    }
+    for (unsigned i = 0; i < mix.n && r == 0; i++) {
+        r = find_test(worker, &mix.tests[i], error);
+    }
+    feeders_open(worker);
+    return r;
 }
 
 static int make_parts(struct worker *worker, struct error *error)
@@ -291,7 +321,7 @@ int worker_new(struct worker **ret, const struct worker_share *share, struct err
     worker->ready.last = &worker->ready.first;
     worker->no_room.last = &worker->no_room.first;
     if ((r = open_files(worker, error)) < 0 || (r = make_parts(worker, error)) < 0 ||
-        (r = load_test(worker, error)) < 0 || (r = make_users(worker, error)) < 0) {
+        (r = load_tests(worker, error)) < 0 || (r = make_users(worker, error)) < 0) {
         return r;
     }
     make_watchers(worker);
@@ -317,6 +347,7 @@ struct worker *worker_free(struct worker *worker)
             release_user(&worker->users[i]);
         }
         free(worker->users);
+        free(worker->tests);
         url_unref(worker->server_url);
         transport_free(worker->transport);
         ws_client_free(worker->ws);

@@ -27,6 +27,15 @@ struct user_queue {
     struct loads_user *first, **last;
 };
 
+struct worker_test {
+    const struct loads_test *test;
+    unsigned weight;
+    unsigned suite; /* the first test of that suite: who was set up for one is for all */
+    void (*hooks[LOADS_HOOK_KINDS_])(loads_user *user); /* around it; NULL: nothing */
+    char name[SPEC_NAME_BYTES];                         /* "Suite.test" */
+    unsigned id;                                        /* of that name */
+};
+
 /* Read by the files of this folder; changed by worker.c and, where a comment says so, by others. */
 struct worker {
     struct ev_loop *loop;
@@ -45,10 +54,9 @@ struct worker {
     struct decoder_pool *decoders;
     const struct url *server_url; /* NULL: none */
     struct distribution pace;     /* of spec->pace */
-    const struct loads_test *test;
-    void (*hooks[LOADS_HOOK_KINDS_])(loads_user *user); /* around the test; NULL: nothing */
-    char test_name[512];                                /* "Suite.test" */
-    unsigned test_id;
+    struct worker_test *tests;    /* that its users choose from */
+    unsigned n_tests;
+    uint64_t weights; /* of all of them */
 
     struct loads_user *users;
     unsigned n_users;

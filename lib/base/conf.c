@@ -266,7 +266,7 @@ static int positional(struct arguments *arguments, const char *text)
         if (!(row->where & CONF_POSITIONAL)) {
             continue;
         }
-        if (row->kind == CONF_LIST) {
+        if (row->kind == CONF_LIST || (skip > 0 && row->where & CONF_WORDS)) {
             return arguments->visit(arguments->source, row, text);
         }
         if (skip-- == 0) {
@@ -318,7 +318,16 @@ static int note_argument(struct conf_source *source, const struct conf_option *o
 static int store_argument(struct conf_source *source, const struct conf_option *option,
                           const char *text)
 {
-    int r = conf_store(source, option, text);
+    _cleanup_free_ char *joined = NULL;
+
+    if (option->where & CONF_WORDS && source->touched[conf_row_index(source->table, option)]) {
+        const char *const *before = conf_row_field(source->table, option, source->options);
+        if (asprintf(&joined, "%s\n%s", *before, text) < 0) {
+            joined = NULL;
+            return error_set_errno(source->error, -ENOMEM, "%s", option->name);
+        }
+    }
+    int r = conf_store(source, option, joined ? joined : text);
     if (r < 0) {
         return error_prefix(source->error, r, option->where & CONF_POSITIONAL ? "%s" : "--%s",
                             option->name);

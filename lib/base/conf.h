@@ -32,6 +32,7 @@ enum conf_where {
     CONF_OPTIONAL = 1 << 5,    /* string: "" without an argument, at the end or before an option */
 
     CONF_SECRET = 1 << 6, /* the value is shown nowhere */
+    CONF_WORDS = 1 << 8,  /* positional string: further ones are put behind it, after a '\n' */
     CONF_URL = 1 << 7,    /* of the value that is shown which base/shown.h leaves of a URL */
 };
 

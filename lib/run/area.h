@@ -27,6 +27,18 @@ static inline uint64_t user_word(uint32_t iterations, enum user_phase phase, uns
     return (uint64_t)iterations | (uint64_t)phase << 32 | (uint64_t)series << 40;
 }
 
+/* The same of a user whose iteration is of that test (metrics/names.h). */
+static inline uint64_t user_word_of(uint64_t word, unsigned test)
+{
+    return word | (uint64_t)test << 56;
+}
+
+/* 0: it isn't known, or there is but one. */
+static inline unsigned user_word_test(uint64_t word)
+{
+    return (unsigned)(word >> 56);
+}
+
 static inline uint32_t user_word_iterations(uint64_t word)
 {
     return (uint32_t)word;

@@ -21,13 +21,34 @@ static unsigned error_id(const struct casualties *c, const char *message, const 
     return names_error(c->names, &key);
 }
 
-static unsigned culprit_error(const struct casualties *c, const char *test)
+/* The test that a user's iteration is of, as far as its word can be believed. */
+static unsigned test_of(const struct casualties *c, uint64_t word)
 {
+    unsigned id = user_word_test(word);
+    char test[SPEC_NAME_BYTES];
+
+    if (id > 0 && id < names_count(c->names, NAME_TEST)) {
+        return id;
+    }
+    run_spec_test_name(c->spec, test);
+    return names_id(c->names, NAME_TEST, test, strlen(test));
+}
+
+static unsigned culprit_error(const struct casualties *c)
+{
+    const char *test =
+        names_text(c->names, NAME_TEST, test_of(c, c->words[c->text->user - (int)c->first_user]));
     return error_id(c, c->text->message, c->text->place, c->text->traceback, test);
 }
 
-static unsigned bystander_error(const struct casualties *c, const char *test)
+/* They are told together, whatever each one's test was, if there are several. */
+static unsigned bystander_error(const struct casualties *c)
 {
+    char test[SPEC_NAME_BYTES] = "";
+
+    if (!c->spec->mix) {
+        run_spec_test_name(c->spec, test);
+    }
     const char *message =
         c->text->user < 0 ? c->text->message : "cut short by the crash of another user's test";
     return error_id(c, message, "", "", test);
@@ -39,8 +60,8 @@ static void add_count(struct interval *interval, unsigned id, int64_t count)
 }
 
 /* One error for the user who crashed, another for those whom it took along. */
-static void count_errors(const struct casualties *c, const char *test, unsigned iterations,
-                         bool culprit, struct interval *interval)
+static void count_errors(const struct casualties *c, unsigned iterations, bool culprit,
+                         struct interval *interval)
 {
     unsigned own = 0, others = 0, n_own = culprit ? 1 : 0, n_others = iterations - n_own;
 
@@ -48,14 +69,14 @@ static void count_errors(const struct casualties *c, const char *test, unsigned 
         return;
     }
     if (c->text->user < 0) { /* nobody in particular: all are alike */
-        add_count(interval, bystander_error(c, test), iterations);
+        add_count(interval, bystander_error(c), iterations);
         return;
     }
     if (n_own > 0) {
-        own = culprit_error(c, test);
+        own = culprit_error(c);
     }
     if (n_others > 0) {
-        others = bystander_error(c, test);
+        others = bystander_error(c);
     }
     if (n_own > 0 && n_others > 0 && own == others) { /* both in "(other)" */
         add_count(interval, own, iterations);
@@ -118,7 +139,7 @@ int casualties_count(const struct casualties *c, uint64_t *new_words, unsigned *
 {
     _cleanup_(interval_freep) struct interval *interval = calloc(1, sizeof *interval);
     _cleanup_free_ uint64_t *requests = calloc(NAMES_MAX_SERIES + 1, sizeof *requests);
-    char test[SPEC_NAME_BYTES];
+    uint32_t by_test[NAMES_MAX_TESTS + 1] = {0};
     unsigned iterations = 0;
     bool culprit = false;
 
@@ -127,11 +148,10 @@ int casualties_count(const struct casualties *c, uint64_t *new_words, unsigned *
     }
     *interval = (struct interval){.second = c->second, .seconds = 1};
     interval->errors = calloc(2, sizeof *interval->errors);
-    interval->tests = calloc(1, sizeof *interval->tests);
+    interval->tests = calloc(ELEMENTSOF(by_test), sizeof *interval->tests);
     if (!interval->errors || !interval->tests) {
         return -ENOMEM;
     }
-    run_spec_test_name(c->spec, test);
     *ret_left = 0;
     for (unsigned i = 0; i < c->n_users; i++) {
         uint64_t word = c->words[i];
@@ -139,6 +159,7 @@ int casualties_count(const struct casualties *c, uint64_t *new_words, unsigned *
         bool over = user_word_phase(word) == USER_OVER;
         if (user_word_is_on(word)) {
             iterations++;
+            by_test[test_of(c, word)]++;
             culprit = culprit || (int)(c->first_user + i) == c->text->user;
         }
         if (lost_request(c, word)) {
@@ -147,13 +168,14 @@ int casualties_count(const struct casualties *c, uint64_t *new_words, unsigned *
         new_words[i] = user_word(done, over ? USER_OVER : USER_BETWEEN, 0);
         *ret_left += !over && (c->hits == 0 || done < c->hits) ? 1 : 0;
     }
-    if (iterations > 0) {
-        enum outcome outcome = c->interrupted ? OUTCOME_INTERRUPTED : OUTCOME_ERROR;
-        interval->tests[0].id = names_id(c->names, NAME_TEST, test, strlen(test));
-        interval->tests[0].outcomes[outcome] = iterations;
-        interval->n_tests = 1;
+    for (unsigned id = 0; id < ELEMENTSOF(by_test); id++) {
+        if (by_test[id] > 0) {
+            struct interval_test *test = &interval->tests[interval->n_tests++];
+            test->id = id;
+            test->outcomes[c->interrupted ? OUTCOME_INTERRUPTED : OUTCOME_ERROR] = by_test[id];
+        }
     }
-    count_errors(c, test, iterations, culprit, interval);
+    count_errors(c, iterations, culprit, interval);
     int r = count_series(requests, interval);
     if (r < 0) {
         return r;
@@ -193,27 +215,22 @@ static void tell_one(const struct casualties *c, unsigned index, const struct ca
 void casualties_tell(const struct casualties *c, const struct casualty_times *times,
                      void (*detail)(const struct detail *detail, void *context), void *context)
 {
-    char test[SPEC_NAME_BYTES];
-
     if (!times) {
         return;
     }
-    run_spec_test_name(c->spec, test);
-    unsigned test_id = names_id(c->names, NAME_TEST, test, strlen(test));
     for (unsigned i = 0; i < c->n_users; i++) {
         unsigned user = c->first_user + i;
         if (!user_word_is_on(c->words[i])) {
             continue;
         }
         struct detail record = {
-            .test = test_id,
+            .test = test_of(c, c->words[i]),
             .user = user,
             .iteration = iterations_over(c, c->words[i]) - 1,
             .cycle = c->cycle,
         };
         if (!c->interrupted) {
-            record.id =
-                (int)user == c->text->user ? culprit_error(c, test) : bystander_error(c, test);
+            record.id = (int)user == c->text->user ? culprit_error(c) : bystander_error(c);
         }
         tell_one(c, i, &times[i], &record, detail, context);
     }

@@ -13,6 +13,7 @@
 #include "base/shown.h"
 #include "base/suggest.h"
 #include "wire/json.h"
+#include "wire/mix.h"
 
 int run_spec_new(struct run_spec **ret)
 {
@@ -37,6 +38,7 @@ struct run_spec *run_spec_free(struct run_spec *spec)
         free(spec->python);
         free(spec->python_path);
         strlist_clear(&spec->python_deps);
+        free(spec->mix);
         free(spec->ca_file);
         free(spec->pace);
         free(spec->cflags);
@@ -52,14 +54,35 @@ struct run_spec *run_spec_free(struct run_spec *spec)
 
 int run_spec_set_fqn(struct run_spec *spec, const char *text, struct error *error)
 {
-    int r = fqn_parse(text, &spec->fqn, error);
+    struct mix mix;
 
-    if (r < 0 && spec->test_runner && strlen(text) <= FQN_MAX_BYTES) {
-        spec->fqn = (struct fqn){.text = ""};
-        memcpy(spec->fqn.text, text, strlen(text));
+    if (spec->test_runner) {
+        if (fqn_parse(text, &spec->fqn, error) < 0) {
+            if (strlen(text) > FQN_MAX_BYTES) {
+                return -EINVAL;
+            }
+            spec->fqn = (struct fqn){.text = ""};
+            memcpy(spec->fqn.text, text, strlen(text));
+        }
         return 0;
     }
-    return r;
+    int r = mix_parse(text, &mix, error);
+    if (r < 0) {
+        return r;
+    }
+    char *several = mix.n > 1 ? strdup(mix.text) : NULL;
+    if (mix.n > 1 && !several) {
+        return error_set_errno(error, -ENOMEM, "names of tests");
+    }
+    free(spec->mix);
+    spec->mix = several;
+    spec->fqn = mix.first;
+    return 0;
+}
+
+const char *run_spec_tests(const struct run_spec *spec)
+{
+    return spec->mix ? spec->mix : spec->fqn.text;
 }
 
 int run_spec_choose_seed(struct run_spec *spec)
@@ -132,7 +155,7 @@ static json_t *encode_field(const struct run_spec *spec, const struct spec_key *
     case KIND_RUN_ID:
         return json_string(field);
     case KIND_FQN:
-        return json_string(spec->fqn.text);
+        return json_string(run_spec_tests(spec));
     case KIND_URL:
         if (shown) {
             return encode_shown_url(*(char *const *)field);
@@ -279,7 +302,7 @@ static int decode_text(const struct spec_key *key, const json_t *json, struct ru
     }
     if (key->kind == KIND_FQN) {
         int r = run_spec_set_fqn(spec, text, error);
-        return r < 0 ? error_prefix(error, r, "%s", key->name) : 0;
+        return r == -EINVAL ? error_prefix(error, r, "%s", key->name) : r;
     }
     if (key->kind == KIND_RUN_ID) {
         (void)snprintf(field, SPEC_RUN_ID_BYTES + 1, "%s",

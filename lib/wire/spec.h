@@ -35,9 +35,10 @@
 /* Strings are malloc'ed, or NULL: not given. */
 struct run_spec {
     char run_id[SPEC_RUN_ID_BYTES + 1];
-    struct fqn fqn;    /* what is tested: this (with a test_runner any text: then it may be that all
-                        * but fqn.text is empty), */
-    char *url;         /* or this with the built-in GET test (then fqn.text is empty) */
+    struct fqn fqn; /* what is tested: this (with a test_runner any text: then it may be that all
+                     * but fqn.text is empty), */
+    char *mix;      /* NULL: one test; else several of one module (wire/mix.h), fqn is the first, */
+    char *url;      /* or this with the built-in GET test (then fqn.text is empty) */
     char *module_path; /* absolute, of the shared object that was prepared from fqn.module */
     char *test_dir;    /* absolute; the worker's working directory */
     char *test_runner; /* the command that executes the test (run/runner_command.h) */
@@ -91,7 +92,11 @@ bool run_spec_shares_users(const struct run_spec *spec);
  * test_runner that may know what to make of it. */
 int run_spec_set_fqn(struct run_spec *spec, const char *text, struct error *error) _must_check_;
 
-/* What the test is called in results: "Suite.test", or the text that a test_runner is given. */
+/* What is tested, as it was asked for; "" with a URL. */
+const char *run_spec_tests(const struct run_spec *spec);
+
+/* What the test is called in results: "Suite.test", or the text that a test_runner is given; of
+ * several the first. */
 void run_spec_test_name(const struct run_spec *spec, char ret[static SPEC_NAME_BYTES]);
 
 /* Whether it is text of 1 to `max_bytes` bytes, UTF-8 without control characters. -EINVAL with a

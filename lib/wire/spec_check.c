@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* The keys of a specification, and what their values may be. Types are judged elsewhere, while
  * reading. */
+#include "wire/mix.h"
 #include "wire/spec_keys.h"
 
 #include <errno.h>
@@ -231,7 +232,7 @@ static int check_field(const struct run_spec *spec, const struct spec_key *key, 
 {
     const void *field = (const char *)spec + key->offset;
     const char *text = NULL;
-    struct fqn fqn;
+    struct mix mix;
 
     if (is_string(key->kind)) {
         text = *(char *const *)field;
@@ -245,11 +246,15 @@ static int check_field(const struct run_spec *spec, const struct spec_key *key, 
                    ? 0
                    : error_set(error, -EINVAL, "%s: is not a UUID in small letters", key->name);
     case KIND_FQN:
-        if (!spec->fqn.text[0] || fqn_parse(spec->fqn.text, &fqn, error) == 0) {
+        if (!spec->fqn.text[0]) {
             return 0;
         }
-        return spec->test_runner ? check_text(key->name, spec->fqn.text, FQN_MAX_BYTES, error)
-                                 : error_prefix(error, -EINVAL, "%s", key->name);
+        if (spec->test_runner) {
+            return check_text(key->name, spec->fqn.text, FQN_MAX_BYTES, error);
+        }
+        return mix_parse(run_spec_tests(spec), &mix, error) < 0
+                   ? error_prefix(error, -EINVAL, "%s", key->name)
+                   : 0;
     case KIND_URL:
         return check_text(key->name, text, SPEC_MAX_URL_BYTES, error);
     case KIND_PATH:

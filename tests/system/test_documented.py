@@ -46,7 +46,7 @@ def test_every_option_is_documented(program, name):
 def test_every_documented_option_is_there(program, name):
     page = (ROOT / PAGES[name]).read_text()
     options, text = offered(program, name)
-    positional = {"--fqn", "--fqdn"} if " FQN " in text else set()
+    positional = {"--fqn", "--fqdn"} if " FQN" in text else set()
     assert set(re.findall(rf"(?<![\w-]){LONG}", page)) - set(options) - positional - ALIASES == set()
 
 

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MPL-2.0
 """What is done around tests, what users keep, and what is checked without failing."""
 
+import json
+
 import pytest
 
 
@@ -100,3 +102,78 @@ def test_mistakes(runner, line, words):
     ran = runner.run("wrong.Shop.buy")
     assert ran.code == 2, ran
     assert words in ran.stderr
+
+
+# ---- several tests ----
+
+MIX = ["journey.TestMix.test_look:6", "journey.TestShop.test_buy:2"]
+
+
+@pytest.fixture
+def mixed(loads, target):
+    def run(*arguments, **options):
+        return loads(*arguments, "--server-url", target.url, **options)
+    return run
+
+
+def successes(run):
+    return {row["test"]: row["successes"] for row in run.summary["tests"]}
+
+
+def test_weights(mixed):
+    """Each user chooses by itself; what is done around is done for the suites that it came to."""
+    run = mixed(*MIX, "-u", 20, "--hits", 40, "--seed", 7).passed(800)
+    chosen = successes(run)
+    assert 500 < chosen["TestMix.test_look"] < 700
+    assert chosen["TestShop.test_buy"] == 800 - chosen["TestMix.test_look"]
+    assert done(run) == {
+        "look": chosen["TestMix.test_look"], "buy": chosen["TestShop.test_buy"], "user set-up": 20,
+        "set-up": chosen["TestShop.test_buy"], "tear-down": chosen["TestShop.test_buy"], "user tear-down": 20,
+        "user tear-down of the mix": 20}
+    assert run.summary["options"]["fqn"] == " ".join(MIX)
+
+
+def test_the_same_seed_chooses_the_same(mixed):
+    first, second, other = (
+        successes(mixed(*MIX, "-u", 10, "--hits", 20, "--seed", seed, "--workers", workers).passed(200))
+        for seed, workers in ((7, 1), (7, 2), (8, 2)))
+    assert first == second != other
+
+
+def test_a_crash_is_that_of_its_test(mixed):
+    run = mixed("journey.TestMix.test_look:1", "journey.TestMix.test_abort:1", "--hits", 2, "--seed", 1)
+    rows = {row["test"]: row for row in run.summary["tests"]}
+    assert rows["TestMix.test_abort"]["errors"] + rows.get("TestMix.test_look", {"successes": 0})["successes"] == 2
+    assert rows["TestMix.test_abort"]["errors"] >= 1
+    assert {error["test"] for error in run.summary["errors"]} == {"TestMix.test_abort"}
+
+
+@pytest.mark.parametrize("arguments, words", [
+    (["wrong.Shop.buy", "wrong.Shop.sell"], "there is no test Shop.sell; the module has:\n  Shop.buy"),
+    (["wrong.Shop.buy", "other.Shop.buy"], "'other.Shop.buy' is of another module"),
+    (["wrong.Shop.buy:0", "wrong.Shop.sell"], "the weight behind ':' is a whole number from 1 to 1000000"),
+    (["wrong.Shop.buy", "wrong.Shop.buy"], "'wrong.Shop.buy' is there twice"),
+    (["http://127.0.0.1:9/", "wrong.Shop.buy"], "unexpected argument 'wrong.Shop.buy'"),
+    (["--test-runner", "node", "{test}", "a.js"], "unexpected argument 'a.js'"),
+    (["script.Shop.buy", "script.Shop.sell"], "several tests in one run are for modules in C"),
+])
+def test_mistakes_with_several(runner, arguments, words):
+    runner.write("wrong.c", "#include <loads/loads.h>\nLOADS_TEST(Shop, buy) {}\n")
+    runner.write("script.py", "")
+    ran = runner.run(*arguments)
+    assert ran.code == 2, ran
+    assert words in ran.stderr
+
+
+def test_several_on_agents(two_agents, tmp_path):
+    (tmp_path / "mix.c").write_text("#include <loads/loads.h>\n"
+                                    "LOADS_TEST(A, one) { loads_incr_counter(user, \"one\"); }\n"
+                                    "LOADS_TEST(B, two) { loads_incr_counter(user, \"two\"); }\n")
+    two_agents.run("loads-runner", "mix.A.one:1", "mix.B.two:3", "-a", 2, "-u", 10, "--hits", 20, "--output",
+                   f"json={tmp_path}/summary", cwd=tmp_path)
+    summary = json.loads((tmp_path / "summary").read_text())
+    counts = {counter["name"]: counter["count"] for counter in summary["counters"]}
+    assert counts["one"] + counts["two"] == 400
+    assert counts["two"] > counts["one"] > 0
+    assert {row["test"]: row["successes"] for row in summary["tests"]} == {
+        "A.one": counts["one"], "B.two": counts["two"]}

@@ -111,7 +111,7 @@ MISTAKES = [
     case("up and away", ["...etc.A.b"], "empty part"),
     case("an empty part", ["a..A.b"], "empty part"),
     case("a very long name", ["a" * 2000 + ".A.b"], "too long"),
-    case("a byte", ["example.A.b\n"], "0x0a"),
+    case("a byte", ["example.A.b\x07"], "0x07"),
     case("unknown module", ["exemple.A.b"], "no module 'exemple'", "exemple.so", "exemple.c"),
     case("unknown folder", ["shop.example.A.b"], "shop/example.c"),
     case("unknown suite", ["example.Test.test_es"], "no test Test.test_es", "TestWebSite.test_es"),

@@ -89,7 +89,7 @@ def test_every_option_has_a_test_here(runner):
 def test_help(runner, option):
     ran = runner.run(option)
     assert (ran.code, ran.stderr) == (0, "")
-    assert ran.stdout.startswith("Usage: loads-runner [OPTION...] FQN|URL\n")
+    assert ran.stdout.startswith("Usage: loads-runner [OPTION...] FQN[:WEIGHT]...|URL\n")
     assert max(map(len, ran.stdout.splitlines())) <= 80
 
 

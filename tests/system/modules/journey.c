@@ -139,3 +139,25 @@ LOADS_TEST(TestState, test_two_types)
     (void)LOADS_STATE(user, int);
     (void)LOADS_STATE(user, double);
 }
+
+/* Tests that are mixed: each tells its own name. */
+LOADS_TEST(TestShop, test_buy)
+{
+    tell(user, "buy");
+}
+
+LOADS_TEST(TestMix, test_look)
+{
+    tell(user, "look");
+}
+
+LOADS_TEST(TestMix, test_abort)
+{
+    tell(user, "abort");
+    abort();
+}
+
+LOADS_USER_TEAR_DOWN(TestMix)
+{
+    tell(user, "user tear-down of the mix");
+}
