@@ -101,7 +101,7 @@ LOADS_TEST(Suite, test)
     loads_assert_int_eq(res->status, 200);
 }
 """)
-    options = ["example.Suite.test", "-u", 4, "--hits", 2, "--server-url", target.url]
+    options = ["example.Suite.test", "-u", 4, "--hits", 2, "--server-url", target.url, "--seed", 7]
     local = two_agents.run("loads-runner", *options, "-u", 8, cwd=tmp_path, code=1)
     remote = two_agents.run("loads-runner", *options, "-a", 2, cwd=tmp_path, code=1)
     assert without_times(remote.stdout) == without_times(local.stdout)
