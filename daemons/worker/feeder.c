@@ -19,6 +19,7 @@
 
 /* In loads_feeder as `loaded_`. */
 struct loads_loaded {
+    struct loads_loaded *next;
     size_t index;
     struct data_file *file; /* NULL: it can't be used, */
     char *trouble;          /* and why; NULL: there was no memory */
@@ -27,6 +28,7 @@ struct loads_loaded {
 
 static loads_feeder *feeders[MAX_FEEDERS];
 static size_t n_feeders, n_opened;
+static struct loads_loaded *opened; /* also those that nobody registered */
 
 void loads_register_feeder_(loads_feeder *feeder)
 {
@@ -86,7 +88,8 @@ static int open_feeder(struct worker *worker, loads_feeder *feeder)
         loaded->trouble = strdup(error.text);
     }
     loaded->index = n_opened++;
-    feeder->loaded_ = loaded;
+    loaded->next = opened;
+    opened = feeder->loaded_ = loaded;
     return 0;
 }
 
@@ -99,14 +102,12 @@ void feeders_open(struct worker *worker)
 
 void feeders_close(void)
 {
-    for (size_t i = 0; i < n_feeders; i++) {
-        struct loads_loaded *loaded = feeders[i]->loaded_;
-        if (loaded) {
-            data_file_free(loaded->file);
-            free(loaded->trouble);
-            free(loaded);
-            feeders[i]->loaded_ = NULL;
-        }
+    while (opened) { /* no test runs any more that could ask for a row */
+        struct loads_loaded *loaded = opened;
+        opened = loaded->next;
+        data_file_free(loaded->file);
+        free(loaded->trouble);
+        free(loaded);
     }
 }
 
@@ -220,7 +221,7 @@ static void *allocate(void *context, size_t size)
 int feeder_next(struct loads_user *user, loads_feeder *feeder, struct data_row *ret,
                 struct error *error)
 {
-    struct share share;
+    struct share share = {.count = 0};
 
     if (!feeder->loaded_ && open_feeder(user->worker, feeder) < 0) {
         return error_set_errno(error, -ENOMEM, "%s", feeder->path);

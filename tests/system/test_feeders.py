@@ -393,6 +393,22 @@ LOADS_TEST(Shorten, it)
     assert problem(ran)["message"] == "people.csv: it was changed while it was in use"
 
 
+def test_a_feeder_that_is_made_by_hand(runner):
+    """Its file is opened when a row is asked for."""
+    runner.write("hand.c", """\
+#include <loads/loads.h>
+
+static loads_feeder made = {.path = "people.csv"};
+
+LOADS_TEST(Hand, made)
+{
+    loads_assert_str_eq(loads_value(loads_feed(user, &made), "name"), "n0");
+}
+""")
+    runner.write("people.csv", TEN)
+    assert runner.run("hand.Hand.made", "-u", "3").code == 0
+
+
 def test_a_large_file(fed):
     """Rows are found where they are, however many there are."""
     people = "name,password\n" + "".join(f"n{i},{'x' * 50}\n" for i in range(200000))
