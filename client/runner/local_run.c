@@ -114,6 +114,7 @@ static int prepare(struct local_run *run, const char *name, bool only_list)
         .only_list = only_list,
         .cflags = run->options->cflags,
         .libs = run->options->libs,
+        .no_patching = run->options->no_patching,
         .temporary_dir = run->run_dir,
         .python_deps = run->spec ? &run->spec->python_deps : NULL,
         .python_dir = python_dir,

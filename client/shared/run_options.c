@@ -183,7 +183,7 @@ static const struct conf_option rows[] = {
      .help = "Start the command for each user, or with self once for all (default each)."},
 
     {.name = "no-patching", .kind = CONF_FLAG, FIELD(no_patching), .where = EVERYWHERE,
-     .group = TEST, .help = "Leave Python's blocking calls as they are."},
+     .group = TEST, .help = "Leave the test's calls that block as they are."},
 
     {.name = "users", .letters = "u", .kind = CONF_VALUE, FIELD(users), .metavar = "N[:N...]",
      .parse = parse_numbers_field, .where = EVERYWHERE, .group = LOAD,

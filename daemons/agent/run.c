@@ -165,6 +165,7 @@ static void prepare(struct run *run)
         .archive = run_files_archive(run->files),
         .cflags = run->spec->cflags,
         .libs = run->spec->libs,
+        .no_patching = run->spec->no_patching,
         .temporary_dir = run_files_shared(run->files),
         .python_deps = &run->spec->python_deps,
         .python_dir = run_files_python_dir(run->files),

@@ -186,6 +186,10 @@ static int collect_flags(struct compilation *compilation)
     if (r < 0) {
         return error_set_errno(compilation->error, r, "flags of the compiler");
     }
+    r = compilation->options->no_patching ? 0 : strlist_add(&compilation->libs, COMPILE_PATCHES);
+    if (r < 0) {
+        return error_set_errno(compilation->error, r, "flags of the compiler");
+    }
     r = add_user_words(compilation, "--cflags", compilation->options->cflags, flags);
     if (r == 0) {
         r = add_user_words(compilation, "--libs", compilation->options->libs, &compilation->libs);

@@ -3,7 +3,16 @@
 #ifndef LOADS_WORKER_COMPILE_H
 #define LOADS_WORKER_COMPILE_H
 
+#include <stdbool.h>
+
 #include "base/error.h"
+
+/* What has a module's calls that would block the loop go to blocking.c and its like. The linker
+ * does it, so libraries aren't concerned. loads.pc.in says the same for who links modules
+ * themselves. */
+#define COMPILE_PATCHES                                                                            \
+    "-Wl,--wrap=sleep,--wrap=usleep,--wrap=nanosleep,--wrap=clock_nanosleep,--wrap=poll,"          \
+    "--wrap=__poll_chk,--wrap=ppoll,--wrap=__ppoll_chk,--wrap=getaddrinfo"
 
 struct compile_options {
     const char *directory;     /* absolute; where the compiler runs */
@@ -11,6 +20,7 @@ struct compile_options {
     const char *include_dir;   /* of loads/loads.h; NULL: compile_include_dir() */
     const char *cflags;        /* more flags as a shell would read them, or NULL */
     const char *libs;          /* the same, behind the source, or NULL */
+    bool no_patching;          /* without COMPILE_PATCHES */
     const char *temporary_dir; /* if there is no cache that can be used, or NULL */
 };
 

@@ -9,6 +9,7 @@
 #include "choice.h"
 #include "pace.h"
 #include "record.h"
+#include "stall.h"
 #include "websocket.h"
 
 struct deferred {
@@ -136,6 +137,7 @@ static void iterate(struct loads_user *user)
     if (user->cancelled) {
         iteration_judge(user, OUTCOME_INTERRUPTED, 0);
     }
+    stall_record(user);
     record_outcome(user);
     user->iteration++;
 }

@@ -21,7 +21,7 @@
 #include "worker.h"
 
 struct options {
-    bool help, version;
+    bool help, version, no_patching;
     char *prepare, *list, *archive, *test_dir, *cflags, *libs, *temporary_dir, *python_dir;
     struct strlist python_deps;
     struct worker_share share;
@@ -42,6 +42,7 @@ static const struct conf_option rows[] = {
     ROW("test-dir", CONF_STRING, test_dir, "DIR", NULL, "Where modules are looked for."),
     ROW("cflags", CONF_STRING, cflags, "FLAGS", NULL, "More flags for the compiler."),
     ROW("libs", CONF_STRING, libs, "FLAGS", NULL, "More libraries for the compiler."),
+    ROW("no-patching", CONF_FLAG, no_patching, NULL, NULL, "Leave calls that block as they are."),
     ROW("temporary-dir", CONF_STRING, temporary_dir, "DIR", NULL,
         "Where to compile without a cache."),
     ROW("python-dep", CONF_LIST, python_deps, "NAME", NULL, "Install it by pip for a Python test."),
@@ -103,6 +104,7 @@ static int prepare(const struct options *options, struct prepared_module *module
         .test_dir = options->test_dir,
         .cflags = options->cflags,
         .libs = options->libs,
+        .no_patching = options->no_patching,
         .temporary_dir = options->temporary_dir,
         .python_deps = &options->python_deps,
         .python_dir = options->python_dir,

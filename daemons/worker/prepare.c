@@ -63,6 +63,7 @@ static int compile(const struct prepare_options *options, const char *directory,
                                                     .include_dir = options->include_dir,
                                                     .cflags = options->cflags,
                                                     .libs = options->libs,
+                                                    .no_patching = options->no_patching,
                                                     .temporary_dir = options->temporary_dir};
     (void)snprintf(source, sizeof source, "%s.c", module);
     return compile_module(&compile_options, ret, error);

@@ -4,6 +4,8 @@
 #ifndef LOADS_WORKER_PREPARE_H
 #define LOADS_WORKER_PREPARE_H
 
+#include <stdbool.h>
+
 #include "base/error.h"
 #include "python.h"
 
@@ -15,6 +17,7 @@ struct prepare_options {
     const char *include_dir;   /* of loads/loads.h; NULL: where it is found */
     const char *cflags;        /* more flags for the compiler, or NULL */
     const char *libs;          /* more libraries, or NULL */
+    bool no_patching;          /* calls that block stay as they are */
     const char *temporary_dir; /* the run's own, for what can't be cached, or NULL */
     const struct strlist *python_deps;
     const char *python_dir; /* where those go (python.h), or NULL */

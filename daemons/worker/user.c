@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "choice.h"
+#include "stall.h"
 
 static struct loads_user *current;
 static bool exits_thread;
@@ -85,7 +86,9 @@ static void resume(struct loads_user *user)
 {
     user->queued = false;
     current = user;
+    stall_begin(user);
     context_enter(&user->context);
+    stall_note(user);
     current = NULL;
 }
 

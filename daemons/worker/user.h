@@ -54,8 +54,11 @@ struct loads_user {
     uint64_t iteration_started_usec; /* CLOCK_MONOTONIC */
     uint64_t next_start_usec;        /* pace.c: when the next one may begin; 0: at once */
     bool pausing;                    /* it waits for that */
-    struct prng prng;                /* choice.c: of this iteration */
-    uint64_t *taken;                 /* feeder.c: rows that it had, by feeder */
+    uint64_t resumed_usec;           /* stall.c: since when it holds the loop */
+    unsigned stalls;                 /* not recorded yet, and their time in all */
+    uint64_t stalled_usec;
+    struct prng prng; /* choice.c: of this iteration */
+    uint64_t *taken;  /* feeder.c: rows that it had, by feeder */
     size_t n_taken;
 };
 

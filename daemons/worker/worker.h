@@ -66,6 +66,7 @@ struct worker {
     uint64_t run_start_usec;   /* 0: not yet */
     uint64_t deadline_usec;    /* 0: none */
     bool stopping;             /* no iteration starts any more */
+    bool said_stall;           /* stall.c: that the test holds the loop */
     bool said_used_up;         /* api_feeder.c: that users stop for want of rows */
 
     ev_prepare prepare;

@@ -16,7 +16,7 @@
 #include "wire/json.h"
 
 #define MAX_REPORT_BYTES ((size_t)1 << 20)
-#define MAX_ARGUMENTS    (16 + 2 * SPEC_MAX_PYTHON_DEPS)
+#define MAX_ARGUMENTS    (18 + 2 * SPEC_MAX_PYTHON_DEPS)
 
 struct preparation {
     struct ev_loop *loop;
@@ -135,6 +135,9 @@ static int start_child(struct preparation *p, int out, struct error *error)
             argv[n++] = pairs[i][0];
             argv[n++] = pairs[i][1];
         }
+    }
+    if (options->no_patching) {
+        argv[n++] = "--no-patching";
     }
     for (size_t i = 0; options->python_deps && i < options->python_deps->count; i++) {
         argv[n++] = "--python-dep";

@@ -30,6 +30,7 @@ struct preparation_options {
     const char *test_dir; /* where the name's path begins; NULL: the current directory */
     const char *archive;  /* of the test's files, which are unpacked into test_dir; NULL: none */
     const char *cflags, *libs;
+    bool no_patching;                  /* as in the specification */
     const struct strlist *python_deps; /* as in the specification; NULL: none */
     const char *python_dir;            /* where those go, which is made */
     const char *temporary_dir;         /* when there is no cache to write to */

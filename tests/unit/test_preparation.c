@@ -118,13 +118,14 @@ static void test_all_arguments(void **state)
     how.test_dir = "tests";
     how.cflags = "-O2 -g";
     how.libs = "-lm";
+    how.no_patching = true;
     how.temporary_dir = "/dev/shm";
     f->free_when_done = true;
     prepare(f, &how);
     assert_null(f->preparation);
     assert_int_equal(f->result, 0);
     assert_string_equal(f->tests, "--list,shop,--test-dir,tests,--cflags,-O2 -g,--libs,-lm,"
-                                  "--temporary-dir,/dev/shm");
+                                  "--temporary-dir,/dev/shm,--no-patching");
 }
 
 static void test_unpacking_alone(void **state)
