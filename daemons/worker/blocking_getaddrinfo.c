@@ -100,14 +100,14 @@ static void on_event(struct ev_loop *loop _unused_, ev_io *watcher, int events _
 static int wait_for(struct loads_user *user, struct question *question)
 {
     ev_io io;
-    int r = 0;
+    int r;
 
     ev_io_init(&io, on_event, question->event_fd, EV_READ);
     io.data = user;
     ev_io_start(user->worker->loop, &io);
-    while (r == 0 && !atomic_load(&question->answered)) {
+    do {
         r = user_wait(user);
-    }
+    } while (r == 0 && !atomic_load(&question->answered));
     ev_io_stop(user->worker->loop, &io);
     return r;
 }
