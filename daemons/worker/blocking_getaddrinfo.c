@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <string.h>
 #include <sys/eventfd.h>
 
@@ -14,8 +13,8 @@
 #include "blocking_lookup.h"
 
 struct question {
-    atomic_uint holders;
-    atomic_bool answered;
+    unsigned holders; /* this and the next are read and written by both threads: atomically */
+    bool answered;
     int event_fd;
     char *host, *service; /* service NULL: none */
     struct addrinfo hints;
@@ -25,7 +24,7 @@ struct question {
 
 static struct question *question_unref(struct question *question)
 {
-    if (question && atomic_fetch_sub(&question->holders, 1) == 1) {
+    if (question && __atomic_sub_fetch(&question->holders, 1, __ATOMIC_ACQ_REL) == 0) {
         if (question->list) {
             freeaddrinfo(question->list);
         }
@@ -46,7 +45,7 @@ static void *answer(void *argument)
     question->code =
         getaddrinfo(question->host, question->service, &question->hints, &question->list);
     question->error_number = errno;
-    atomic_store(&question->answered, true);
+    __atomic_store_n(&question->answered, true, __ATOMIC_RELEASE);
     (void)!write(question->event_fd, &one, sizeof one); /* nothing else counts there */
     question_unref(question);
     return NULL;
@@ -81,11 +80,11 @@ static int start(struct question *question)
 
     sigfillset(&all);
     (void)pthread_sigmask(SIG_SETMASK, &all, &before); /* fails for a wrong `how` only */
-    atomic_store(&question->holders, 2);
+    question->holders = 2;                             /* there is only one thread yet */
     int r = pthread_create(&thread, NULL, answer, question);
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (r != 0) {
-        atomic_store(&question->holders, 1);
+        question->holders = 1;
         return EAI_AGAIN;
     }
     (void)pthread_detach(thread); /* fails for one that is not joinable only */
@@ -107,7 +106,7 @@ static int wait_for(struct loads_user *user, struct question *question)
     ev_io_start(user->worker->loop, &io);
     do {
         r = user_wait(user);
-    } while (r == 0 && !atomic_load(&question->answered));
+    } while (r == 0 && !__atomic_load_n(&question->answered, __ATOMIC_ACQUIRE));
     ev_io_stop(user->worker->loop, &io);
     return r;
 }

@@ -261,6 +261,29 @@ static void test_flags_and_libraries(void **state _unused_)
     assert_string_equal(error.text, "--cflags: '\"' has a quote without its end");
 }
 
+/* The loader looks for this program's sleep() of another name, unless it shall be left alone. */
+unsigned __wrap_sleep(unsigned seconds);
+__attribute__((visibility("default"))) unsigned __wrap_sleep(unsigned seconds)
+{
+    return seconds + 100;
+}
+
+static void test_calls_that_block(void **state _unused_)
+{
+    struct compile_options options = options_for("m.c");
+    put(below("t/m.c"), "#include <unistd.h>\n"
+                        "int value(void) { return (int)sleep(0); }\n");
+    _cleanup_free_ char *patched = compile(&options);
+    assert_int_equal(value_of(patched), 100);
+    options.no_patching = true;
+    _cleanup_free_ char *plain = compile(&options);
+    assert_string_not_equal(plain, patched);
+    assert_int_equal(value_of(plain), 0);
+    options.no_patching = false;
+    _cleanup_free_ char *again = compile(&options);
+    assert_string_equal(again, patched);
+}
+
 static void test_compiler_errors(void **state _unused_)
 {
     const struct compile_options options = options_for("path/m.c");
@@ -702,6 +725,7 @@ int main(void)
         TEST(test_a_header_that_hides_another),
         TEST(test_the_same_elsewhere),
         TEST(test_flags_and_libraries),
+        TEST(test_calls_that_block),
         TEST(test_compiler_errors),
         TEST(test_the_header_is_missing),
         TEST(test_spoilt_files_are_made_again),
