@@ -55,6 +55,22 @@ def test_a_module_travels(two_agents, target, tmp_path):
     assert target.counts()["answers"] == summary["hits"]
 
 
+@pytest.mark.parametrize("arguments, stalls", [((), False), (("--no-patching",), True)])
+def test_stalls_are_counted_over_all_agents(two_agents, tmp_path, arguments, stalls):
+    (tmp_path / "slow.c").write_text("#include <unistd.h>\n#include <loads/loads.h>\n\nstatic int inside;\n\n"
+                                     "LOADS_TEST(Slow, sleeps)\n{\n    if (++inside == 2) {\n"
+                                     "        loads_incr_counter(user, \"both\");\n    }\n"
+                                     "    usleep(150000);\n    inside--;\n}\n")
+    ran = two_agents.run("loads-runner", "slow.Slow.sleeps", "-a", 2, "-u", 2, "--workers", 1, "--output", "stdout",
+                         "--output", f"json={tmp_path}/summary", *arguments, cwd=tmp_path)
+    counted = {counter["name"]: counter["count"] for counter in summary_of(tmp_path / "summary")["counters"]}
+    if stalls:
+        assert counted["(stalls)"] >= 4 and "both" not in counted
+        assert "(stalls)" in ran.stdout
+    else:
+        assert counted["both"] == 2
+
+
 def test_files_travel(two_agents, target, tmp_path):
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "path.txt").write_text("/any\n")
