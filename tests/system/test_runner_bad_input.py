@@ -105,7 +105,7 @@ MISTAKES = [
     case("empty name", [""], "''", "path.to.module.Suite.test"),
     case("no suite", ["example"], "'example' has too few parts", "path.to.module.Suite.test"),
     case("no module", ["TestWebSite.test_es"], "too few parts"),
-    case("two tests", [FQN, FQN], f"unexpected argument '{FQN}'"),
+    case("two tests", [FQN, FQN], f"'{FQN}' is there twice"),
     case("a file's name", ["example.c"], "'example.c' has too few parts"),
     case("a path", ["tests/example.A.b"], "'/'", "joined by '.'"),
     case("up and away", ["...etc.A.b"], "empty part"),
