@@ -1,11 +1,11 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MPL-2.0
-"""Makes HTML of the guide: make.py FOLDER.
+"""Makes HTML of the guide: make.py FOLDER, in FOLDER/html.
 
 index.md has the chapters in their order, and every page of docs/ has to be in it. A page becomes one file
 that needs nothing but the stylesheet beside it. Links between pages are written for who reads them as
-Markdown (`outputs.md#json`); here they lead to HTML. Other files that pages link to are copied. A link to
-a page, a heading or a file that isn't there is an error, as is a code block that doesn't say what it is.
+Markdown (`outputs.md#json`); here they lead to HTML. Other files that pages link to, examples and schemas,
+are in folders beside html, where packages have them, too; they are copied to FOLDER. A link to a page, a heading or a file that isn't there is an error, as is a code block that doesn't say what it is.
 What links to other sites is not looked at: this needs no network.
 """
 
@@ -120,14 +120,17 @@ class Page:
                 self.problem(block, f"dead link: {href}")
             else:
                 self.files.add(target.relative_to(DOCS))
-                token.attrSet("href", target.relative_to(DOCS).as_posix())
+                token.attrSet("href", f"../{target.relative_to(DOCS).as_posix()}")
 
     @property
     def html_name(self):
         return self.path.with_suffix(".html").name
 
-    def body(self):
-        text = self.markdown.renderer.render(self.tokens, self.markdown.options, {})
+    def body(self, without=slice(0)):
+        """All of it, but for these tokens."""
+        shown = self.tokens.copy()
+        del shown[without]
+        text = self.markdown.renderer.render(shown, self.markdown.options, {})
         return text.replace("<table>", '<div class="table"><table>').replace("</table>", "</table></div>")
 
 
@@ -149,13 +152,18 @@ def read_pages():
     return order
 
 
-def contents(order, current):
-    """The list of index.md, with the page that is shown marked."""
-    index = order[0]
+def list_of(index):
+    """Which of its tokens are its list."""
     begin = next(i for i, token in enumerate(index.tokens) if token.type.endswith("list_open"))
     end = next(i for i, token in enumerate(index.tokens)
                if token.type.endswith("list_close") and token.level == index.tokens[begin].level)
-    text = index.markdown.renderer.render(index.tokens[begin:end + 1], index.markdown.options, {})
+    return slice(begin, end + 1)
+
+
+def contents(order, current):
+    """The list of index.md, with the page that is shown marked."""
+    index = order[0]
+    text = index.markdown.renderer.render(index.tokens[list_of(index)], index.markdown.options, {})
     return text.replace(f'<a href="{current.html_name}"', f'<a aria-current="page" href="{current.html_name}"')
 
 
@@ -176,16 +184,16 @@ def main(folder):
     problems = [problem for page in order for problem in page.problems]
     if problems:
         sys.exit("\n".join(problems))
-    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "html").mkdir(parents=True, exist_ok=True)
     for position, page in enumerate(order):
         title = page.title if position == 0 else f"{page.title} · Loads"
-        (folder / page.html_name).write_text(
-            PAGE.format(title=html.escape(title), body=page.body(), turn=turn(order, position),
-                        contents=contents(order, page)), encoding="utf-8")
+        (folder / "html" / page.html_name).write_text(
+            PAGE.format(title=html.escape(title), body=page.body(list_of(page) if position == 0 else slice(0)),
+                        turn=turn(order, position), contents=contents(order, page)), encoding="utf-8")
         for name in page.files:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(DOCS / name, folder / name)
-    shutil.copyfile(pathlib.Path(__file__).with_name(STYLE), folder / STYLE)
+    shutil.copyfile(pathlib.Path(__file__).with_name(STYLE), folder / "html" / STYLE)
 
 
 if __name__ == "__main__":

@@ -31,6 +31,7 @@ UNRUN = {
 
 
 def make_html(docs, folder):
+    """In folder/html."""
     return subprocess.run([docs / "html/make.py", folder], capture_output=True, text=True)
 
 
@@ -65,7 +66,7 @@ def made(tmp_path_factory):
     folder = tmp_path_factory.mktemp("html")
     ran = make_html(DOCS, folder)
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, "", "")
-    return folder
+    return folder / "html"
 
 
 def test_html_is_whole(made):
@@ -112,7 +113,7 @@ def test_mistakes(copy, tmp_path, line, complaint):
     page = copy / "installation.md"
     begun = page.read_text() + "\n"
     page.write_text(f"{begun}{line}\n")
-    ran = make_html(copy, tmp_path / "html")
+    ran = make_html(copy, tmp_path)
     assert ran.returncode == 1 and not (tmp_path / "html").exists()
     complaint_line, = ran.stderr.splitlines()
     assert complaint_line.startswith(f"installation.md:{begun.count(chr(10)) + 1}: {complaint}")
@@ -120,13 +121,13 @@ def test_mistakes(copy, tmp_path, line, complaint):
 
 def test_page_that_is_in_no_list(copy, tmp_path):
     (copy / "new.md").write_text("# New\n")
-    ran = make_html(copy, tmp_path / "html")
+    ran = make_html(copy, tmp_path)
     assert (ran.returncode, ran.stderr) == (1, "index.md:1: new.md isn't in it\n")
 
 
 def test_page_without_a_heading(copy, tmp_path):
     (copy / "python.md").write_text("Text.\n")
-    ran = make_html(copy, tmp_path / "html")
+    ran = make_html(copy, tmp_path)
     assert ran.returncode == 1 and "python.md:1: there is no heading\n" in ran.stderr
 
 
