@@ -182,6 +182,7 @@ def test_example(build_dir, name):
     """Its comment is typed, as a page's block is: a server, and a run. Other tests in it are run, too."""
     text = (DOCS / "examples" / name).read_text()
     server, run = re.findall(r"^ \*     (.*\n)", text, re.MULTILINE)
+    server += "export LOADS_SERVER_URL=http://localhost:9300\n"  # for the others
     typist = Typist([Block(name, 1, "sh", server), Block(name, 1, f"c file={name}", text), Block(name, 1, "sh", run)],
                     build_dir)
     typist.run()

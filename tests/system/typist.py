@@ -138,7 +138,7 @@ class Typist:
                 shutil.copy(example, work)
         environment = {"PATH": f"{self.build_dir}/bin:/usr/bin:/bin:/usr/sbin:/sbin", "HOME": home, "LANG": "C.UTF-8",
                        "XDG_RUNTIME_DIR": runtime, "TERM": "xterm", "PYTHONDONTWRITEBYTECODE": "1",
-                       "PYTHONPATH": f"{self.build_dir}/python", "LOADS_SERVER_URL": "http://localhost:9300"}
+                       "PYTHONPATH": f"{self.build_dir}/python"}
         alone = ["unshare", "--net", "--pid", "--fork", "--kill-child", "--mount-proc"]
         if os.geteuid() != 0:
             alone[1:1] = ["--user", "--map-current-user", "--keep-caps", "--mount"]
