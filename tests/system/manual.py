@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: MPL-2.0
 """What docs/systemd.md tells people to type, for tests that type it."""
 
-import pathlib
 import re
-import textwrap
 
-TEXT = (pathlib.Path(__file__).resolve().parents[2] / "docs/systemd.md").read_text()
+from pages import read_page
+
+TEXT = read_page("systemd.md")
 
 
 def section(heading):
@@ -17,9 +17,9 @@ def section(heading):
 
 def blocks(heading):
     """The blocks of commands in it."""
-    found = re.findall(r"^((?:    .*\n|\n(?=    ))+)", section(heading), re.MULTILINE)
+    found = re.findall(r"^```sh[^\n]*\n(.*?)^```$", section(heading), re.MULTILINE | re.DOTALL)
     assert found, f"there are no commands in '{heading}'"
-    return [textwrap.dedent(block).strip() for block in found]
+    return [block.strip() for block in found]
 
 
 def type_in(host, block, instead=(), **options):

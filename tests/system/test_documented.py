@@ -7,6 +7,8 @@ import subprocess
 
 import pytest
 
+from pages import blocks_of
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 ALIASES = {"--check-cluster"}  # other names of options, which --help leaves out
 PAGES = {"loads-runner": "docs/loads-runner.md"}
@@ -313,9 +315,7 @@ def test_example_of_a_configuration_file_is_accepted(program, tmp_path, page):
     if page.endswith(".1"):
         text = re.search(r"^(\[loads\]\n.*?)^\.Ed$", manual(page), re.MULTILINE | re.DOTALL)[1]
     else:
-        indented = re.search(r"^    (\[loads\]\n(?:    .*\n)+)", (ROOT / page).read_text(),
-                             re.MULTILINE)[1]
-        text = re.sub(r"^    ", "", indented, flags=re.MULTILINE)
+        text, = (block.text for block in blocks_of("loads-runner.md") if block.text.startswith("[loads]\n"))
     path = tmp_path / "loads.ini"
     path.write_text(text)
     ran = subprocess.run(

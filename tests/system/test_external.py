@@ -10,6 +10,8 @@ import sys
 
 import pytest
 
+from pages import blocks_of
+
 RUNNERS = pathlib.Path(__file__).parent / "runners"
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PLAIN = f"{sys.executable} {RUNNERS / 'plain.py'} {{test}}"
@@ -301,9 +303,8 @@ def test_environment_with_a_duration(runner):
 
 
 def test_the_complete_runner_of_the_documentation(runner, target):
-    page = (ROOT / "docs/external-runners.md").read_text()
-    code = re.search(r"^    (#!/usr/bin/python3\n(?:    .*\n|\n)+)", page, re.MULTILINE)[1]
-    path = runner.write("runner.py", re.sub("^    ", "", code, flags=re.MULTILINE))
+    code, = (block.text for block in blocks_of("external-runners.md") if block.language == "python")
+    path = runner.write("runner.py", code)
     path.chmod(0o755)
     ran = runner.summarize("--test-runner", f"./runner.py {{test}} {target.url}/any", "mine", "-u", 3,
                            "--hits", 4, "--external-process-timeout", "10")

@@ -430,8 +430,7 @@ def test_examples_of_the_documentation(runner, target, code):
     runner.write("shop.c", re.sub(r"(LOADS_(?:UNIFORM|EXPONENTIAL|CONSTANT))\([^)]*\)",
                                   lambda found: found[0].replace("5, 15", "0, 0.01").replace("(20)", "(0.01)")
                                   .replace("(10)", "(0.01)"), code))
-    people = re.search(r"^with `people.csv`:\n\n((?:    .*\n)+)", PAGE, re.MULTILINE)[1]
-    runner.write("people.csv", re.sub("^    ", "", people, flags=re.MULTILINE))
+    runner.write("people.csv", re.search(r"^with `people.csv`:\n\n```text\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)[1])
     runner.write("orders.jsonl", '{"item": "pen", "count": 2}\n{"item": "ink"}\n')
     ran = runner.summarize(f"shop.Shop.{test}", "-u", "2", "--hits", "2", "--server-url", f"{target.url}/any")
     answers = ran.summary["hits"] + ran.summary["request_errors"]

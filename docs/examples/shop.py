@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: MPL-2.0
+"""A small shop that the other examples load: python3 shop.py 9300
+
+It has a form to log in, pages for who did, articles as JSON, and takes files. Nothing is kept on disk.
+"""
+
+import hashlib
+import http.cookies
+import http.server
+import json
+import secrets
+import sys
+import urllib.parse
+
+ARTICLES = [{"id": 1, "name": "pencil", "price": 0.5}, {"id": 2, "name": "paper", "price": 3.25}]
+FORM = b'<form method="post"><input name="user"><input name="password" type="password"></form>\n'
+names = {}  # of those who have logged in, by what their cookie says
+
+
+class Shop(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    wbufsize = -1  # an answer in one piece
+
+    def answer(self, status, body=b"", content_type="text/html", **headers):
+        if not isinstance(body, bytes):
+            body, content_type = json.dumps(body).encode(), "application/json"
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name.replace("_", "-"), value)
+        self.send_header("Content-Type", content_type)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def read(self):
+        return self.rfile.read(int(self.headers.get("Content-Length", 0)))
+
+    def name(self):
+        """Whose cookie it is."""
+        cookies = http.cookies.SimpleCookie(self.headers.get("Cookie"))
+        return names.get(cookies["session"].value) if "session" in cookies else None
+
+    def do_GET(self):
+        if self.path == "/":
+            self.answer(200, b"Welcome to the shop.\n")
+        elif self.path == "/login":
+            self.answer(200, FORM)
+        elif self.path == "/account" and self.name():
+            self.answer(200, f"Hello {self.name()}.\n".encode())
+        elif self.path == "/account":
+            self.answer(303, Location="/login")
+        elif self.path == "/api/articles":
+            self.answer(200, {"articles": ARTICLES})
+        else:
+            self.answer(404, b"There is nothing here.\n")
+
+    def do_POST(self):
+        body = self.read()
+        if self.path == "/login":
+            form = urllib.parse.parse_qs(body.decode())
+            if form.get("password") != ["secret"]:
+                self.answer(403, b"Wrong password.\n")
+                return
+            session = secrets.token_hex(16)
+            names[session] = form["user"][0]
+            self.answer(303, Location="/account", Set_Cookie=f"session={session}; Path=/; HttpOnly")
+        elif self.path == "/api/orders":
+            try:
+                order = json.loads(body)
+                article = ARTICLES[order["article"] - 1]
+            except (ValueError, KeyError, IndexError, TypeError) as error:
+                self.answer(400, {"error": str(error)})
+                return
+            self.answer(201, {"article": article["name"], "total": order["count"] * article["price"]})
+        elif self.path == "/files":
+            self.answer(201, {"size": len(body), "sha256": hashlib.sha256(body).hexdigest()})
+        else:
+            self.answer(404, b"There is nothing here.\n")
+
+    def log_message(self, *arguments):
+        pass
+
+
+class Server(http.server.ThreadingHTTPServer):
+    request_queue_size = 1024
+    daemon_threads = True
+
+
+server = Server(("127.0.0.1", int(sys.argv[1]) if len(sys.argv) > 1 else 9300), Shop)
+print(f"Listening on http://127.0.0.1:{server.server_port}/", flush=True)
+try:
+    server.serve_forever()
+except KeyboardInterrupt:
+    pass
