@@ -18,10 +18,10 @@
 
 /* Whether no other worker of the run has said it on this machine. If that can't be known, none has.
  */
-static bool is_first(const struct worker *worker)
+static bool is_first(const struct loads_user *user)
 {
     _cleanup_free_ char *path =
-        run_dir_file(worker->share.run_dir, "stalled-%s", worker->test_name);
+        run_dir_file(user->worker->share.run_dir, "stalled-%s", user->test->name);
     if (!path) {
         return true;
     }
@@ -36,7 +36,19 @@ static void say(const struct loads_user *user, uint64_t held_usec)
         "on: have it wait in calls that let others go on (loads_sleep(), or sleep(), poll() "
         "and getaddrinfo() without --no-patching), compute less, or use more --workers; "
         "further stalls are only counted",
-        user->worker->test_name, held_usec / 1000);
+        user->test->name, held_usec / 1000);
+}
+
+void stall_begin_second(struct worker *worker)
+{
+    worker->run_delay_usec = clock_run_delay_usec();
+}
+
+/* A busy machine keeps us waiting for a processor, which is no test's fault: at most so much of
+ * what has passed since the second began. */
+static uint64_t waited_usec(const struct worker *worker)
+{
+    return clock_run_delay_usec() - worker->run_delay_usec;
 }
 
 void stall_begin(struct loads_user *user)
@@ -50,14 +62,15 @@ void stall_note(struct loads_user *user)
     uint64_t now = clock_monotonic_usec(), held = now - user->resumed_usec;
 
     user->resumed_usec = now;
-    if (held <= STALL_USEC) {
+    if (held <= STALL_USEC || held <= STALL_USEC + waited_usec(worker)) {
         return;
     }
     user->stalls++;
     user->stalled_usec += held;
-    if (!worker->said_stall) {
-        worker->said_stall = true;
-        if (is_first(worker)) {
+    uint32_t bit = UINT32_C(1) << (user->test - worker->tests);
+    if (!(worker->said_stalls & bit)) {
+        worker->said_stalls |= bit;
+        if (is_first(user)) {
             say(user, held);
         }
     }

@@ -9,6 +9,9 @@
 /* Longer than this is a stall. */
 #define STALL_USEC (100 * 1000)
 
+/* To be called about once a second, from the loop. */
+void stall_begin_second(struct worker *worker);
+
 /* The user is resumed. */
 void stall_begin(struct loads_user *user);
 

@@ -19,6 +19,7 @@
 #include "run/channel.h"
 #include "run/run_dir.h"
 #include "run/worker_files.h"
+#include "stall.h"
 #include "url_test.h"
 #include "user.h"
 #include "wire/mix.h"
@@ -111,6 +112,7 @@ static void on_second(struct ev_loop *loop _unused_, ev_timer *timer, int events
     uint64_t elapsed = clock_monotonic_usec() - worker->run_start_usec;
 
     tally_advance(worker->area->tally, (uint32_t)(elapsed / USEC_PER_SEC));
+    stall_begin_second(worker);
 }
 
 static void go(struct worker *worker, const struct message_go *order)
@@ -121,6 +123,7 @@ static void go(struct worker *worker, const struct message_go *order)
     uint64_t now = clock_monotonic_usec();
     worker->run_start_usec = order->run_start_usec;
     worker->deadline_usec = order->deadline_usec;
+    stall_begin_second(worker);
     ev_now_update(worker->loop);
     if (order->deadline_usec > 0) {
         double left = order->deadline_usec > now ? (double)(order->deadline_usec - now) / 1e6 : 0;

@@ -65,8 +65,9 @@ struct worker {
     struct user_queue no_room; /* record.c: waiting for room in the detail ring */
     uint64_t run_start_usec;   /* 0: not yet */
     uint64_t deadline_usec;    /* 0: none */
+    uint64_t run_delay_usec;   /* stall.c: clock_run_delay_usec() when the second began */
     bool stopping;             /* no iteration starts any more */
-    bool said_stall;           /* stall.c: that the test holds the loop */
+    uint32_t said_stalls;      /* stall.c: bits of the tests of which it was said */
     bool said_used_up;         /* api_feeder.c: that users stop for want of rows */
 
     ev_prepare prepare;

@@ -1,11 +1,28 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* Dates as text, with microseconds. */
+/* Dates as text, with microseconds; and what a busy machine takes from a thread. */
 #include "base/clock.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
+
+/* The kernel's Documentation/scheduler/sched-stats.rst: the second number, in nanoseconds. */
+uint64_t clock_run_delay_usec(void)
+{
+    char text[128] = "";
+    uint64_t on_usec, delay_nsec = 0;
+    _cleanup_fd_ int fd = open("/proc/thread-self/schedstat", O_RDONLY | O_CLOEXEC);
+
+    if (fd >= 0 && read(fd, text, sizeof text - 1) > 0 &&
+        sscanf(text, "%" SCNu64 " %" SCNu64, &on_usec, &delay_nsec) < 2) {
+        delay_nsec = 0;
+    }
+    return delay_nsec / 1000;
+}
 
 const char *clock_format_local(uint64_t realtime_usec, char text[static CLOCK_TEXT_BYTES])
 {

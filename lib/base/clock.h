@@ -29,6 +29,10 @@ static inline uint64_t clock_realtime_usec(void)
     return (uint64_t)now.tv_sec * USEC_PER_SEC + (uint64_t)now.tv_nsec / 1000;
 }
 
+/* Microseconds for which this thread could have run and had no processor, since it began. 0: the
+ * kernel doesn't say. */
+uint64_t clock_run_delay_usec(void);
+
 #define CLOCK_TEXT_BYTES 40
 
 /* "2026-06-15 12:15:06.375365" in local time, as consoles show it. Returns `text`. */

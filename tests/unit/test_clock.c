@@ -25,6 +25,14 @@ static void test_local_is_in_local_time(void **state _unused_)
     assert_string_equal(clock_format_local(MOMENT, text), "2026-06-15 12:15:06.375365");
 }
 
+/* It never becomes less. What it is is the machine's affair. */
+static void test_run_delay(void **state _unused_)
+{
+    uint64_t before = clock_run_delay_usec();
+
+    assert_true(clock_run_delay_usec() >= before);
+}
+
 static void test_iso_is_utc_everywhere(void **state _unused_)
 {
     char text[CLOCK_TEXT_BYTES];
@@ -101,6 +109,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_local_is_in_local_time),
+        cmocka_unit_test(test_run_delay),
         cmocka_unit_test(test_iso_is_utc_everywhere),
         cmocka_unit_test(test_microseconds_keep_their_zeros),
         cmocka_unit_test(test_iso_is_read),

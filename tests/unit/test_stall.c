@@ -12,7 +12,7 @@
 #include "worker/record.h"
 #include "worker/stall.h"
 
-static uint64_t now_usec;
+static uint64_t now_usec, delay_usec;
 static char recorded[200];
 static struct loads_user *stalls_again; /* while it is recorded */
 
@@ -22,6 +22,12 @@ int __wrap_clock_gettime(clockid_t clock _unused_, struct timespec *ret)
     *ret = (struct timespec){.tv_sec = (time_t)(now_usec / USEC_PER_SEC),
                              .tv_nsec = (long)(now_usec % USEC_PER_SEC) * 1000};
     return 0;
+}
+
+uint64_t __wrap_clock_run_delay_usec(void);
+uint64_t __wrap_clock_run_delay_usec(void)
+{
+    return delay_usec;
 }
 
 void record_counter(struct loads_user *user, const char *name, int64_t increment)
@@ -39,6 +45,7 @@ void record_counter(struct loads_user *user, const char *name, int64_t increment
 struct fixture {
     char *run_dir;
     struct worker workers[2];
+    struct worker_test test;
     struct loads_user users[2]; /* one in each */
 };
 
@@ -51,10 +58,13 @@ static int set_up(void **state)
     assert_int_equal(run_dir_make(&f->run_dir, &error), 0);
     for (unsigned i = 0; i < 2; i++) {
         f->workers[i].share.run_dir = f->run_dir;
-        strcpy(f->workers[i].test_name, "Shop.buy");
+        f->workers[i].tests = &f->test;
+        f->users[i].test = &f->test;
         f->users[i].worker = &f->workers[i];
     }
+    strcpy(f->test.name, "Shop.buy");
     now_usec = 1000000;
+    delay_usec = 0;
     recorded[0] = '\0';
     *state = f;
     return 0;
@@ -110,6 +120,23 @@ static void test_each_is_counted(void **state)
     assert_string_equal(recorded, "(stalls)=3 (stalled milliseconds)=650 ");
 }
 
+/* What a busy machine takes is no stall of the test's. */
+static void test_waiting_for_a_processor(void **state)
+{
+    struct fixture *f = *state;
+
+    delay_usec = 7000000;
+    stall_begin_second(&f->workers[0]);
+    delay_usec += 150000;
+    hold(&f->users[0], 250000);
+    stall_record(&f->users[0]);
+    assert_string_equal(recorded, "");
+    assert_false(is_said(f));
+    hold(&f->users[0], 250001);
+    stall_record(&f->users[0]);
+    assert_string_equal(recorded, "(stalls)=1 (stalled milliseconds)=250 ");
+}
+
 static void test_what_comes_while_it_is_recorded_is_for_the_next(void **state)
 {
     struct fixture *f = *state;
@@ -158,6 +185,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_what_is_short_is_none, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_each_is_counted, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_waiting_for_a_processor, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_what_comes_while_it_is_recorded_is_for_the_next,
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_one_worker_says_it_once, set_up, tear_down),
