@@ -7,7 +7,7 @@
 #include "user.h"
 
 /* Longer than this is a stall. */
-#define STALL_USEC (100 * 1000)
+#define STALL_USEC UINT64_C(100000)
 
 /* To be called about once a second, from the loop. */
 void stall_begin_second(struct worker *worker);

@@ -67,7 +67,7 @@ static int add_word(struct mix *mix, const char *word, size_t size, struct error
     size_t at = strlen(mix->text);
     char copy[MIX_MAX_BYTES + 1] = "";
     struct fqn fqn;
-    unsigned weight;
+    unsigned weight = 1;
 
     if (mix->n == MIX_MAX_TESTS) {
         return error_set(error, -EINVAL, "more than %d tests in one run", MIX_MAX_TESTS);
