@@ -396,9 +396,13 @@ static int prepare_runner(struct local_run *run)
 }
 
 /* What can be refused without looking at the test comes first. */
-static int prepare_all(struct local_run *run)
+static int prepare_all(struct local_run *run, bool debug_http)
 {
     int r = run_options_spec(run->options, &run->spec, &run->error);
+    if (r == 0) {
+        run->spec->debug_http = debug_http;
+        run->spec->single = cycles_iterations(run->spec) == 1;
+    }
     if (r == 0) {
         r = run_spec_check(run->spec, &run->error);
     }
@@ -415,17 +419,20 @@ static int prepare_all(struct local_run *run)
     if (r == 0) {
         r = make_test_dir(run);
     }
+    if (r == 0 && run_spec_is_external(run->spec) && debug_http) {
+        return error_set(&run->error, -EINVAL, "--debug-http is for tests in C and for URLs");
+    }
     return r == 0 && run_spec_is_external(run->spec) ? prepare_runner(run) : r;
 }
 
-enum exit_code local_run(const struct run_options *options)
+enum exit_code local_run(const struct run_options *options, bool debug_http)
 {
     struct local_run run;
     enum exit_code code = EXIT_USAGE;
 
     int r = set_up(&run, options);
     if (r == 0) {
-        r = prepare_all(&run);
+        r = prepare_all(&run, debug_http);
     }
     if (r == 0) {
         r = supervise(&run);

@@ -47,7 +47,7 @@ static enum exit_code run(const struct runner_options *options)
         return remote_run(&options->run, &options->submit, options->detach, false);
     }
     raise_descriptor_limit();
-    return local_run(&options->run);
+    return local_run(&options->run, options->debug_http);
 }
 
 int main(int argc, char *argv[])

@@ -30,6 +30,9 @@ static const struct conf_option rows[] = {
     {.name = "config", .kind = CONF_STRING, FIELD(config), .metavar = "FILE",
      .where = CONF_NAMES_FILE | CONF_ENVIRONMENT, .group = OTHER,
      .help = "Read options from the section [loads] of an INI file."},
+    {.name = "debug-http", .kind = CONF_FLAG, FIELD(debug_http), .where = EVERYWHERE,
+     .group = OTHER,
+     .help = "Show what the first user sends and gets in its first iteration, as curl -v does."},
     {.name = "list", .kind = CONF_STRING, FIELD(list), .metavar = "MODULE", .group = OTHER,
      .help = "List the tests of a module and exit."},
     {.name = "help", .letters = "h", .kind = CONF_FLAG, FIELD(help), .where = CONF_ALONE,
@@ -87,6 +90,11 @@ static int check(const struct runner_options *options, struct error *error)
 {
     bool on_agents = options->submit.agents > 0;
 
+    if (on_agents && options->debug_http) {
+        return error_set(error, -EINVAL,
+                         "--debug-http is for a run here, without --agents: what it shows would be "
+                         "kept in the run's log");
+    }
     if (!on_agents && options->detach) {
         return error_set(error, -EINVAL, "--detach needs --agents: a run here can't be left alone");
     }

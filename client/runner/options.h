@@ -11,6 +11,7 @@ struct runner_options {
     struct submit_options submit;
     char *config;
     char *list;
+    bool debug_http;
     bool detach;
     char *attach; /* "": the run that is on */
     bool ping_broker, purge_broker, health_check;

@@ -147,6 +147,16 @@ int answer_end(struct answer *answer)
     return answer->result;
 }
 
+const char *answer_line(const struct answer *answer, size_t index)
+{
+    const struct answer_line *line = answer->first;
+
+    while (line && index-- > 0) {
+        line = line->next;
+    }
+    return line ? line->text : NULL;
+}
+
 const char *answer_find(const struct answer *answer, const char *name)
 {
     for (const struct answer_line *line = answer->first; line; line = line->next) {

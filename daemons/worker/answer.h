@@ -39,6 +39,9 @@ bool answer_body(struct answer *answer, const void *bytes, size_t size);
 /* All has come. -EBADMSG with answer->reason: the content coding was broken; -ENOMEM. */
 int answer_end(struct answer *answer) _must_check_;
 
+/* The header lines one after the other; NULL beyond the last. */
+const char *answer_line(const struct answer *answer, size_t index);
+
 /* The first value of a header; NULL: none. */
 const char *answer_find(const struct answer *answer, const char *name);
 

@@ -12,6 +12,7 @@
 
 #include "base/log.h"
 #include "call.h"
+#include "debug.h"
 #include "iteration.h"
 #include "record.h"
 #include "session.h"
@@ -81,6 +82,7 @@ void call_fail(loads_user *user, enum error_kind kind, const char *class, const 
                             .place = *file ? place : "",
                             .test = user->test->name};
     unsigned id = record_error(user, &key);
+    debug_failure(user, &key);
     iteration_judge(user, kind == ERROR_KIND_FAILURE ? OUTCOME_FAILURE : OUTCOME_ERROR, id);
     user_leave(user);
 }

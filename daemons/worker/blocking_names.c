@@ -46,7 +46,8 @@ unsigned __wrap_sleep(unsigned seconds)
 int __wrap_usleep(useconds_t usec)
 {
     struct loads_user *user = blocking_user();
-    const struct timespec time = {.tv_sec = usec / 1000000, .tv_nsec = usec % 1000000 * 1000};
+    const struct timespec time = {.tv_sec = usec / 1000000,
+                                  .tv_nsec = (long)(usec % 1000000) * 1000};
 
     return user ? blocking_sleep(user, CLOCK_MONOTONIC, false, &time) : usleep(usec);
 }

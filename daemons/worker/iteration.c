@@ -122,6 +122,7 @@ static void clean_up(struct loads_user *user)
     if (user->release) {
         user->release(user);
     }
+    user->last_answer = NULL;
     arena_reset(&user->arena);
 }
 

@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/shown.h"
 #include "cookies.h"
+#include "debug.h"
 #include "header.h"
 #include "peer.h"
 #include "record.h"
@@ -77,6 +78,10 @@ static int fail(struct call *call, const char *class, const char *format, ...)
         record_request_error(user, request_name(call), call->method ? call->method : "",
                              call->url ? call->url->name : "", call->hop_started_usec, &key);
     loads_response *response = &call->answer.response;
+    debug_http_note(user, "no answer: %s", message);
+    if (!call->request->may_fail) {
+        debug_failure(user, &key);
+    }
     response->status = 0;
     response->error = arena_printf(&user->arena, "%s", message);
     return response->error ? -EIO : -ENOMEM;
@@ -199,9 +204,15 @@ static struct call *call_of(struct exchange *exchange)
 static void take_cookie(struct call *call, const struct header_field *field)
 {
     /* A cookie that is refused, or finds no room, is as if it had not been sent. */
-    (void)!cookie_jar_set(&call->user->session.cookies, call->url->host, call->url->path,
-                          call->url->secure, field->value, field->value_size,
-                          clock_realtime_usec());
+    int r =
+        cookie_jar_set(&call->user->session.cookies, call->url->host, call->url->path,
+                       call->url->secure, field->value, field->value_size, clock_realtime_usec());
+    debug_http_note(call->user, "cookie %.*s %s",
+                    (int)MIN(strcspn(field->value, "=;"), field->value_size), field->value,
+                    r == 0         ? "taken"
+                    : r == -EINVAL ? "refused: it makes no sense"
+                    : r == -EPERM  ? "refused: this answer may not set it"
+                                   : "refused: there is no room");
 }
 
 static void on_header(struct exchange *exchange, const char *line, size_t size)
@@ -268,6 +279,8 @@ static int exchange_once(struct call *call, const char *address)
             return r;
         }
     }
+    debug_http_note(user, "to %s, port %u", address ? address : call->url->host, call->url->port);
+    debug_http_request(user, &call->exchange);
     int r = exchange_start(user->worker->transport, user->session.connections, &call->exchange);
     if (r == -EINVAL || r == -E2BIG) {
         return fail(call, "request", "the request can't be sent: method or headers are invalid");
@@ -328,6 +341,7 @@ static int take_result(struct call *call)
     call->answer.response.elapsed_sec = (double)elapsed / 1e6;
     call->answer.response.dns_sec = (double)call->dns_usec / 1e6;
     int r = answer_end(&call->answer);
+    debug_http_answer(call->user, exchange, &call->answer);
     return r == 0 || r == -ENOMEM ? r : fail(call, "decoding", "%s", call->answer.reason);
 }
 
@@ -371,6 +385,7 @@ static int follow(struct call *call)
         return fail(call, "redirect", "%s", error.text);
     }
     response->redirects++;
+    debug_http_note(call->user, "redirected to %s", next->name);
     call->left_origin = call->left_origin || redirect_leaves(call->url, next);
     call->method = call->redirect.method;
     if (call->redirect.drop_body) {
@@ -434,6 +449,7 @@ int session_send(loads_user *user, const loads_request *request, loads_response 
         url_unref(call->url);
     }
     answer_close(&call->answer);
+    debug_keep(user, &call->answer);
     *ret_error_id = call->error_id;
     return r;
 }

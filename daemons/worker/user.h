@@ -18,6 +18,7 @@
 #include "stack.h"
 #include "worker.h"
 
+struct answer;
 struct deferred;
 struct kept;
 
@@ -49,13 +50,14 @@ struct loads_user {
     struct deferred *deferred;                /* iteration.c */
     void (*release)(struct loads_user *user); /* frees `released` at the end of the iteration */
     void *released;
-    enum outcome outcome;            /* of the iteration that is on */
-    unsigned error_id;               /* what made it an error or a failure */
-    uint64_t iteration_started_usec; /* CLOCK_MONOTONIC */
-    uint64_t next_start_usec;        /* pace.c: when the next one may begin; 0: at once */
-    bool pausing;                    /* it waits for that */
-    uint64_t resumed_usec;           /* stall.c: since when it holds the loop */
-    unsigned stalls;                 /* not recorded yet, and their time in all */
+    const struct answer *last_answer; /* debug.c; NULL: none */
+    enum outcome outcome;             /* of the iteration that is on */
+    unsigned error_id;                /* what made it an error or a failure */
+    uint64_t iteration_started_usec;  /* CLOCK_MONOTONIC */
+    uint64_t next_start_usec;         /* pace.c: when the next one may begin; 0: at once */
+    bool pausing;                     /* it waits for that */
+    uint64_t resumed_usec;            /* stall.c: since when it holds the loop */
+    unsigned stalls;                  /* not recorded yet, and their time in all */
     uint64_t stalled_usec;
     struct prng prng; /* choice.c: of this iteration */
     uint64_t *taken;  /* feeder.c: rows that it had, by feeder */

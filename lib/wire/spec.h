@@ -71,6 +71,8 @@ struct run_spec {
 
     bool test_runner_self; /* one process of it has all users of a worker */
     bool no_patching;      /* calls that block the test's process are left as they are */
+    bool debug_http;       /* show what the first user sends and gets in its first iteration */
+    bool single;           /* one user has one iteration: what goes wrong is said at once */
     bool insecure;         /* any certificate will do */
     bool detail;           /* report every hit and test event */
 };

@@ -22,6 +22,8 @@ const struct spec_key spec_keys[] = {
     {"python_path", KIND_WORDS, false, AT(python_path), 0, 0},
     {"python_deps", KIND_DEPS, false, AT(python_deps), 0, 0},
     {"no_patching", KIND_FLAG, false, AT(no_patching), 0, 0},
+    {"debug_http", KIND_FLAG, false, AT(debug_http), 0, 0},
+    {"single", KIND_FLAG, false, AT(single), 0, 0},
     {"external_timeout_usec", KIND_NUMBER, false, AT(external_timeout_usec), 1000,
      PARSE_MAX_DURATION_USEC},
     {"fqn", KIND_FQN, false, AT(fqn), 0, 0},

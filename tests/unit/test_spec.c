@@ -71,7 +71,7 @@ static void test_everything_there_and_back(void **state _unused_)
     assert_int_equal(strlist_add(&spec->tags, "c="), 0);
     assert_int_equal(strlist_add(&spec->python_deps, "requests[socks]>=2,<3"), 0);
     assert_int_equal(strlist_add(&spec->python_deps, "own.whl"), 0);
-    spec->no_patching = true;
+    spec->no_patching = spec->debug_http = spec->single = true;
     spec->seed = SPEC_MAX_SEED;
     spec->pace = strdup("uniform:1:2");
 
@@ -92,7 +92,7 @@ static void test_everything_there_and_back(void **state _unused_)
     assert_string_equal(back->tags.items[1], "c=");
     assert_int_equal(back->python_deps.count, 2);
     assert_string_equal(back->python_deps.items[0], "requests[socks]>=2,<3");
-    assert_true(back->no_patching);
+    assert_true(back->no_patching && back->debug_http && back->single);
     assert_true(back->seed == SPEC_MAX_SEED);
     assert_string_equal(back->pace, "uniform:1:2");
     assert_true(back->detail);

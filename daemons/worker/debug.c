@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Each piece is put together in memory and written in one go, so that what others write comes
+ * between pieces and not into them. */
+#include "debug.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/shown.h"
+#include "base/utf8.h"
+
+#define BODY_BYTES 2000
+#define HEAD_BYTES 500 /* of a body under a failure */
+
+struct page {
+    FILE *file; /* NULL: no memory, then nothing is shown */
+    char *text;
+    size_t size;
+};
+
+/* The stream knows where the page is. */
+static void begin(struct page *page)
+{
+    *page = (struct page){.text = NULL};
+    page->file = open_memstream(&page->text, &page->size);
+}
+
+static void end(struct page *page)
+{
+    if (page->file && fclose(page->file) == 0) {
+        (void)!write(STDERR_FILENO, page->text, page->size); /* whoever reads it may be gone */
+    }
+    free(page->text);
+}
+
+/* ---- what may be shown ----------------------------------------------------------------------- */
+
+/* "a=1; b=2": the names. What isn't first in Set-Cookie has no secret in it. */
+static void put_cookies(FILE *file, const char *value, bool set)
+{
+    for (bool first = true; *value; first = false) {
+        size_t size = strcspn(value, ";");
+        const char *equals = memchr(value, '=', size);
+        if (!first && set) {
+            (void)fprintf(file, "%s", value);
+            return;
+        }
+        (void)fprintf(file, "%.*s=" SHOWN_SECRET, (int)(equals ? equals - value : 0), value);
+        value += size;
+        if (*value && !set) {
+            (void)fputs("; ", file);
+            value += 1 + strspn(value + 1, " ");
+        }
+    }
+}
+
+static bool is_secret(const char *name)
+{
+    static const char *const parts[] = {"authorization", "token", "secret", "password", "api-key"};
+
+    for (size_t i = 0; i < ELEMENTSOF(parts); i++) {
+        if (strcasestr(name, parts[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void put_header(FILE *file, char mark, const char *line)
+{
+    char name[64] = "", shown[SHOWN_BYTES];
+    size_t size = strcspn(line, ":");
+    const char *value = line[size] ? line + size + 1 + strspn(line + size + 1, " \t") : "";
+
+    (void)snprintf(name, sizeof name, "%.*s", (int)MIN(size, sizeof name - 1), line);
+    (void)fprintf(file, "%c %.*s: ", mark, (int)size, line);
+    if (strcasecmp(name, "Cookie") == 0 || strcasecmp(name, "Set-Cookie") == 0) {
+        put_cookies(file, value, strcasecmp(name, "Set-Cookie") == 0);
+    } else if (is_secret(name)) {
+        (void)fputs(SHOWN_SECRET, file);
+    } else if (strcasecmp(name, "Location") == 0 || strcasecmp(name, "Referer") == 0) {
+        (void)fputs(shown_url(value, shown), file);
+    } else {
+        for (; *value; value++) { /* a terminal obeys control characters */
+            (void)fputc((unsigned char)*value < ' ' || *value == 0x7f ? '?' : *value, file);
+        }
+    }
+    (void)fputc('\n', file);
+}
+
+static bool is_text(const char *bytes, size_t size)
+{
+    for (size_t i = 0; i < size; i++) {
+        unsigned char c = (unsigned char)bytes[i];
+        if ((c < ' ' && c != '\n' && c != '\t' && c != '\r') || c == 0x7f) {
+            return false;
+        }
+    }
+    return utf8_valid(bytes, size);
+}
+
+/* Up to a whole character. */
+static size_t cut(const char *bytes, size_t size, size_t most)
+{
+    if (size <= most) {
+        return size;
+    }
+    while (most > 0 && ((unsigned char)bytes[most] & 0xc0) == 0x80) {
+        most--;
+    }
+    return most;
+}
+
+static void put_body(FILE *file, const char *bytes, size_t size, size_t most)
+{
+    size_t shown = cut(bytes, size, most);
+
+    if (size == 0) {
+        return;
+    }
+    if (!is_text(bytes, shown)) {
+        (void)fprintf(file, "* %zu bytes that are no text\n", size);
+        return;
+    }
+    (void)fprintf(file, "%.*s%s", (int)shown, bytes, bytes[shown - 1] == '\n' ? "" : "\n");
+    if (shown < size) {
+        (void)fprintf(file, "* and %zu more bytes\n", size - shown);
+    }
+}
+
+static void put_answer(FILE *file, const struct answer *answer, int status, size_t most)
+{
+    const char *line;
+
+    (void)fprintf(file, "< HTTP %d\n", status);
+    for (size_t i = 0; (line = answer_line(answer, i)); i++) {
+        put_header(file, '<', line);
+    }
+    (void)fputs("<\n", file);
+    put_body(file, answer->response.body, answer->response.body_size, most);
+}
+
+/* ---- --debug-http ---------------------------------------------------------------------------- */
+
+bool debug_is_on(const struct loads_user *user)
+{
+    return user->worker->spec->debug_http && user->number == 0 && user->iteration == 0 &&
+           user->worker->share.cycle == 0;
+}
+
+void debug_http_note(const struct loads_user *user, const char *format, ...)
+{
+    va_list arguments;
+
+    if (!debug_is_on(user)) {
+        return;
+    }
+    struct page page;
+    begin(&page);
+    if (page.file) {
+        (void)fputs("* ", page.file);
+        va_start(arguments, format);
+        (void)vfprintf(page.file, format, arguments);
+        va_end(arguments);
+        (void)fputc('\n', page.file);
+    }
+    end(&page);
+}
+
+void debug_http_request(const struct loads_user *user, const struct exchange *exchange)
+{
+    const struct url *url = exchange->url;
+
+    if (!debug_is_on(user)) {
+        return;
+    }
+    struct page page;
+    begin(&page);
+    if (page.file) {
+        (void)fprintf(page.file, "> %s %s%s\n", exchange->method, url->path,
+                      strchr(url->text, '?') ? "?***" : "");
+        (void)fprintf(page.file, "> Host: %s:%u\n", url->host, url->port);
+        for (const char *const *line = exchange->headers; line && *line; line++) {
+            put_header(page.file, '>', *line);
+        }
+        (void)fputs(">\n", page.file);
+        put_body(page.file, exchange->body, exchange->body ? exchange->body_size_bytes : 0,
+                 BODY_BYTES);
+    }
+    end(&page);
+}
+
+void debug_http_answer(const struct loads_user *user, const struct exchange *exchange,
+                       const struct answer *answer)
+{
+    const struct exchange_timing *timing = &exchange->timing;
+
+    if (!debug_is_on(user)) {
+        return;
+    }
+    struct page page;
+    begin(&page);
+    if (page.file) {
+        (void)fprintf(page.file,
+                      "* %s connection; in ms: connect %.3f, TLS %.3f, send %.3f, wait %.3f, "
+                      "receive %.3f\n",
+                      exchange->connection_reused ? "kept" : "new",
+                      (double)timing->connect_usec / 1e3, (double)timing->tls_usec / 1e3,
+                      (double)timing->send_usec / 1e3, (double)timing->wait_usec / 1e3,
+                      (double)timing->receive_usec / 1e3);
+        put_answer(page.file, answer, exchange->status, BODY_BYTES);
+    }
+    end(&page);
+}
+
+/* ---- at once --------------------------------------------------------------------------------- */
+
+void debug_keep(struct loads_user *user, const struct answer *answer)
+{
+    user->last_answer = user->worker->spec->single ? answer : NULL;
+}
+
+void debug_failure(const struct loads_user *user, const struct error_key *error)
+{
+    const struct answer *answer = user->last_answer;
+
+    if (!user->worker->spec->single) {
+        return;
+    }
+    struct page page;
+    begin(&page);
+    if (page.file) {
+        (void)fprintf(page.file, "%s%s%s: %s\n", error->place, *error->place ? ": " : "",
+                      error->kind == ERROR_KIND_FAILURE ? "failure" : "error", error->message);
+        if (answer && answer->response.status > 0) {
+            char shown[SHOWN_BYTES];
+            (void)fprintf(page.file, "* the last answer, of %s:\n",
+                          shown_url(answer->response.url, shown));
+            put_answer(page.file, answer, answer->response.status, HEAD_BYTES);
+        }
+    }
+    end(&page);
+}

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: MPL-2.0
+"""Seeing what is wrong: --debug-http, and what one user's one iteration says at once."""
+
+import re
+
+import pytest
+
+
+@pytest.fixture
+def http(loads, target):
+    """http(test, *arguments): a run of http.c; what it wrote to standard error, in lines."""
+    def run(test, *arguments):
+        ran = loads(f"http.{test}", "--server-url", target.url, *arguments)
+        ran.lines = ran.stderr.splitlines()
+        return ran
+    return run
+
+
+@pytest.fixture
+def own(runner, target):
+    """own(body, *arguments): a run of a test with that body."""
+    def run(body, *arguments, **options):
+        runner.write("own.c", f"#include <loads/loads.h>\nLOADS_TEST(Own, test)\n{{\n{body}\n}}\n")
+        return runner.run("own.Own.test", "--server-url", target.url, *arguments, **options)
+    return run
+
+
+def test_an_exchange(http, target):
+    host = target.url.removeprefix("http://")
+    ran = http("TestRedirect.test_followed", "--debug-http")
+    requests = [line for line in ran.lines if re.match("> [A-Z]+ /", line)]
+    assert requests == [f"> GET /redirect/{n}" for n in (3, 2, 1, 0)]
+    assert ran.lines.count(f"> Host: {host}") == 4
+    assert ran.lines.count("< HTTP 302") == 3 and ran.lines.count("< HTTP 200") == 1
+    assert f"* redirected to {target.url}/redirect/2" in ran.lines
+    assert f"* to 127.0.0.1, port {host.split(':')[1]}" in ran.lines
+    assert sum(line.startswith("* kept connection") for line in ran.lines) == 3
+    assert any(line.startswith("> User-Agent: loads/") for line in ran.lines)
+
+
+def test_one_iteration_of_one_user(http):
+    ran = http("TestRedirect.test_followed", "--debug-http", "-u", "3:2", "--hits", 5)
+    assert sum(line.startswith("> GET") for line in ran.lines) == 4
+
+
+def test_secrets_are_left_out(http):
+    ran = http("TestSession.test_basic_auth", "--debug-http")
+    assert ran.lines.count("> Authorization: (secret)") == 3
+    assert any(line.startswith("< WWW-Authenticate: Basic") for line in ran.lines)
+    ran = http("TestSession.test_cookies", "--debug-http")
+    assert "> Cookie: a=(secret)" in ran.lines
+    assert any(re.fullmatch(r"< [Ss]et-[Cc]ookie: user=\(secret\)(;.*)?", line) for line in ran.lines)
+    assert "* cookie user taken" in ran.lines
+
+
+def test_bodies(own):
+    ran = own("loads_post(user, \"/any?key=planted\", .body = \"one\\ntwo\");\n"
+              "loads_post(user, \"/any\", .body = \"\\0\\1\", .body_size = 2);\n"
+              "loads_post(user, \"/any\", .body = loads_printf(user, \"%03000d\", 7));", "--debug-http")
+    assert ran.code == 0, ran
+    assert "> POST /any?***\n" in ran.stderr and "planted" not in ran.stderr
+    assert ">\none\ntwo\n" in ran.stderr
+    assert ">\n* 2 bytes that are no text\n" in ran.stderr
+    assert f">\n{2000 * '0'}\n* and 1000 more bytes\n" in ran.stderr
+
+
+def test_no_answer(own):
+    ran = own("loads_get(user, \"/reset\", .may_fail = true);", "--debug-http")
+    assert re.search(r"^> GET /reset$", ran.stderr, re.MULTILINE)
+    assert re.search(r"^\* no answer: .+", ran.stderr, re.MULTILINE)
+
+
+def test_control_characters_do_not_reach_the_terminal(own):
+    ran = own("loads_get(user, \"/any\", .headers = LOADS_HEADERS(\"X: a\\x1b[31m\"));", "--debug-http")
+    assert "\x1b" not in ran.stderr
+
+
+FAILING = ("loads_response *res = loads_get(user, \"/any\");\n"
+           "loads_assert_int_eq(res->status, 201);")
+
+
+def test_a_failure_is_said_at_once(own, target):
+    ran = own(FAILING)
+    assert ran.code == 1, ran
+    said = ran.stderr[ran.stderr.index("own.c:5: failure: res->status is 200, expected 201\n"):]
+    assert f"* the last answer, of {target.url}/any:\n< HTTP 200\n" in said
+
+
+def test_an_error_is_said_at_once(own):
+    ran = own("loads_get(user, \"/reset\");")
+    assert ran.code == 1, ran
+    assert re.search(r"^own\.c:4: error: .+", ran.stderr, re.MULTILINE)
+
+
+@pytest.mark.parametrize("arguments", [["-u", "2"], ["--hits", "2"], ["-u", "1:1"], ["-d", "0.2"]])
+def test_of_several_none_is(own, arguments):
+    ran = own(FAILING, *arguments)
+    assert ran.code == 1, ran
+    assert "own.c:5: failure" not in ran.stderr
+
+
+def test_where_it_cannot_be(runner):
+    ran = runner.run("a.B.c", "--debug-http", "-a", "2")
+    assert ran.code == 2 and "--debug-http is for a run here" in ran.stderr
+    ran = runner.run("a.B.c", "--debug-http", "--test-runner", "true")
+    assert ran.code == 2 and "--debug-http is for tests in C and for URLs" in ran.stderr
