@@ -401,7 +401,7 @@ static int prepare_all(struct local_run *run, bool debug_http)
     int r = run_options_spec(run->options, &run->spec, &run->error);
     if (r == 0) {
         run->spec->debug_http = debug_http;
-        run->spec->single = cycles_iterations(run->spec) == 1;
+        run->spec->single = !run->options->quiet && cycles_iterations(run->spec) == 1;
     }
     if (r == 0) {
         r = run_spec_check(run->spec, &run->error);
