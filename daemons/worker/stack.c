@@ -172,6 +172,19 @@ void stack_give_back(struct stack_pool *pool, struct stack *stack)
     }
 }
 
+/* What a call needs below its frame's address: this one's own locals, and what madvise() pushes. */
+#define FRAME_BYTES ((uintptr_t)1024)
+
+__attribute__((noinline)) void stack_trim(const struct stack *stack)
+{
+    uintptr_t base = (uintptr_t)stack->base, page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    uintptr_t end = ((uintptr_t)__builtin_frame_address(0) - FRAME_BYTES) & ~(page - 1);
+
+    if (base && end > base && end - base < stack->size) {
+        (void)madvise(stack->base, end - base, MADV_DONTNEED); /* else it stays, which is as well */
+    }
+}
+
 bool stack_guard_contains(const struct stack *stack, const void *address)
 {
     uintptr_t base = (uintptr_t)stack->base;

@@ -34,6 +34,10 @@ int stack_take(struct stack_pool *pool, struct stack *ret, struct error *error) 
 /* Gives it back and empties *stack (harmless when it is empty). Nothing may run on it. */
 void stack_give_back(struct stack_pool *pool, struct stack *stack);
 
+/* Gives memory back that was touched by what ran deeper than the caller, on whose stack this is.
+ * For before a long wait. */
+void stack_trim(const struct stack *stack);
+
 /* Whether an address lies in the guard page: what ran there overflowed this stack.
  * Async-signal-safe. */
 bool stack_guard_contains(const struct stack *stack, const void *address);

@@ -389,6 +389,7 @@ loads_ws *loads_ws_open_(loads_user *user, const loads_ws_options *options)
     opening.socket = socket;
     int r = open_socket(&opening);
     if (r == 0) {
+        stack_trim(&user->stack); /* who opens sockets has many, and waits */
         return socket;
     }
     if (r == -ECANCELED) {

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unwind.h>
 
@@ -410,6 +411,54 @@ static void test_no_leak(void **state _unused_)
 }
 #endif
 
+static size_t resident_pages(const struct stack *stack)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE), count = 0;
+    unsigned char there[STACK_BYTES / 4096];
+
+    assert_int_equal(mincore(stack->base, stack->size, there), 0);
+    for (size_t i = 0; i < stack->size / page; i++) {
+        count += there[i] & 1;
+    }
+    return count;
+}
+
+static __attribute__((noinline)) void go_deep(void)
+{
+    volatile char room[STACK_BYTES / 2];
+
+    for (size_t i = 0; i < sizeof room; i++) {
+        room[i] = (char)i;
+    }
+}
+
+static void trim(void *argument)
+{
+    struct routine *routine = argument;
+    volatile unsigned kept = 12345;
+
+    go_deep();
+    routine->seen = (unsigned)resident_pages(&routine->stack);
+    stack_trim(&routine->stack);
+    routine->turns = (unsigned)resident_pages(&routine->stack);
+    go_deep(); /* what was given back can be used again */
+    routine->id = kept;
+}
+
+/* What ran deeper gives its memory back; what the caller has stays. */
+static void test_trim(void **state _unused_)
+{
+    struct routine routine = {.id = 0};
+
+    start(&routine, trim);
+    context_enter(&routine.context);
+    assert_true(context_over(&routine.context));
+    assert_int_equal(routine.id, 12345);
+    assert_true(routine.seen * 4096 >= STACK_BYTES / 2);
+    assert_true(routine.turns * 4096 < STACK_BYTES / 4);
+    stack_give_back(pool, &routine.stack);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -421,6 +470,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_rounding, setup, teardown),
         cmocka_unit_test_setup_teardown(test_forced_unwind, setup, teardown),
         cmocka_unit_test_setup_teardown(test_overflow, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_trim, setup, teardown),
 #if ANNOTATE_ASAN
         cmocka_unit_test_setup_teardown(test_no_leak, setup, teardown),
 #endif
