@@ -152,6 +152,70 @@ def test_one_that_may_fail(chat):
     assert (outcomes_of(ran.summary), ran.summary["request_errors"]) == ((1, 0, 0, 0), 1)
 
 
+def frame(first, payload=b"", size=None):
+    """A server's frame: the byte with FIN and opcode, the payload; or another size than it has."""
+    size = len(payload) if size is None else size
+    if size < 126:
+        return bytes([first, size]) + payload
+    wide = size > 65535
+    return bytes([first, 127 if wide else 126]) + size.to_bytes(8 if wide else 2, "big") + payload
+
+
+def text(payload, first=0x81):
+    return frame(first, payload if isinstance(payload, bytes) else payload.encode())
+
+
+def closing(code=1000, reason=b""):
+    return frame(0x88, code.to_bytes(2, "big") + reason)
+
+
+DONE = closing()
+# What a server sends after the handshake, what the test gets of it ("t3": a text of 3 bytes, "b": binary), and
+# the code with which the socket is closed then; None: by something that is no RFC 6455, however that is said.
+CASES = [
+    ("empty text", text(""), ["t0"], 1000),
+    ("empty binary", frame(0x82), ["b0"], 1000),
+    *[(f"{size} bytes", text("x" * size), [f"t{size}"], 1000) for size in (1, 125, 126, 127, 65535, 65536, 300000)],
+    ("not UTF-8 in binary", frame(0x82, b"\xff\xfe"), ["b2"], 1000),
+    ("all of UTF-8", text("\u0000\u007f\u0080\u07ff\u0800\uffff\U00010000\U0010ffff"), ["t20"], 1000),
+    ("several at once", text("a") + frame(0x82, b"bc") + text("def"), ["t1", "b2", "t3"], 1000),
+    ("fragments", text("a", 0x01) + text("b", 0x00) + text("c", 0x80), ["t3"], 1000),
+    ("fragments of nothing", text("", 0x01) + text("", 0x00) + text("", 0x80), ["t0"], 1000),
+    ("a last fragment of nothing", text("abc", 0x01) + text("", 0x80), ["t3"], 1000),
+    ("binary fragments", frame(0x02, b"a") + frame(0x80, b"b"), ["b2"], 1000),
+    ("a character in two fragments", text(b"\xc3", 0x01) + text(b"\xa9", 0x80), ["t2"], 1000),
+    ("a ping between fragments", text("a", 0x01) + frame(0x89, b"p" * 125) + text("b", 0x80), ["t2"], 1000),
+    ("a pong between fragments", text("a", 0x01) + frame(0x8a, b"p") + text("b", 0x80), ["t2"], 1000),
+    ("many fragments", text("a", 0x01) + 1000 * text("b", 0x00) + text("c", 0x80), ["t1002"], 1000),
+    ("many pings", 1000 * frame(0x89, b"ping") + text("end"), ["t3"], 1000),
+    ("pongs that nobody asked for", 100 * frame(0x8a) + frame(0x8a, b"p" * 125) + text("end"), ["t3"], 1000),
+    ("an empty ping", frame(0x89) + text("end"), ["t3"], 1000),
+    ("closing without a code", frame(0x88), [], 1005),
+    ("closing with a reason", closing(1001, b"r" * 123), [], 1001),
+    ("closing with a code of one's own", closing(4999), [], 4999),
+    ("closing between fragments", text("a", 0x01) + DONE, [], 1000),
+    ("what comes after closing", DONE + text("late") + b"nonsense", [], 1000),
+    *[(f"reserved bit {bit}", text("a", 0x81 | bit), [], None) for bit in (0x10, 0x20, 0x40)],
+    *[(f"opcode {code}", frame(0x80 | code, b"a"), [], None) for code in (3, 4, 5, 6, 7, 11, 12, 13, 14, 15)],
+    ("a long ping", frame(0x89, b"p" * 126), [], None),
+    ("a fragmented ping", frame(0x09, b"p"), [], None),
+    ("a fragmented closing", frame(0x08, b"\x03\xe8"), [], None),
+    ("a fragment of nothing", frame(0x80, b"a"), [], None),
+    ("a message between fragments", text("a", 0x01) + text("b"), [], None),
+    ("not UTF-8", text("good") + text(b"\xc3\x28"), ["t4"], None),
+    ("half a character", text(b"\xc3"), [], None),
+    ("half a character in fragments", text(b"a\xc3", 0x01) + text(b"a", 0x80), [], None),
+    ("a surrogate", text(b"\xed\xa0\x80"), [], None),
+    ("too long a character", text(b"\xc0\xaf"), [], None),
+    ("beyond UTF-8", text(b"\xf4\x90\x80\x80"), [], None),
+    ("half a code", frame(0x88, b"\x03"), [], None),
+    *[(f"code {code}", closing(code), [], None) for code in (0, 999, 1004, 1005, 1006, 1015, 1016, 2999, 5000)],
+    ("a reason that is not UTF-8", closing(1000, b"\xc3\x28"), [], None),
+    ("a length that can't be", b"\x82\x7f\xff\xff\xff\xff\xff\xff\xff\xff", [], None),
+    ("half a frame", text("good") + frame(0x81, b"bad", 10), ["t4"], None),
+]
+
+
 class Hostile(http.server.BaseHTTPRequestHandler):
     """Shakes hands, and then sends what the path asks for."""
 
@@ -166,13 +230,19 @@ class Hostile(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self):
         deed = self.deeds.get(self.path)
+        if self.path.startswith("/case/"):
+            deed = CASES[int(self.path.removeprefix("/case/"))][1]
         if deed is None:
             self.rfile.read(1)  # says nothing until the other side goes
             return
         accept = base64.b64encode(hashlib.sha1((self.headers["Sec-WebSocket-Key"] + GUID).encode()).digest()).decode()
         self.wfile.write(f"HTTP/1.1 101 Switching\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
                          f"Sec-WebSocket-Accept: {accept}\r\n\r\n".encode() + deed)
+        if self.path.startswith("/case/") and CASES[int(self.path.removeprefix("/case/"))][3] == 1000:
+            self.wfile.write(DONE)
         self.wfile.flush()
+        if self.path.endswith(f"/{len(CASES) - 1}"):
+            return
         if self.path != "/cut":
             while self.rfile.read1(4096):
                 pass
@@ -224,6 +294,29 @@ def test_a_server_that_behaves_badly(chat, hostile, deed, words):
     found, text = error_of(ran.summary)
     assert found == "socket" and text.startswith("receiving from a WebSocket: ") and words in text, text
     assert ran.summary["web_sockets"]["opened"] == ran.summary["web_sockets"]["closed"] == 3
+
+
+def test_cases(chat, hostile):
+    """Each row of the table: what is whole comes, what is wrong ends the socket and nothing else."""
+    ran = chat(f"""
+    unsigned number = loads_iteration(user);
+    loads_ws *ws = loads_ws_open(user, loads_printf(user, "{hostile}/case/%u", number));
+    const loads_message *message;
+    while ((message = loads_ws_receive_within(ws, 10))) {{
+        loads_incr_counter(user, loads_printf(user, "%u: %c%zu", number, message->binary ? 'b' : 't', message->size));
+    }}
+    loads_assert(!loads_ws_is_open(ws));
+    loads_add_counter(user, loads_printf(user, "%u: code", number), loads_ws_close_code(ws));""",
+               "--hits", len(CASES))
+    assert (ran.code, outcomes_of(ran.summary)) == (0, (len(CASES), 0, 0, 0)), ran
+    counters = {row["name"]: row["count"] for row in ran.summary["counters"] if row["name"][0].isdigit()}
+    for number, (name, _, messages, code) in enumerate(CASES):
+        found = counters.pop(f"{number}: code")
+        assert found == code if code else found != 1000, (name, found)
+        for message in messages:
+            assert counters.pop(f"{number}: {message}", 0) == 1, (name, message)
+    assert counters == {}
+    assert ran.summary["web_sockets"]["opened"] == ran.summary["web_sockets"]["closed"] == len(CASES)
 
 
 def test_a_handshake_that_is_never_answered(chat, hostile):
