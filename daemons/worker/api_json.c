@@ -13,6 +13,8 @@
 #include "user.h"
 #include "wire/json.h"
 
+#define LEVEL_BYTES ((size_t)512) /* of stack, with room for what called us */
+
 /* The documents of an iteration. */
 struct document {
     struct document *next;
@@ -65,6 +67,13 @@ static json_t *document(const struct question *q)
         if (d->response == q->response) {
             return d->json;
         }
+    }
+    size_t depth = wire_json_depth(q->response->body, q->response->body_size);
+    if (depth * LEVEL_BYTES > user->stack.size) {
+        fail(q,
+             "the body is JSON of %zu levels, more than a stack of %zu KiB holds: see "
+             "--stack-size",
+             depth, user->stack.size / 1024);
     }
     struct document *d = arena_alloc(&user->arena, sizeof *d);
     int r =

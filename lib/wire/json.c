@@ -91,3 +91,25 @@ int wire_json_dump(const json_t *json, char **ret)
     *ret = text;
     return 0;
 }
+
+size_t wire_json_depth(const char *bytes, size_t size)
+{
+    size_t now = 0, most = 0;
+    bool quoted = false;
+
+    for (size_t i = 0; i < size; i++) {
+        char c = bytes[i];
+        if (quoted) {
+            i += c == '\\' ? 1 : 0;
+            quoted = c != '"';
+        } else if (c == '"') {
+            quoted = true;
+        } else if (c == '{' || c == '[') {
+            now++;
+            most = MAX(most, now);
+        } else if ((c == '}' || c == ']') && now > 0) {
+            now--;
+        }
+    }
+    return most;
+}

@@ -22,6 +22,10 @@ int wire_json_load_any(const char *bytes, size_t size, json_t **ret, json_error_
 int wire_json_load_row(const char *bytes, size_t size, json_t **ret, json_error_t *reason)
     _must_check_;
 
+/* How deep brackets are nested, whatever else is wrong. Reading is recursive: a small stack holds
+ * so many levels only. */
+size_t wire_json_depth(const char *bytes, size_t size);
+
 /* Writes JSON in one line, keys in the order they were put in. The text is malloc'ed, the caller's.
  * -ENOMEM. */
 int wire_json_dump(const json_t *json, char **ret) _must_check_;

@@ -4,7 +4,6 @@
 #include "wire/json_row.h"
 
 #include <errno.h>
-#include <stdbool.h>
 #include <string.h>
 
 #include "wire/json.h"
@@ -12,29 +11,6 @@
 /* As many digits as a double surely keeps: more would show 0.1 as 0.10000000000000001. */
 #define REAL_DIGITS 15
 #define DUMP_FLAGS  (JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(REAL_DIGITS))
-
-/* How deep brackets are nested, whatever else is wrong. */
-static size_t depth(const char *bytes, size_t size)
-{
-    size_t now = 0, most = 0;
-    bool quoted = false;
-
-    for (size_t i = 0; i < size; i++) {
-        char c = bytes[i];
-        if (quoted) {
-            i += c == '\\' ? 1 : 0;
-            quoted = c != '"';
-        } else if (c == '"') {
-            quoted = true;
-        } else if (c == '{' || c == '[') {
-            now++;
-            most = MAX(most, now);
-        } else if ((c == '}' || c == ']') && now > 0) {
-            now--;
-        }
-    }
-    return most;
-}
 
 static char *text_of(const json_t *json, void *(*allocate)(void *context, size_t size),
                      void *context)
@@ -69,7 +45,7 @@ int json_row_read(const char *bytes, size_t size, void *(*allocate)(void *contex
     const char *name;
     json_t *value;
 
-    if (depth(bytes, size) > JSON_ROW_MAX_DEPTH) {
+    if (wire_json_depth(bytes, size) > JSON_ROW_MAX_DEPTH) {
         return error_set(error, -EBADMSG, "JSON that is nested deeper than %d", JSON_ROW_MAX_DEPTH);
     }
     int r = wire_json_load_row(bytes, size, &object, &reason);

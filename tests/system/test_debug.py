@@ -104,3 +104,15 @@ def test_where_it_cannot_be(runner):
     assert ran.code == 2 and "--debug-http is for a run here" in ran.stderr
     ran = runner.run("a.B.c", "--debug-http", "--test-runner", "true")
     assert ran.code == 2 and "--debug-http is for tests in C and for URLs" in ran.stderr
+
+
+@pytest.mark.parametrize("stack, levels", [("64K", 129), ("256K", 513)])
+def test_json_that_is_nested_too_deep(own, stack, levels):
+    """Reading it takes stack, of which there is not much; what fits is read."""
+    body = ("loads_response *res = loads_post(user, \"/echo\", .body = \"%s\");\n"
+            "loads_assert_uint_eq(loads_json_count(res, \"\"), 1);")
+    ran = own(body % ((levels - 1) * "[" + "1" + (levels - 1) * "]"), "--stack-size", stack)
+    assert ran.code == 0, ran
+    ran = own(body % (levels * "["), "--stack-size", stack)
+    assert ran.code == 1, ran
+    assert f"JSON of {levels} levels, more than a stack of {stack[:-1]} KiB holds" in ran.stderr

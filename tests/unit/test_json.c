@@ -114,6 +114,22 @@ static void test_dump_keeps_the_order_in_one_line(void **state _unused_)
     assert_string_equal(text, "{\"z\":1,\"a\":{\"k\":\"two\\nlines\"},\"m\":[]}");
 }
 
+static void test_depth(void **state _unused_)
+{
+    static const struct {
+        const char *text;
+        size_t depth;
+    } cases[] = {
+        {"", 0},        {"1", 0},           {"[]", 1},   {"[[], {\"a\": [1]}]", 3},
+        {"\"[[[\"", 0}, {"\"\\\"[[[\"", 0}, {"]]][", 1}, {"[[[", 3},
+        {"\"\\", 0},
+    };
+
+    for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+        assert_int_equal(wire_json_depth(cases[i].text, strlen(cases[i].text)), cases[i].depth);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -124,6 +140,7 @@ int main(void)
         cmocka_unit_test(test_deep),
         cmocka_unit_test(test_limit),
         cmocka_unit_test(test_dump_keeps_the_order_in_one_line),
+        cmocka_unit_test(test_depth),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
