@@ -3,7 +3,7 @@
  * between pieces and not into them. */
 #include "debug.h"
 
-#include <inttypes.h>
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -38,6 +38,16 @@ static void end(struct page *page)
 
 /* ---- what may be shown ----------------------------------------------------------------------- */
 
+/* A terminal obeys control characters, also those of two bytes in UTF-8. */
+static void put_plain(FILE *file, const char *text, size_t size)
+{
+    for (size_t i = 0; i < size; i++) {
+        unsigned char c = (unsigned char)text[i];
+        bool second = i > 0 && (unsigned char)text[i - 1] == 0xc2 && c < 0xa0;
+        (void)fputc(c < ' ' || c == 0x7f || second ? '?' : c, file);
+    }
+}
+
 /* "a=1; b=2": the names. What isn't first in Set-Cookie has no secret in it. */
 static void put_cookies(FILE *file, const char *value, bool set)
 {
@@ -45,10 +55,11 @@ static void put_cookies(FILE *file, const char *value, bool set)
         size_t size = strcspn(value, ";");
         const char *equals = memchr(value, '=', size);
         if (!first && set) {
-            (void)fprintf(file, "%s", value);
+            put_plain(file, value, strlen(value));
             return;
         }
-        (void)fprintf(file, "%.*s=" SHOWN_SECRET, (int)(equals ? equals - value : 0), value);
+        put_plain(file, value, equals ? (size_t)(equals - value) : 0);
+        (void)fputs("=" SHOWN_SECRET, file);
         value += size;
         if (*value && !set) {
             (void)fputs("; ", file);
@@ -59,10 +70,11 @@ static void put_cookies(FILE *file, const char *value, bool set)
 
 static bool is_secret(const char *name)
 {
-    static const char *const parts[] = {"authorization", "token", "secret", "password", "api-key"};
+    static const char *const parts[] = {"auth",     "token",   "secret",
+                                        "password", "api-key", "session"};
 
     for (size_t i = 0; i < ELEMENTSOF(parts); i++) {
-        if (strcasestr(name, parts[i])) {
+        if (strcasecmp(name, "WWW-Authenticate") != 0 && strcasestr(name, parts[i])) {
             return true;
         }
     }
@@ -76,17 +88,18 @@ static void put_header(FILE *file, char mark, const char *line)
     const char *value = line[size] ? line + size + 1 + strspn(line + size + 1, " \t") : "";
 
     (void)snprintf(name, sizeof name, "%.*s", (int)MIN(size, sizeof name - 1), line);
-    (void)fprintf(file, "%c %.*s: ", mark, (int)size, line);
+    (void)fprintf(file, "%c ", mark);
+    put_plain(file, line, size);
+    (void)fputs(": ", file);
     if (strcasecmp(name, "Cookie") == 0 || strcasecmp(name, "Set-Cookie") == 0) {
         put_cookies(file, value, strcasecmp(name, "Set-Cookie") == 0);
     } else if (is_secret(name)) {
         (void)fputs(SHOWN_SECRET, file);
     } else if (strcasecmp(name, "Location") == 0 || strcasecmp(name, "Referer") == 0) {
-        (void)fputs(shown_url(value, shown), file);
+        value = shown_url(value, shown);
+        put_plain(file, value, strlen(value));
     } else {
-        for (; *value; value++) { /* a terminal obeys control characters */
-            (void)fputc((unsigned char)*value < ' ' || *value == 0x7f ? '?' : *value, file);
-        }
+        put_plain(file, value, strlen(value));
     }
     (void)fputc('\n', file);
 }
@@ -95,23 +108,25 @@ static bool is_text(const char *bytes, size_t size)
 {
     for (size_t i = 0; i < size; i++) {
         unsigned char c = (unsigned char)bytes[i];
-        if ((c < ' ' && c != '\n' && c != '\t' && c != '\r') || c == 0x7f) {
+        bool second = i > 0 && (unsigned char)bytes[i - 1] == 0xc2 && c < 0xa0;
+        if (second || (c < ' ' && c != '\n' && c != '\t' && c != '\r') || c == 0x7f) {
             return false;
         }
     }
     return utf8_valid(bytes, size);
 }
 
-/* Up to a whole character. */
+/* Up to a whole character, if it is UTF-8. */
 static size_t cut(const char *bytes, size_t size, size_t most)
 {
     if (size <= most) {
         return size;
     }
-    while (most > 0 && ((unsigned char)bytes[most] & 0xc0) == 0x80) {
-        most--;
+    size_t whole = most;
+    while (whole > most - 3 && ((unsigned char)bytes[whole] & 0xc0) == 0x80) {
+        whole--;
     }
-    return most;
+    return whole;
 }
 
 static void put_body(FILE *file, const char *bytes, size_t size, size_t most)
@@ -166,6 +181,27 @@ void debug_http_note(const struct loads_user *user, const char *format, ...)
         (void)vfprintf(page.file, format, arguments);
         va_end(arguments);
         (void)fputc('\n', page.file);
+    }
+    end(&page);
+}
+
+void debug_http_cookie(const struct loads_user *user, const char *text, size_t size, int result)
+{
+    const char *equals = memchr(text, '=', size);
+
+    if (!debug_is_on(user)) {
+        return;
+    }
+    struct page page;
+    begin(&page);
+    if (page.file) {
+        (void)fputs("* cookie ", page.file);
+        put_plain(page.file, text, equals ? (size_t)(equals - text) : 0);
+        (void)fputs(result == 0         ? " taken\n"
+                    : result == -EINVAL ? " refused: it makes no sense\n"
+                    : result == -EPERM  ? " refused: this answer may not set it\n"
+                                        : " refused: there is no room\n",
+                    page.file);
     }
     end(&page);
 }

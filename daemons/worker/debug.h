@@ -18,6 +18,9 @@ bool debug_is_on(const struct loads_user *user);
 /* A line about what happens, "* …". */
 void debug_http_note(const struct loads_user *user, const char *format, ...) _printf_(2, 3);
 
+/* What became of a cookie, by the result of cookie_jar_set(). */
+void debug_http_cookie(const struct loads_user *user, const char *text, size_t size, int result);
+
 /* What is sent next: "> …". */
 void debug_http_request(const struct loads_user *user, const struct exchange *exchange);
 

@@ -207,12 +207,7 @@ static void take_cookie(struct call *call, const struct header_field *field)
     int r =
         cookie_jar_set(&call->user->session.cookies, call->url->host, call->url->path,
                        call->url->secure, field->value, field->value_size, clock_realtime_usec());
-    debug_http_note(call->user, "cookie %.*s %s",
-                    (int)MIN(strcspn(field->value, "=;"), field->value_size), field->value,
-                    r == 0         ? "taken"
-                    : r == -EINVAL ? "refused: it makes no sense"
-                    : r == -EPERM  ? "refused: this answer may not set it"
-                                   : "refused: there is no room");
+    debug_http_cookie(call->user, field->value, field->value_size, r);
 }
 
 static void on_header(struct exchange *exchange, const char *line, size_t size)

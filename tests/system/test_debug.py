@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: MPL-2.0
 """Seeing what is wrong: --debug-http, and what one user's one iteration says at once."""
 
+import http.server
 import re
+import threading
 
 import pytest
 
 
 @pytest.fixture
-def http(loads, target):
-    """http(test, *arguments): a run of http.c; what it wrote to standard error, in lines."""
+def of_http(loads, target):
+    """of_http(test, *arguments): a run of http.c; what it wrote to standard error, in lines."""
     def run(test, *arguments):
         ran = loads(f"http.{test}", "--server-url", target.url, *arguments)
         ran.lines = ran.stderr.splitlines()
@@ -27,7 +29,7 @@ def own(runner, target):
 
 def test_an_exchange(http, target):
     host = target.url.removeprefix("http://")
-    ran = http("TestRedirect.test_followed", "--debug-http")
+    ran = of_http("TestRedirect.test_followed", "--debug-http")
     requests = [line for line in ran.lines if re.match("> [A-Z]+ /", line)]
     assert requests == [f"> GET /redirect/{n}" for n in (3, 2, 1, 0)]
     assert ran.lines.count(f"> Host: {host}") == 4
@@ -38,16 +40,16 @@ def test_an_exchange(http, target):
     assert any(line.startswith("> User-Agent: loads/") for line in ran.lines)
 
 
-def test_one_iteration_of_one_user(http):
-    ran = http("TestRedirect.test_followed", "--debug-http", "-u", "3:2", "--hits", 5)
+def test_one_iteration_of_one_user(of_http):
+    ran = of_http("TestRedirect.test_followed", "--debug-http", "-u", "3:2", "--hits", 5)
     assert sum(line.startswith("> GET") for line in ran.lines) == 4
 
 
-def test_secrets_are_left_out(http):
-    ran = http("TestSession.test_basic_auth", "--debug-http")
+def test_secrets_are_left_out(of_http):
+    ran = of_http("TestSession.test_basic_auth", "--debug-http")
     assert ran.lines.count("> Authorization: (secret)") == 3
     assert any(line.startswith("< WWW-Authenticate: Basic") for line in ran.lines)
-    ran = http("TestSession.test_cookies", "--debug-http")
+    ran = of_http("TestSession.test_cookies", "--debug-http")
     assert "> Cookie: a=(secret)" in ran.lines
     assert any(re.fullmatch(r"< [Ss]et-[Cc]ookie: user=\(secret\)(;.*)?", line) for line in ran.lines)
     assert "* cookie user taken" in ran.lines
@@ -116,3 +118,27 @@ def test_json_that_is_nested_too_deep(own, stack, levels):
     ran = own(body % (levels * "["), "--stack-size", stack)
     assert ran.code == 1, ran
     assert f"JSON of {levels} levels, more than a stack of {stack[:-1]} KiB holds" in ran.stderr
+
+
+class Rude(http.server.BaseHTTPRequestHandler):
+    """Answers with what terminals, and who reads bytes backwards, stumble over."""
+
+    def do_GET(self):
+        self.wfile.write(b"HTTP/1.1 200 OK\r\nSet-Cookie: planted\r\nSet-Cookie: a\x1b[31m=planted; Path=/\r\n"
+                         b"X-Session-Id: planted\r\nX: \xc2\x9b31m\r\nContent-Length: 600\r\n\r\n" + 600 * b"\x80")
+
+    def log_message(self, *arguments):
+        pass
+
+
+def test_a_rude_server(runner):
+    runner.write("own.c", "#include <loads/loads.h>\nLOADS_TEST(Own, test)\n{\n" + FAILING + "\n}\n")
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Rude) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        ran = runner.run("own.Own.test", "--server-url", f"http://127.0.0.1:{server.server_address[1]}",
+                         "--debug-http")
+        server.shutdown()
+    assert ran.code == 1, ran
+    assert "planted" not in ran.stderr and "\x1b" not in ran.stderr and "\x9b" not in ran.stderr
+    assert ran.stderr.count("* 600 bytes that are no text\n") == 2
+    assert "* cookie  refused: it makes no sense\n" in ran.stderr
