@@ -27,7 +27,7 @@ def own(runner, target):
     return run
 
 
-def test_an_exchange(http, target):
+def test_an_exchange(of_http, target):
     host = target.url.removeprefix("http://")
     ran = of_http("TestRedirect.test_followed", "--debug-http")
     requests = [line for line in ran.lines if re.match("> [A-Z]+ /", line)]
