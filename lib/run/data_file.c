@@ -239,7 +239,7 @@ static int read_row(const struct data_file *file, uint64_t number,
 /* The first row is no row, but the names. */
 static int take_header(struct data_file *file, struct error *error)
 {
-    size_t size;
+    size_t size = 0;
 
     if (file->count == 0) {
         return no_names(error);
@@ -419,8 +419,8 @@ int data_file_read(const struct data_file *file, uint64_t number,
                    struct data_row *ret, struct error *error)
 {
     struct data_row row = {.number = number};
-    char *bytes;
-    size_t size;
+    char *bytes = NULL;
+    size_t size = 0;
 
     int r = read_row(file, number + header_rows(file), allocate, context, &bytes, &size);
     if (r == 0 && file->json) {
