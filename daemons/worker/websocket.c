@@ -10,14 +10,13 @@
 
 #include "base/clock.h"
 #include "call.h"
-#include "header.h"
 #include "iteration.h"
 #include "loop/ws.h"
 #include "metrics/summary.h"
 #include "peer.h"
 #include "record.h"
-#include "stall.h"
 #include "user.h"
+#include "websocket_opening.h"
 
 #define CLOSE_WAIT_USEC (2 * USEC_PER_SEC)
 
@@ -196,81 +195,9 @@ static double timeout_of(const loads_ws *socket)
 
 /* ---- opening --------------------------------------------------------------------------------- */
 
-struct opening {
-    loads_ws *socket;
-    const struct url *url;
-    uint64_t started_usec, until_usec;
-    unsigned error_id;
-};
-
-static int fail(struct opening *opening, const char *class, const char *text)
-{
-    const loads_ws_options *options = opening->socket->options;
-    loads_user *user = opening->socket->user;
-    const char *slash = strrchr(options->file_, '/');
-    const char *name = opening->url ? opening->url->name : "(invalid)";
-    char place[256];
-
-    (void)snprintf(place, sizeof place, "%s:%d", slash ? slash + 1 : options->file_,
-                   options->line_);
-    struct error_key key = {.kind = ERROR_KIND_ERROR,
-                            .class = class,
-                            .message = text,
-                            .place = place,
-                            .test = user->test->name};
-    opening->error_id = record_request_error(user, options->name ? options->name : name, "GET",
-                                             name, opening->started_usec, &key);
-    return -EIO;
-}
-
-static int check(struct opening *opening)
-{
-    const loads_ws_options *options = opening->socket->options;
-    struct error error;
-
-    if (!options->url) {
-        return fail(opening, "request", "there is no URL");
-    }
-    int r = url_get(opening->socket->user->worker->urls, NULL, options->url, &opening->url, &error);
-    if (r == -EINVAL) {
-        return fail(opening, "request", error.text);
-    }
-    if (r < 0) {
-        return r;
-    }
-    if (strcmp(opening->url->scheme, "ws") != 0 && strcmp(opening->url->scheme, "wss") != 0) {
-        return fail(opening, "request", "a WebSocket's URL begins with ws:// or wss://");
-    }
-    for (const char *const *line = options->headers; line && *line; line++) {
-        r = header_check(*line, strlen(*line), &error);
-        if (r < 0) {
-            return fail(opening, "request", error.text);
-        }
-    }
-    if (options->protocols && strpbrk(options->protocols, "\r\n")) {
-        return fail(opening, "request", "the sub-protocols have a line end in them");
-    }
-    return 0;
-}
-
-static int make_client(struct opening *opening)
-{
-    struct worker *worker = opening->socket->user->worker;
-    struct error error;
-
-    if (worker->ws) {
-        return 0;
-    }
-    int r = ws_client_new(&worker->ws, worker->loop, worker->spec->ca_file, worker->spec->insecure,
-                          &error);
-    stall_begin(opening->socket->user); /* what that took, the plug-in, is not the test's fault */
-    return r == -ENOMEM ? r : r < 0 ? fail(opening, "socket", error.text) : 0;
-}
-
 /* With one address. 1: no connection to it. */
-static int open_at(struct opening *opening, const char *address)
+static int open_at(loads_ws *socket, struct opening *opening, const char *address)
 {
-    loads_ws *socket = opening->socket;
     struct ws_request request = {.url = opening->url,
                                  .address = address,
                                  .protocols = socket->options->protocols,
@@ -294,7 +221,7 @@ static int open_at(struct opening *opening, const char *address)
     }
     socket->ws = ws_free(socket->ws);
     if (r == -ETIMEDOUT) {
-        return fail(opening, "timeout", "the WebSocket did not open in time");
+        return opening_fail(opening, "timeout", "the WebSocket did not open in time");
     }
     if (r < 0) {
         return r;
@@ -302,9 +229,8 @@ static int open_at(struct opening *opening, const char *address)
     return socket->ending.error == TRANSPORT_CONNECT ? 1 : -EIO;
 }
 
-static int open_somewhere(struct opening *opening)
+static int open_somewhere(loads_ws *socket, struct opening *opening)
 {
-    loads_ws *socket = opening->socket;
     const char *host = opening->url->host, *address = NULL;
     char reason[128];
     uint64_t dns_usec = 0;
@@ -316,64 +242,43 @@ static int open_somewhere(struct opening *opening)
             if (r == -ENOENT) {
                 char text[500];
                 (void)snprintf(text, sizeof text, "Could not resolve host: %s (%s)", host, reason);
-                return fail(opening, "resolve", text);
+                return opening_fail(opening, "resolve", text);
             }
             if (r < 0) {
-                return r == -ETIMEDOUT ? fail(opening, "timeout", "Resolving a host timed out") : r;
+                return r == -ETIMEDOUT
+                           ? opening_fail(opening, "timeout", "Resolving a host timed out")
+                           : r;
             }
         }
-        r = open_at(opening, address);
+        r = open_at(socket, opening, address);
     } while (r == 1 && !opening->url->numeric_host && peer_next(socket->user, host));
     if (r == 0) {
         peer_good(socket->user, host);
     } else if ((r == 1 || r == -EIO) && opening->error_id == 0) {
-        return fail(opening, transport_error_name(socket->ending.error), socket->ending.text);
+        return opening_fail(opening, transport_error_name(socket->ending.error),
+                            socket->ending.text);
     }
     return r;
 }
 
-static void count_opened(const struct opening *opening)
+static int open_socket(loads_ws *socket, struct opening *opening)
 {
-    const loads_ws_options *options = opening->socket->options;
-    loads_user *user = opening->socket->user;
-    uint64_t now = clock_monotonic_usec();
-    struct exchange exchange = {
-        .method = "GET", .url = opening->url, .status = 101, .ended_usec = now};
+    int r = opening_begin(opening);
 
-    record_hit(user, options->name ? options->name : opening->url->name, &exchange,
-               now - opening->started_usec);
-    record_counter(user, COUNTER_SOCKETS_OPENED, 1);
-}
-
-static int open_socket(struct opening *opening)
-{
-    loads_ws *socket = opening->socket;
-
-    opening->started_usec = clock_monotonic_usec();
-    int r = check(opening);
     if (r == 0) {
-        r = make_client(opening);
+        opening_start(opening, after(timeout_of(socket)));
+        r = open_somewhere(socket, opening);
     }
     if (r == 0) {
-        opening->started_usec = clock_monotonic_usec();
-        opening->until_usec = after(timeout_of(socket));
-        record_request(socket->user,
-                       socket->options->name ? socket->options->name : opening->url->name, "GET");
-        r = open_somewhere(opening);
+        opening_succeed(opening);
     }
-    if (r == 0) {
-        count_opened(opening);
-    }
-    if (opening->url) {
-        url_unref(opening->url);
-    }
+    opening_end(opening);
     return r;
 }
 
 loads_ws *loads_ws_open_(loads_user *user, const loads_ws_options *options)
 {
     static loads_ws refused = {.ended = true};
-    struct opening opening = {.socket = NULL};
 
     if (!call_allowed(user)) {
         return &refused;
@@ -386,8 +291,8 @@ loads_ws *loads_ws_open_(loads_user *user, const loads_ws_options *options)
     socket->last = &socket->first;
     socket->next = user->sockets;
     user->sockets = socket;
-    opening.socket = socket;
-    int r = open_socket(&opening);
+    struct opening opening = {.user = user, .options = kept};
+    int r = open_socket(socket, &opening);
     if (r == 0) {
         stack_trim(&user->stack); /* who opens sockets has many, and waits */
         return socket;

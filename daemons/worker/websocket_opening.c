@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* What is recorded of an opening, and what can be wrong with it before anything is sent. */
+#include "websocket_opening.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "header.h"
+#include "loop/ws.h"
+#include "metrics/summary.h"
+#include "record.h"
+#include "stall.h"
+#include "user.h"
+
+/* What its latency is found under. */
+static const char *name_of(const struct opening *opening)
+{
+    return opening->options->name ? opening->options->name
+           : opening->url         ? opening->url->name
+                                  : "(invalid)";
+}
+
+int opening_fail(struct opening *opening, const char *class, const char *text)
+{
+    const loads_ws_options *options = opening->options;
+    loads_user *user = opening->user;
+    const char *slash = strrchr(options->file_, '/');
+    const char *url = opening->url ? opening->url->name : "(invalid)";
+    char place[256];
+
+    (void)snprintf(place, sizeof place, "%s:%d", slash ? slash + 1 : options->file_,
+                   options->line_);
+    struct error_key key = {.kind = ERROR_KIND_ERROR,
+                            .class = class,
+                            .message = text,
+                            .place = place,
+                            .test = user->test->name};
+    opening->error_id =
+        record_request_error(user, name_of(opening), "GET", url, opening->started_usec, &key);
+    return -EIO;
+}
+
+static int check(struct opening *opening)
+{
+    const loads_ws_options *options = opening->options;
+    struct error error;
+
+    if (!options->url) {
+        return opening_fail(opening, "request", "there is no URL");
+    }
+    int r = url_get(opening->user->worker->urls, NULL, options->url, &opening->url, &error);
+    if (r == -EINVAL) {
+        return opening_fail(opening, "request", error.text);
+    }
+    if (r < 0) {
+        return r;
+    }
+    if (strcmp(opening->url->scheme, "ws") != 0 && strcmp(opening->url->scheme, "wss") != 0) {
+        return opening_fail(opening, "request", "a WebSocket's URL begins with ws:// or wss://");
+    }
+    for (const char *const *line = options->headers; line && *line; line++) {
+        r = header_check(*line, strlen(*line), &error);
+        if (r < 0) {
+            return opening_fail(opening, "request", error.text);
+        }
+    }
+    if (options->protocols && strpbrk(options->protocols, "\r\n")) {
+        return opening_fail(opening, "request", "the sub-protocols have a line end in them");
+    }
+    return 0;
+}
+
+static int make_client(struct opening *opening)
+{
+    struct worker *worker = opening->user->worker;
+    struct error error;
+
+    if (worker->ws) {
+        return 0;
+    }
+    int r = ws_client_new(&worker->ws, worker->loop, worker->spec->ca_file, worker->spec->insecure,
+                          &error);
+    stall_begin(opening->user); /* what that took, the plug-in, is not the test's fault */
+    return r == -ENOMEM ? r : r < 0 ? opening_fail(opening, "socket", error.text) : 0;
+}
+
+int opening_begin(struct opening *opening)
+{
+    opening->started_usec = clock_monotonic_usec();
+    int r = check(opening);
+    return r < 0 ? r : make_client(opening);
+}
+
+void opening_start(struct opening *opening, uint64_t until_usec)
+{
+    opening->started_usec = clock_monotonic_usec();
+    opening->until_usec = until_usec;
+    record_request(opening->user, name_of(opening), "GET");
+}
+
+void opening_succeed(const struct opening *opening)
+{
+    uint64_t now = clock_monotonic_usec();
+    struct exchange exchange = {
+        .method = "GET", .url = opening->url, .status = 101, .ended_usec = now};
+
+    record_hit(opening->user, name_of(opening), &exchange, now - opening->started_usec);
+    record_counter(opening->user, COUNTER_SOCKETS_OPENED, 1);
+}
+
+void opening_end(struct opening *opening)
+{
+    if (opening->url) {
+        opening->url = url_unref(opening->url);
+    }
+}
