@@ -76,6 +76,13 @@ static void refuse(loads_ws *socket, unsigned code, const char *text)
     socket->ending = (struct ws_ending){.error = TRANSPORT_RESOURCES, .code = code};
     (void)snprintf(socket->ending.text, sizeof socket->ending.text, "%s", text);
     ws_close(socket->ws, code);
+    user_wake(socket->user);
+}
+
+/* It has ended, or is about to, for a reason of ours. */
+static bool is_over(const loads_ws *socket)
+{
+    return socket->ended || socket->ending.text[0];
 }
 
 /* Room for so many bytes more of the message that is coming. */
@@ -118,24 +125,24 @@ static void queue_message(loads_ws *socket, bool binary)
     user_wake(socket->user);
 }
 
-static void on_received(struct ws *ws _unused_, const void *bytes, size_t size, bool binary,
-                        bool last, void *context)
+static void on_received(struct ws *ws _unused_, const struct ws_piece *piece, void *context)
 {
     loads_ws *socket = context;
     size_t used = socket->building ? socket->building->shown.size : 0;
+    size_t room = SESSION_MAX_BODY_BYTES - used;
 
-    if (socket->ending.text[0]) {
-        return; /* it is on its way out */
+    if (is_over(socket)) {
+        return;
     }
-    if (size > SESSION_MAX_BODY_BYTES - used) {
+    if (piece->size > room || piece->more_bytes > room - piece->size) {
         refuse(socket, 1009, "a message has more than 64 MiB");
-    } else if (!make_room(socket, size)) {
+    } else if (!make_room(socket, piece->size)) {
         refuse(socket, 1011, "there is no memory for a message");
     } else {
-        memcpy(socket->building->bytes + used, bytes, size);
-        socket->building->shown.size += size;
-        if (last) {
-            queue_message(socket, binary);
+        memcpy(socket->building->bytes + used, piece->bytes, piece->size);
+        socket->building->shown.size += piece->size;
+        if (piece->last) {
+            queue_message(socket, piece->binary);
         }
     }
 }
@@ -152,7 +159,7 @@ static bool has_opened(const loads_ws *socket)
 
 static bool has_message(const loads_ws *socket)
 {
-    return socket->first || socket->ended;
+    return socket->first || is_over(socket);
 }
 
 static bool has_drained(const loads_ws *socket)
@@ -341,7 +348,7 @@ void loads_ws_send_(const char *file, int line, loads_ws *socket, const void *by
     if (!usable(socket)) {
         return;
     }
-    int r = socket->ended ? -ENOTCONN : ws_send(socket->ws, bytes, size, binary);
+    int r = is_over(socket) ? -ENOTCONN : ws_send(socket->ws, bytes, size, binary);
     if (r == -ENOMEM) {
         call_fail(socket->user, ERROR_KIND_ERROR, "memory", "", 0, "out of memory");
     }
@@ -354,6 +361,9 @@ void loads_ws_send_(const char *file, int line, loads_ws *socket, const void *by
     r = wait_for(socket, has_drained, after(timeout_of(socket)));
     if (r == -ECANCELED) {
         user_leave(socket->user);
+    }
+    if (r == 0 && socket->ended && ws_unsent_bytes(socket->ws) > WEBSOCKET_QUEUE_BYTES) {
+        fail_closed(socket, file, line, "sending on a WebSocket");
     }
     if (r < 0) {
         call_fail(socket->user, ERROR_KIND_ERROR, "timeout", file, line,
@@ -404,7 +414,7 @@ const loads_message *loads_ws_receive_within(loads_ws *socket, double seconds)
     if (r == -ECANCELED) {
         user_leave(socket->user);
     }
-    if (!socket->first && socket->ended) {
+    if (!socket->first && is_over(socket)) {
         note_end(socket);
     }
     return socket->first ? take(socket) : NULL;
@@ -421,7 +431,7 @@ const loads_message *loads_ws_receive_(const char *file, int line, loads_ws *soc
     if (message) {
         return message;
     }
-    if (socket->ended) {
+    if (is_over(socket)) {
         fail_closed(socket, file, line, "receiving from a WebSocket");
     } else {
         call_fail(socket->user, ERROR_KIND_ERROR, "timeout", file, line,
@@ -454,12 +464,12 @@ void loads_ws_close(loads_ws *socket, unsigned code)
 
 bool loads_ws_is_open(const loads_ws *socket)
 {
-    return socket && socket->opened && !socket->ended;
+    return socket && socket->opened && !is_over(socket);
 }
 
 unsigned loads_ws_close_code(const loads_ws *socket)
 {
-    return socket && socket->ended ? socket->ending.code : 0;
+    return socket && is_over(socket) ? socket->ending.code : 0;
 }
 
 const char *loads_ws_protocol(const loads_ws *socket)

@@ -7,18 +7,25 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include <libwebsockets.h>
 
 #include "base/log.h"
 #include "loop/url.h"
+#include "loop/ws_ending.h"
 
 #define RX_BYTES       4096
 #define SERVICE_BYTES  16384
 #define NEVER_SEC      86400
 #define MAX_HOST_BYTES 300
+#define FLUSH_SEC      2 /* for what is on its way to a server that has closed */
+
+/* What every answer to a handshake begins with. */
+#define HTTP_BEGINS "HTTP/1."
 
 struct ws_client {
+    struct ev_loop *loop;
     struct lws_context *context;
     struct lws_vhost *vhost;
     bool insecure;
@@ -33,12 +40,15 @@ struct outgoing {
 
 struct ws {
     struct lws *wsi; /* NULL: there is no connection any more */
+    struct ws_client *client;
     const struct ws_callbacks *callbacks;
     void *context;
     const char *const *headers;
     struct outgoing *first, **last;
     size_t unsent_bytes;
-    bool starting; /* ws_open() is on */
+    ev_io answering; /* before the library reads the answer to the handshake */
+    bool starting;   /* ws_open() is on */
+    bool asked;      /* the handshake is on its way */
     bool open, closing, ended;
     unsigned close_code;
     char protocol[64];
@@ -52,6 +62,7 @@ static void conclude(struct ws *ws)
     if (ws->ended) {
         return;
     }
+    ev_io_stop(ws->client->loop, &ws->answering);
     ws->ended = true;
     ws->open = false;
     ws->wsi = NULL;
@@ -60,43 +71,115 @@ static void conclude(struct ws *ws)
     }
 }
 
+/* The library ends the connection, in its own time, and tells us nothing more of it. */
+static void let_go(struct ws *ws)
+{
+    lws_set_opaque_user_data(ws->wsi, NULL);
+    lws_set_timeout(ws->wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_ASYNC);
+    ws->wsi = NULL;
+}
+
 static void never_opened(struct ws *ws, struct lws *wsi, const char *reason)
 {
-    unsigned status = lws_http_client_http_response(wsi);
-
-    ws->ending.status = status >= 100 && status <= 599 && status != 101 ? (int)status : 0;
-    if (ws->ending.status > 0) {
-        ws->ending.error = TRANSPORT_PROTOCOL;
-        (void)snprintf(ws->ending.text, sizeof ws->ending.text,
-                       "the server refused the WebSocket: status %u", status);
-    } else {
-        bool tls = reason && (strcasestr(reason, "ssl") || strstr(reason, "cert"));
-        bool handshake = reason && strncmp(reason, "HS: ", 4) == 0;
-        ws->ending.error = tls ? TRANSPORT_TLS : handshake ? TRANSPORT_PROTOCOL : TRANSPORT_CONNECT;
-        (void)snprintf(ws->ending.text, sizeof ws->ending.text, "the WebSocket did not open: %s",
-                       reason && *reason ? reason : "the connection failed");
+    if (ws->ending.text[0] == '\0') {
+        ws_ending_unopened(&ws->ending, ws->asked ? WS_SHAKING_HANDS : WS_CONNECTING,
+                           lws_http_client_http_response(wsi), reason);
     }
     conclude(ws);
+}
+
+/* Whether it was the library that ended the connection: the other end is still there. (Of TLS one
+ * can't tell: what says the end there is among the bytes.) */
+static bool is_broken(struct lws *wsi)
+{
+    char byte;
+
+    return !lws_is_ssl(wsi) &&
+           (recv(lws_get_socket_fd(wsi), &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0 || errno == EAGAIN);
+}
+
+static unsigned close_code_of_library(struct lws *wsi)
+{
+    const unsigned char *payload = lws_get_close_payload(wsi);
+
+    return lws_get_close_length(wsi) >= 2 ? (unsigned)payload[0] << 8 | payload[1] : 0;
 }
 
 /* A connection that ends without a close frame. */
-static void was_cut(struct ws *ws)
+static void was_cut(struct ws *ws, struct lws *wsi)
 {
-    if (ws->ending.code == 0 && ws->ending.text[0] == '\0') {
-        ws->ending.code = ws->open ? WS_CLOSE_ABNORMAL : 0;
-        ws->ending.error = TRANSPORT_RESET;
-        (void)snprintf(ws->ending.text, sizeof ws->ending.text, "the connection ended %s",
-                       ws->open ? "without a close frame" : "before the WebSocket was open");
+    if (ws->ending.text[0] == '\0') {
+        /* With a message on its way the library doesn't tell of a close frame either. */
+        bool sending = ws->open && (ws->first || lws_partial_buffered(wsi));
+        unsigned code = ws->open ? close_code_of_library(wsi) : 0;
+        if (ws->open && (code > 0 || (!sending && is_broken(wsi)))) {
+            ws_ending_broken(&ws->ending, code);
+        } else {
+            ws_ending_cut(&ws->ending, ws->open, sending);
+        }
     }
     conclude(ws);
 }
 
-static void note_close_frame(struct ws *ws, const unsigned char *bytes, size_t size)
+static int note_close_frame(struct ws *ws, struct lws *wsi, const void *bytes, size_t size)
 {
-    ws->ending.error = TRANSPORT_OK;
-    ws->ending.code = size >= 2 ? (unsigned)bytes[0] << 8 | bytes[1] : 1005;
-    (void)snprintf(ws->ending.text, sizeof ws->ending.text, "closed by the server with code %u",
-                   ws->ending.code);
+    if (ws->ending.text[0] && !ws->closing) {
+        return -1; /* refused already: of that the library tells as if it came from the server */
+    }
+    if (!ws_ending_close_frame(&ws->ending, bytes, size)) {
+        lws_close_reason(wsi, LWS_CLOSE_STATUS_PROTOCOL_ERR, NULL, 0);
+        return -1;
+    }
+    if (ws->first || lws_partial_buffered(wsi)) {
+        /* Our answer comes behind what is being sent, which a server that reads no more never
+         * takes: nobody waits for that. */
+        lws_set_opaque_user_data(wsi, NULL);
+        lws_set_timeout(wsi, PENDING_TIMEOUT_USER_OK, FLUSH_SEC);
+        conclude(ws);
+    }
+    return 0;
+}
+
+/* ---- the handshake --------------------------------------------------------------------------- */
+
+/* Of bytes that are no HTTP the library thinks nothing, and waits for more. */
+static void on_answer(struct ev_loop *loop, ev_io *io, int events _unused_)
+{
+    struct ws *ws = io->data;
+    char bytes[sizeof HTTP_BEGINS - 1];
+    ssize_t n = recv(io->fd, bytes, sizeof bytes, MSG_PEEK | MSG_DONTWAIT);
+
+    ev_io_stop(loop, io);
+    if (n > 0 && memcmp(bytes, HTTP_BEGINS, (size_t)n) != 0) {
+        ws_ending_not_http(&ws->ending);
+        let_go(ws);
+        conclude(ws);
+    }
+}
+
+/* Looks at what comes before the library does. (Not at what comes encrypted.) */
+static void watch_answer(struct ws *ws, struct lws *wsi)
+{
+    ws->asked = true;
+    if (!lws_is_ssl(wsi)) {
+        ev_io_init(&ws->answering, on_answer, lws_get_socket_fd(wsi), EV_READ);
+        ev_set_priority(&ws->answering, EV_MAXPRI);
+        ws->answering.data = ws;
+        ev_io_start(ws->client->loop, &ws->answering);
+    }
+}
+
+/* Of several sub-protocols the library takes what was offered in the same words for one. */
+static int note_protocol(struct ws *ws, struct lws *wsi)
+{
+    if (lws_hdr_copy(wsi, ws->protocol, sizeof ws->protocol, WSI_TOKEN_PROTOCOL) < 0) {
+        ws->protocol[0] = '\0';
+    }
+    if (strchr(ws->protocol, ',')) {
+        ws_ending_protocols(&ws->ending);
+        return -1;
+    }
+    return 0;
 }
 
 /* ---- sending --------------------------------------------------------------------------------- */
@@ -136,8 +219,7 @@ static int send_next(struct ws *ws)
         return 0;
     }
     lws_close_reason(ws->wsi, (enum lws_close_status)ws->close_code, NULL, 0);
-    ws->ending = (struct ws_ending){.error = TRANSPORT_OK, .code = ws->close_code};
-    (void)snprintf(ws->ending.text, sizeof ws->ending.text, "closed with code %u", ws->close_code);
+    ws_ending_closed(&ws->ending, ws->close_code);
     return -1;
 }
 
@@ -164,11 +246,16 @@ static int add_headers(const struct ws *ws, unsigned char **at, size_t room)
     return 0;
 }
 
-static void note_protocol(struct ws *ws, struct lws *wsi)
+static void receive(struct ws *ws, struct lws *wsi, const void *bytes, size_t size)
 {
-    if (lws_hdr_copy(wsi, ws->protocol, sizeof ws->protocol, WSI_TOKEN_PROTOCOL) < 0) {
-        ws->protocol[0] = '\0';
-    }
+    size_t more = lws_remaining_packet_payload(wsi);
+    struct ws_piece piece = {.bytes = bytes,
+                             .size = size,
+                             .more_bytes = more,
+                             .binary = lws_frame_is_binary(wsi),
+                             .last = more == 0 && lws_is_final_fragment(wsi)};
+
+    ws->callbacks->received(ws, &piece, ws->context);
 }
 
 static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *user _unused_,
@@ -182,33 +269,31 @@ static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *use
     }
     switch (reason) {
     case LWS_CALLBACK_CLIENT_APPEND_HANDSHAKE_HEADER:
+        watch_answer(ws, wsi);
         return add_headers(ws, in, size);
     case LWS_CALLBACK_CLIENT_FILTER_PRE_ESTABLISH:
-        note_protocol(ws, wsi);
-        return 0;
+        return note_protocol(ws, wsi);
     case LWS_CALLBACK_CLIENT_ESTABLISHED:
         lws_set_timeout(wsi, NO_PENDING_TIMEOUT, 0);
+        ev_io_stop(ws->client->loop, &ws->answering);
         ws->wsi = wsi;
         ws->open = true;
         ws->callbacks->opened(ws, ws->protocol, ws->context);
         return 0;
     case LWS_CALLBACK_CLIENT_RECEIVE:
-        ws->callbacks->received(
-            ws, in, size, lws_frame_is_binary(wsi),
-            lws_is_final_fragment(wsi) && lws_remaining_packet_payload(wsi) == 0, ws->context);
+        receive(ws, wsi, in, size);
         return 0;
     case LWS_CALLBACK_CLIENT_WRITEABLE:
         return send_next(ws);
     case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE:
-        note_close_frame(ws, in, size);
-        return 0;
+        return note_close_frame(ws, wsi, in, size);
     case LWS_CALLBACK_CLIENT_CONNECTION_ERROR:
         never_opened(ws, wsi, in);
         return 0;
     case LWS_CALLBACK_CLIENT_CLOSED:
     case LWS_CALLBACK_CLOSED_CLIENT_HTTP:
     case LWS_CALLBACK_WSI_DESTROY:
-        was_cut(ws);
+        was_cut(ws, wsi);
         return 0;
     default:
         return 0;
@@ -256,6 +341,7 @@ int ws_client_new(struct ws_client **ret, struct ev_loop *loop, const char *ca_f
     if (!client) {
         return error_set_errno(error, -ENOMEM, "WebSockets");
     }
+    client->loop = loop;
     client->insecure = insecure;
     lws_set_log_level(LLL_ERR | LLL_WARN, on_log);
     client->context = lws_create_context(&info);
@@ -326,7 +412,8 @@ int ws_open(struct ws **ret, struct ws_client *client, const struct ws_request *
     if (!ws) {
         return -ENOMEM;
     }
-    *ws = (struct ws){.callbacks = request->callbacks,
+    *ws = (struct ws){.client = client,
+                      .callbacks = request->callbacks,
                       .context = request->context,
                       .headers = request->headers,
                       .last = &ws->first,
@@ -360,9 +447,9 @@ int ws_open(struct ws **ret, struct ws_client *client, const struct ws_request *
 struct ws *ws_free(struct ws *ws)
 {
     if (ws) {
+        ev_io_stop(ws->client->loop, &ws->answering);
         if (ws->wsi) {
-            lws_set_opaque_user_data(ws->wsi, NULL);
-            lws_set_timeout(ws->wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_ASYNC);
+            let_go(ws);
         }
         while (ws->first) {
             drop_first(ws);

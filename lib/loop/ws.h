@@ -36,12 +36,19 @@ struct ws_ending {
     char text[200];
 };
 
+/* A piece of a message. */
+struct ws_piece {
+    const void *bytes;
+    size_t size;
+    size_t more_bytes; /* of the same frame, which its head has announced */
+    bool binary;
+    bool last; /* of the message */
+};
+
 struct ws_callbacks {
     /* The handshake succeeded; `protocol`: the sub-protocol that the server chose, or "". */
     void (*opened)(struct ws *ws, const char *protocol, void *context);
-    /* A piece of a message. */
-    void (*received)(struct ws *ws, const void *bytes, size_t size, bool binary, bool last,
-                     void *context);
+    void (*received)(struct ws *ws, const struct ws_piece *piece, void *context);
     /* All that ws_send() was given has been taken by the kernel. */
     void (*drained)(struct ws *ws, void *context);
     /* The end, once at most; the socket is still to be freed, but not in here. */

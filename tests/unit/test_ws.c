@@ -33,9 +33,9 @@ struct fixture {
     unsigned char got[256]; /* frames, still masked */
     size_t got_size;
 
-    bool opened, ended, drained, has_message;
+    bool opened, ended, drained, has_piece, has_message;
     char protocol[64], message[256];
-    size_t message_size;
+    size_t message_size, more_bytes;
     struct ws_ending ending;
 };
 
@@ -116,15 +116,17 @@ static void on_opened(struct ws *ws _unused_, const char *protocol, void *contex
     (void)snprintf(f->protocol, sizeof f->protocol, "%s", protocol);
 }
 
-static void on_received(struct ws *ws _unused_, const void *bytes, size_t size, bool binary,
-                        bool last, void *context)
+static void on_received(struct ws *ws _unused_, const struct ws_piece *piece, void *context)
 {
     struct fixture *f = context;
 
-    assert_false(binary);
-    memcpy(f->message + f->message_size, bytes, size);
-    f->message_size += size;
-    f->has_message = last;
+    if (!piece->binary) {
+        memcpy(f->message + f->message_size, piece->bytes, piece->size);
+    }
+    f->message_size += piece->size;
+    f->more_bytes = piece->more_bytes;
+    f->has_piece = true;
+    f->has_message = piece->last;
 }
 
 static void on_drained(struct ws *ws _unused_, void *context)
@@ -290,6 +292,48 @@ static void test_refused(void **state)
     assert_int_equal(f->ending.status, 403);
 }
 
+static void test_not_http(void **state)
+{
+    struct fixture *f = *state;
+
+    f->answer = "SSH-2.0-nonsense\r\n";
+    start(f, NULL);
+    run_until(f->loop, &f->ended);
+    assert_false(f->opened);
+    assert_int_equal(f->ending.error, TRANSPORT_PROTOCOL);
+    assert_non_null(strstr(f->ending.text, "it is not HTTP"));
+}
+
+/* The library hands on what it has when its buffer is full. */
+static void test_a_frame_says_how_long_it_is(void **state)
+{
+    static const char head[] = {'\x82', '\x7f', 0, 0, 0, 0, '\x40', 0, 0, 0}; /* 1 GiB */
+    static const char zeros[8192];
+    struct fixture *f = *state;
+
+    start(f, NULL);
+    run_until(f->loop, &f->opened);
+    put(f, head, sizeof head);
+    put(f, zeros, sizeof zeros);
+    run_until(f->loop, &f->has_piece);
+    assert_in_range(f->message_size, 1, sizeof zeros);
+    assert_int_equal(f->more_bytes, ((size_t)1 << 30) - f->message_size);
+    assert_false(f->has_message);
+}
+
+static void test_what_may_not_be(void **state)
+{
+    struct fixture *f = *state;
+
+    start(f, NULL);
+    run_until(f->loop, &f->opened);
+    put(f, "\x83\x00", 2); /* such an opcode there is not */
+    run_until(f->loop, &f->ended);
+    assert_int_equal(f->ending.error, TRANSPORT_PROTOCOL);
+    assert_int_equal(f->ending.code, WS_CLOSE_ABNORMAL);
+    assert_string_equal(f->ending.text, "the server sent what RFC 6455 forbids");
+}
+
 static void test_no_answer(void **state)
 {
     struct fixture *f = *state;
@@ -298,9 +342,9 @@ static void test_no_answer(void **state)
     start(f, NULL);
     run_until(f->loop, &f->ended);
     assert_false(f->opened);
-    assert_int_not_equal(f->ending.error, TRANSPORT_OK);
+    assert_int_equal(f->ending.error, TRANSPORT_RESET);
     assert_int_equal(f->ending.status, 0);
-    assert_true(f->ending.text[0] != '\0');
+    assert_string_equal(f->ending.text, "the connection ended before the WebSocket was open");
 }
 
 static void test_freed_at_any_time(void **state)
@@ -332,10 +376,17 @@ static void test_freed_when_open(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_there_and_back),    TEST(test_closed_by_the_server),
-        TEST(test_cut_by_the_server), TEST(test_closed_by_us),
-        TEST(test_refused),           TEST(test_no_answer),
-        TEST(test_freed_at_any_time), TEST(test_freed_when_open),
+        TEST(test_there_and_back),
+        TEST(test_closed_by_the_server),
+        TEST(test_cut_by_the_server),
+        TEST(test_closed_by_us),
+        TEST(test_refused),
+        TEST(test_no_answer),
+        TEST(test_not_http),
+        TEST(test_what_may_not_be),
+        TEST(test_a_frame_says_how_long_it_is),
+        TEST(test_freed_at_any_time),
+        TEST(test_freed_when_open),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
