@@ -6,19 +6,23 @@
 #include "http.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/macros.h"
+#include "counts.h"
 
 #define HEAD_BYTES  512 /* room for the head of any answer: all of its parts are bounded */
 #define BODY_OFFSET (LWS_PRE + HEAD_BYTES)
+#define SMALL_BYTES 256 /* room for a body that is a text of ours */
 
 /* What becomes of the connection behind an answer. */
 enum after { KEEP, CLOSE };
 
 static const char hello[] = "Hello from loads-echo-server.\n"
-                            "/echo sends back what it gets, /ws echoes WebSocket messages.\n";
+                            "/echo sends back what it gets, /ws echoes WebSocket messages,\n"
+                            "/counts tells how many.\n";
 
 void request_clear(struct request *request)
 {
@@ -108,14 +112,33 @@ static int send_answer(struct lws *wsi, unsigned status, const char *type, unsig
     return 0;
 }
 
-static int answer_text(struct lws *wsi, unsigned status, const char *text, enum after after)
+static int answer_small(struct lws *wsi, unsigned status, const char *type, const char *text,
+                        enum after after)
 {
-    unsigned char buffer[BODY_OFFSET + sizeof hello];
+    unsigned char buffer[BODY_OFFSET + SMALL_BYTES];
     size_t size = strlen(text);
 
-    assert(size < sizeof buffer - BODY_OFFSET);
+    assert(size < SMALL_BYTES);
     memcpy(buffer + BODY_OFFSET, text, size + 1);
-    return send_answer(wsi, status, "text/plain", buffer, size, after);
+    return send_answer(wsi, status, type, buffer, size, after);
+}
+
+static int answer_text(struct lws *wsi, unsigned status, const char *text, enum after after)
+{
+    return answer_small(wsi, status, "text/plain", text, after);
+}
+
+static int answer_counts(struct lws *wsi, enum after after)
+{
+    const struct counts *counts = counts_of(wsi);
+    char text[SMALL_BYTES];
+
+    (void)snprintf(
+        text, sizeof text,
+        "{\"opened\": %" PRIu64 ", \"received\": %" PRIu64 ", \"received_bytes\": %" PRIu64
+        ", \"sent\": %" PRIu64 ", \"sent_bytes\": %" PRIu64 "}\n",
+        counts->opened, counts->received, counts->received_bytes, counts->sent, counts->sent_bytes);
+    return answer_small(wsi, HTTP_STATUS_OK, "application/json", text, after);
 }
 
 /* libwebsockets keeps the query decoded, in pieces that stood between ampersands. */
@@ -148,11 +171,16 @@ static int answer_without_body(struct lws *wsi, const char *path, bool reads_onl
     if (strcmp(path, "/echo") == 0) {
         return answer_query(wsi, after);
     }
-    if (strcmp(path, "/") != 0) {
-        return answer_text(wsi, HTTP_STATUS_NOT_FOUND, "There are only /, /echo and /ws.\n", after);
+    bool counts = strcmp(path, "/counts") == 0;
+    if (!counts && strcmp(path, "/") != 0) {
+        return answer_text(wsi, HTTP_STATUS_NOT_FOUND,
+                           "There are only /, /echo, /counts and /ws.\n", after);
     }
     if (!reads_only) {
         return answer_text(wsi, HTTP_STATUS_METHOD_NOT_ALLOWED, "Only GET and HEAD.\n", after);
+    }
+    if (counts) {
+        return answer_counts(wsi, after);
     }
     return answer_text(wsi, HTTP_STATUS_OK, hello, after);
 }

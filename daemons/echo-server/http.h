@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* The HTTP side of the echo server: `/` and `/echo`, everything else is 404. */
+/* The HTTP side of the echo server: `/`, `/echo` and `/counts`, everything else is 404. */
 #ifndef LOADS_ECHO_SERVER_HTTP_H
 #define LOADS_ECHO_SERVER_HTTP_H
 

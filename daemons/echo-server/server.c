@@ -17,6 +17,7 @@
 #include <libwebsockets.h>
 
 #include "base/log.h"
+#include "counts.h"
 #include "http.h"
 #include "websocket.h"
 
@@ -36,6 +37,7 @@ struct server {
     struct ev_loop *loop;
     struct lws_context *context;
     struct lws_vhost *vhost;
+    struct counts counts;
     ev_timer resume; /* accepting, after a pause for want of descriptors */
     struct listener listeners[SERVER_MAX_PORTS];
     size_t n_listeners;
@@ -61,6 +63,9 @@ static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *use
         return http_body_end(wsi, &session->request);
     case LWS_CALLBACK_HTTP_CONFIRM_UPGRADE:
         return http_confirm_upgrade(wsi, in);
+    case LWS_CALLBACK_ESTABLISHED:
+        counts_of(wsi)->opened++;
+        return 0;
     case LWS_CALLBACK_RECEIVE:
         return websocket_received(wsi, &session->queue, in, size);
     case LWS_CALLBACK_SERVER_WRITEABLE:
@@ -110,6 +115,7 @@ static int create_context(struct server *server, struct error *error)
         .options = LWS_SERVER_OPTION_LIBEV | LWS_SERVER_OPTION_VALIDATE_UTF8 |
                    LWS_SERVER_OPTION_SKIP_SERVER_CANONICAL_NAME,
         .foreign_loops = loops,
+        .user = &server->counts,
         .server_string = "loads-echo-server",
         .retry_and_idle_policy = &no_pings,
         .pt_serv_buf_size = SERVICE_BUF_BYTES,

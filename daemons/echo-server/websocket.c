@@ -8,10 +8,12 @@
 #include <string.h>
 
 #include "base/macros.h"
+#include "counts.h"
 
 struct fragment {
     struct fragment *next;
     size_t size_bytes;
+    bool last; /* of its message */
     enum lws_write_protocol flags;
     unsigned char bytes[]; /* LWS_PRE for the library's frame header, then the payload */
 };
@@ -41,7 +43,7 @@ void echo_queue_clear(struct echo_queue *queue)
     }
 }
 
-static int append(struct echo_queue *queue, const void *bytes, size_t size,
+static int append(struct echo_queue *queue, const void *bytes, size_t size, bool last,
                   enum lws_write_protocol flags)
 {
     struct fragment *fragment = malloc(sizeof *fragment + LWS_PRE + size);
@@ -49,7 +51,7 @@ static int append(struct echo_queue *queue, const void *bytes, size_t size,
     if (!fragment) {
         return -ENOMEM;
     }
-    *fragment = (struct fragment){.size_bytes = size, .flags = flags};
+    *fragment = (struct fragment){.size_bytes = size, .last = last, .flags = flags};
     if (size > 0) {
         memcpy(fragment->bytes + LWS_PRE, bytes, size);
     }
@@ -68,12 +70,15 @@ int websocket_received(struct lws *wsi, struct echo_queue *queue, const void *by
     bool first = lws_is_first_fragment(wsi);
     bool last = lws_is_final_fragment(wsi) && lws_remaining_packet_payload(wsi) == 0;
     int type = lws_frame_is_binary(wsi) ? LWS_WRITE_BINARY : LWS_WRITE_TEXT;
+    struct counts *counts = counts_of(wsi);
 
+    counts->received += last;
+    counts->received_bytes += size;
     if (size == 0 && !last && !first) {
         return 0;
     }
-    if (append(queue, bytes, size, (enum lws_write_protocol)lws_write_ws_flags(type, first, last)) <
-        0) {
+    if (append(queue, bytes, size, last,
+               (enum lws_write_protocol)lws_write_ws_flags(type, first, last)) < 0) {
         return -1;
     }
     if (queue->size_bytes > WEBSOCKET_MAX_QUEUE_BYTES && !queue->held_up) {
@@ -88,11 +93,15 @@ int websocket_received(struct lws *wsi, struct echo_queue *queue, const void *by
 
 int websocket_writable(struct lws *wsi, struct echo_queue *queue)
 {
+    struct counts *counts = counts_of(wsi);
+
     while (queue->first && !lws_send_pipe_choked(wsi)) {
         struct fragment *fragment = queue->first;
         if (lws_write(wsi, fragment->bytes + LWS_PRE, fragment->size_bytes, fragment->flags) < 0) {
             return -1;
         }
+        counts->sent += fragment->last;
+        counts->sent_bytes += fragment->size_bytes;
         drop_first(queue);
     }
     if (queue->first) {

@@ -194,6 +194,11 @@ class EchoServer:
         self.url = f"http://127.0.0.1:{self.port}"
         self.ws_url = f"ws://127.0.0.1:{self.port}/ws"
 
+    def counts(self):
+        """What it has counted of WebSockets."""
+        with urllib.request.urlopen(self.url + "/counts") as answer:
+            return json.load(answer)
+
 
 @pytest.fixture
 def start_echo_server(start, program):

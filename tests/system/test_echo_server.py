@@ -43,6 +43,19 @@ def test_hello(connection):
     assert body.startswith(HELLO)
 
 
+def test_counts(connection, echo_server):
+    assert echo_server.counts() == dict.fromkeys(("opened", "received", "received_bytes", "sent", "sent_bytes"), 0)
+    socket = websocket.create_connection(echo_server.ws_url, timeout=30)
+    for message in ("hello", 100000 * "x", ""):
+        socket.send(message)
+        assert socket.recv() == message
+    assert echo_server.counts() == {"opened": 1, "received": 3, "received_bytes": 100005, "sent": 3, "sent_bytes": 100005}
+    socket.close()
+    answer, body = ask(connection, "HEAD", "/counts")
+    assert (answer.status, answer.headers["Content-Type"], body) == (200, "application/json", b"")
+    assert ask(connection, "POST", "/counts", b"")[0].status == 405
+
+
 def test_head_is_get_without_body(connection):
     _, body = ask(connection, "GET", "/")
     answer, nothing = ask(connection, "HEAD", "/")

@@ -47,6 +47,12 @@ def error_of(summary):
     return summary["errors"][0]["class"], summary["errors"][0]["message"]
 
 
+def as_counted_by_the_server(sockets):
+    """The worker's counts, as a server has to have them that has counted for itself."""
+    return {"opened": sockets["opened"], "received": sockets["sent"], "received_bytes": sockets["sent_bytes"],
+            "sent": sockets["received"], "sent_bytes": sockets["received_bytes"]}
+
+
 # ---- what a test can do ----
 
 
@@ -82,6 +88,7 @@ def test_a_thousand_users(chat, echo_server):
     assert sockets["opened"] == sockets["closed"] == 1000
     assert sockets["sent"] == sockets["received"] == 10000
     assert sockets["sent_bytes"] == sockets["received_bytes"] == 10000 * len("message 0")
+    assert echo_server.counts() == as_counted_by_the_server(sockets)
 
 
 def test_large_and_binary_and_empty(chat, echo_server):
@@ -97,6 +104,9 @@ def test_large_and_binary_and_empty(chat, echo_server):
     message = loads_ws_receive(ws);
     loads_assert(!message->binary && message->size == 0 && message->data[0] == 0);""")
     assert ran.code == 0, ran
+    counted = echo_server.counts()
+    assert counted == as_counted_by_the_server(ran.summary["web_sockets"])
+    assert (counted["sent"], counted["sent_bytes"]) == (2, 5000000)
 
 
 def test_closing(chat, echo_server):
