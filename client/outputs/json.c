@@ -233,6 +233,17 @@ static json_t *counter_value(struct builder *b, const struct summary_counter *co
     return value;
 }
 
+static json_t *timer_value(struct builder *b, const struct summary_timer *timer)
+{
+    json_t *value = json_object();
+    set_text(b, value, "test", timer->test);
+    set_text(b, value, "name", timer->name);
+    set_count(b, value, "count", timer->count);
+    set_count(b, value, "errors", timer->errors);
+    set_latency(b, value, timer->count, &timer->time);
+    return value;
+}
+
 /* ---- the whole ---- */
 
 static json_t *usage_value(struct builder *b, const struct output_usage *usage)
@@ -307,6 +318,7 @@ static void set_numbers(struct builder *b, json_t *object, const struct summary 
     set_count(b, other, "series", summary->other_series);
     set_count(b, other, "errors", summary->other_errors);
     set_count(b, other, "counters", summary->other_counters);
+    set_count(b, other, "timers", summary->other_timers);
     set(b, object, "other", other);
 }
 
@@ -314,6 +326,7 @@ static void set_lists(struct builder *b, json_t *object, const struct summary *s
 {
     json_t *names = json_array(), *tests = json_array();
     json_t *errors = json_array(), *counters = json_array();
+    json_t *transactions = json_array(), *round_trips = json_array();
 
     for (size_t i = 0; i < summary->n_names; i++) {
         append(b, names, name_value(b, &summary->names[i]));
@@ -327,7 +340,14 @@ static void set_lists(struct builder *b, json_t *object, const struct summary *s
     for (size_t i = 0; i < summary->n_counters; i++) {
         append(b, counters, counter_value(b, &summary->counters[i]));
     }
+    for (size_t i = 0; i < summary->n_timers; i++) {
+        const struct summary_timer *timer = &summary->timers[i];
+        append(b, timer->kind == TIMER_TRANSACTION ? transactions : round_trips,
+               timer_value(b, timer));
+    }
     set(b, object, "names", names);
+    set(b, object, "transactions", transactions);
+    set(b, object, "round_trips", round_trips);
     set(b, object, "tests", tests);
     set(b, object, "errors", errors);
     set(b, object, "counters", counters);

@@ -134,14 +134,27 @@ static void put_unanswered(FILE *file, const struct summary *summary)
 /* ---- tables ---- */
 
 /* "GET http://…", and the test in front when there are several. */
-static void put_label(FILE *file, const struct summary *summary, const struct summary_name *name)
+static void put_label(FILE *file, const struct summary *summary, const char *test,
+                      const char *method, const char *name)
 {
     char label[2 * NAME_MAX_BYTES];
 
-    (void)snprintf(label, sizeof label, "%s%s%s%s%s", summary->n_tests > 1 ? name->test : "",
-                   summary->n_tests > 1 && name->test[0] ? ": " : "", name->method,
-                   name->method[0] ? " " : "", name->name);
+    (void)snprintf(label, sizeof label, "%s%s%s%s%s", summary->n_tests > 1 ? test : "",
+                   summary->n_tests > 1 && test[0] ? ": " : "", method, method[0] ? " " : "", name);
     text_put_padded(file, label, NAME_COLUMNS);
+}
+
+/* The last columns of a row. */
+static void put_times(FILE *file, uint64_t count, const struct summary_latency *latency)
+{
+    if (count > 0) {
+        put_right_usec(file, latency->average_usec, 9);
+        put_right_usec(file, (double)latency->p95_usec, 9);
+        put_right_usec(file, (double)latency->p99_usec, 9);
+    } else {
+        (void)fprintf(file, "%9s%9s%9s", "-", "-", "-");
+    }
+    (void)fputc('\n', file);
 }
 
 static void put_name(FILE *file, const struct summary *summary, const struct summary_name *name)
@@ -150,18 +163,11 @@ static void put_name(FILE *file, const struct summary *summary, const struct sum
     /* In "(other)" nobody knows what the statuses were. */
     bool known = name->n_statuses == 0 || name->statuses[0].status != 0;
 
-    put_label(file, summary, name);
+    put_label(file, summary, name->test, name->method, name->name);
     (void)snprintf(text, sizeof text, "%" PRIu64, name->hits);
     put_right(file, text, 9);
     put_right(file, known ? text_share(name->success_rate, text) : "-", 8);
-    if (name->hits > 0) {
-        put_right_usec(file, name->latency.average_usec, 9);
-        put_right_usec(file, (double)name->latency.p95_usec, 9);
-        put_right_usec(file, (double)name->latency.p99_usec, 9);
-    } else {
-        (void)fprintf(file, "%9s%9s%9s", "-", "-", "-");
-    }
-    (void)fputc('\n', file);
+    put_times(file, name->hits, &name->latency);
 }
 
 static void put_more(FILE *file, size_t count, const char *what)
@@ -183,6 +189,39 @@ static void put_names(FILE *file, const struct summary *summary)
         put_name(file, summary, &summary->names[i]);
     }
     put_more(file, summary->n_names, "name");
+}
+
+static void put_timer(FILE *file, const struct summary *summary, const struct summary_timer *timer)
+{
+    char text[TEXT_NUMBER_BYTES];
+
+    put_label(file, summary, timer->test, "", timer->name);
+    (void)snprintf(text, sizeof text, "%" PRIu64, timer->count);
+    put_right(file, text, 9);
+    (void)snprintf(text, sizeof text, "%" PRIu64, timer->errors);
+    put_right(file, text, 8);
+    put_times(file, timer->count, &timer->time);
+}
+
+/* The timers of one kind: they stand together. */
+static void put_timers(FILE *file, const struct summary *summary, enum timer_kind kind,
+                       const char *title, const char *what)
+{
+    size_t shown = 0;
+
+    for (size_t i = 0; i < summary->n_timers; i++) {
+        if (summary->timers[i].kind != kind) {
+            continue;
+        }
+        if (shown == 0) {
+            (void)fprintf(file, "\n%-*s%9s%8s%9s%9s%9s\n", NAME_COLUMNS, title, "Count", "Errors",
+                          "Average", "p95", "p99");
+        }
+        if (shown++ < MAX_ROWS) {
+            put_timer(file, summary, &summary->timers[i]);
+        }
+    }
+    put_more(file, shown, what);
 }
 
 static void put_counters(FILE *file, const struct summary *summary)
@@ -245,6 +284,8 @@ int stdout_end(struct output *output, const struct output_run *run, const struct
         put_slowest(file, summary->slowest);
     }
     put_names(file, summary);
+    put_timers(file, summary, TIMER_TRANSACTION, "Transaction", "transaction");
+    put_timers(file, summary, TIMER_ROUND_TRIP, "WebSocket's round trip", "name");
     put_counters(file, summary);
     put_usage(file, run);
     put_seed(file, run->spec);

@@ -79,4 +79,5 @@ void stdout_problems(FILE *file, const struct summary *summary)
     put_other(file, summary->other_series, NAMES_MAX_SERIES, "requests");
     put_other(file, summary->other_errors, NAMES_MAX_ERRORS, "errors and failures");
     put_other(file, summary->other_counters, NAMES_MAX_COUNTERS, "counts");
+    put_other(file, summary->other_timers, NAMES_MAX_TIMERS, "times");
 }

@@ -193,6 +193,9 @@ static int check_ids(const struct snapshot *snapshot, struct error *error)
     for (unsigned id = names_count(snapshot->names, NAME_SERIES); id <= NAMES_MAX_SERIES; id++) {
         unknown = unknown || totals->series[id].latency.count > 0 || totals->series[id].errors > 0;
     }
+    for (unsigned id = names_count(snapshot->names, NAME_TIMER); id <= NAMES_MAX_TIMERS; id++) {
+        unknown = unknown || totals->timers[id].latency.count > 0 || totals->timers[id].errors > 0;
+    }
     for (unsigned id = names_count(snapshot->names, NAME_ERROR); id <= NAMES_MAX_ERRORS; id++) {
         unknown = unknown || totals->errors[id] > 0;
     }

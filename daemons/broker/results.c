@@ -218,6 +218,15 @@ static bool series_fit(const struct totals *totals, const struct interval *inter
         hits += series->latency.count;
         errors += series->errors;
     }
+    for (size_t i = 0; i < interval->n_timers; i++) {
+        const struct interval_series *timer = &interval->timers[i];
+        const struct interval_series *sum = &totals->timers[timer->id];
+        if (!adds_up(sum->latency.count, timer->latency.count) ||
+            !adds_up(sum->latency.sum_usec, timer->latency.sum_usec) ||
+            !adds_up(sum->errors, timer->errors)) {
+            return false;
+        }
+    }
     return true;
 }
 

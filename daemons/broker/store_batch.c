@@ -14,10 +14,9 @@ static const struct {
     const char *key;
     unsigned max; /* id */
 } kinds[NAME_KINDS] = {
-    [NAME_TEST] = {"tests", NAMES_MAX_TESTS},
-    [NAME_SERIES] = {"series", NAMES_MAX_SERIES},
-    [NAME_ERROR] = {"errors", NAMES_MAX_ERRORS},
-    [NAME_COUNTER] = {"counters", NAMES_MAX_COUNTERS},
+    [NAME_TEST] = {"tests", NAMES_MAX_TESTS},    [NAME_SERIES] = {"series", NAMES_MAX_SERIES},
+    [NAME_ERROR] = {"errors", NAMES_MAX_ERRORS}, [NAME_COUNTER] = {"counters", NAMES_MAX_COUNTERS},
+    [NAME_TIMER] = {"timers", NAMES_MAX_TIMERS},
 };
 
 /* What the batch is about to touch. */
@@ -26,7 +25,7 @@ struct touched {
     uint64_t first_second[NAMES_MAX_ERRORS + 1], end_second[NAMES_MAX_ERRORS + 1];
 };
 _Static_assert(NAMES_MAX_SERIES >= NAMES_MAX_TESTS && NAMES_MAX_SERIES >= NAMES_MAX_ERRORS &&
-                   NAMES_MAX_SERIES >= NAMES_MAX_COUNTERS,
+                   NAMES_MAX_SERIES >= NAMES_MAX_COUNTERS && NAMES_MAX_SERIES >= NAMES_MAX_TIMERS,
                "no kind has more ids than series");
 
 struct batch *store_batch_free(struct batch *batch)
@@ -76,56 +75,73 @@ static void put_bucket_count(unsigned bucket _unused_, uint64_t count, void *con
 }
 
 #define SERIES_COLUMNS 9
+#define TIMER_COLUMNS  7
+
+static void put_histogram(struct copy_rows *rows, const struct histogram *histogram)
+{
+    copy_rows_begin_int2s(rows);
+    histogram_each(histogram, put_bucket, rows);
+    copy_rows_end_array(rows);
+    copy_rows_begin_int8s(rows);
+    histogram_each(histogram, put_bucket_count, rows);
+    copy_rows_end_array(rows);
+}
+
+/* hits (of a timer, times) to max_usec. */
+static void put_times(struct copy_rows *rows, const struct interval_series *series)
+{
+    put_count(rows, series->latency.count);
+    put_count(rows, series->errors);
+    put_count(rows, series->latency.sum_usec);
+    put_count(rows, series->latency.min_usec);
+    put_count(rows, series->latency.max_usec);
+}
 
 /* hits to counts, which intervals and totals have alike. */
 static void put_series(struct copy_rows *rows, const struct interval_series *series)
 {
-    const struct histogram *latency = &series->latency;
-
-    put_count(rows, latency->count);
-    put_count(rows, series->errors);
-    put_count(rows, latency->sum_usec);
-    put_count(rows, latency->min_usec);
-    put_count(rows, latency->max_usec);
+    put_times(rows, series);
     put_count(rows, series->sent_bytes);
     put_count(rows, series->received_bytes);
-    copy_rows_begin_int2s(rows);
-    histogram_each(latency, put_bucket, rows);
-    copy_rows_end_array(rows);
-    copy_rows_begin_int8s(rows);
-    histogram_each(latency, put_bucket_count, rows);
-    copy_rows_end_array(rows);
+    put_histogram(rows, &series->latency);
 }
 
 /* ---- messages ---- */
+
+/* The first columns of a row of an interval. */
+static void begin_row(struct copy_rows *rows, unsigned columns, const struct batch *batch,
+                      const struct store_interval *message, unsigned id)
+{
+    copy_rows_begin(rows, 6 + columns);
+    copy_rows_uuid(rows, batch->run_id);
+    put_number(rows, message->interval->second);
+    put_number(rows, message->interval->seconds);
+    put_number(rows, message->source);
+    put_number(rows, id);
+    put_count(rows, message->seq);
+}
 
 static void put_interval(struct batch *batch, const struct store_interval *message)
 {
     const struct interval *interval = message->interval;
     struct copy_rows *series = &batch->rows[TABLE_INTERVALS];
     struct copy_rows *tests = &batch->rows[TABLE_INTERVAL_TESTS];
+    struct copy_rows *timers = &batch->rows[TABLE_INTERVAL_TIMERS];
 
     for (size_t i = 0; i < interval->n_series; i++) {
-        copy_rows_begin(series, 6 + SERIES_COLUMNS);
-        copy_rows_uuid(series, batch->run_id);
-        put_number(series, interval->second);
-        put_number(series, interval->seconds);
-        put_number(series, message->source);
-        put_number(series, interval->series[i].id);
-        put_count(series, message->seq);
+        begin_row(series, SERIES_COLUMNS, batch, message, interval->series[i].id);
         put_series(series, &interval->series[i]);
     }
     for (size_t i = 0; i < interval->n_tests; i++) {
-        copy_rows_begin(tests, 6 + OUTCOMES);
-        copy_rows_uuid(tests, batch->run_id);
-        put_number(tests, interval->second);
-        put_number(tests, interval->seconds);
-        put_number(tests, message->source);
-        put_number(tests, interval->tests[i].id);
-        put_count(tests, message->seq);
+        begin_row(tests, OUTCOMES, batch, message, interval->tests[i].id);
         for (unsigned outcome = 0; outcome < OUTCOMES; outcome++) {
             put_count(tests, interval->tests[i].outcomes[outcome]);
         }
+    }
+    for (size_t i = 0; i < interval->n_timers; i++) {
+        begin_row(timers, TIMER_COLUMNS, batch, message, interval->timers[i].id);
+        put_times(timers, &interval->timers[i]);
+        put_histogram(timers, &interval->timers[i].latency);
     }
 }
 
@@ -145,6 +161,9 @@ static void touch_interval(struct touched *touched, const struct interval *inter
     }
     for (size_t i = 0; i < interval->n_counters; i++) {
         touch(touched, NAME_COUNTER, interval->counters[i].id);
+    }
+    for (size_t i = 0; i < interval->n_timers; i++) {
+        touch(touched, NAME_TIMER, interval->timers[i].id);
     }
     for (size_t i = 0; i < interval->n_errors; i++) {
         unsigned id = interval->errors[i].id;
@@ -244,25 +263,34 @@ static void put_details(struct batch *batch, const struct store_details *message
     }
 }
 
+static enum batch_table first_table(const struct batch_message *message)
+{
+    return message->details ? TABLE_HITS : TABLE_INTERVALS;
+}
+
+static unsigned tables_of(const struct batch_message *message)
+{
+    return message->details ? 2 : MESSAGE_TABLES;
+}
+
 /* Begins a message; where its rows end is known when the next one begins. */
 static struct batch_message *begin_message(struct batch *batch, unsigned source, uint64_t seq,
                                            bool details)
 {
     struct batch_message *message = &batch->messages[batch->n_messages++];
-    unsigned first = details ? TABLE_HITS : TABLE_INTERVALS;
 
     *message = (struct batch_message){.source = source, .seq = seq, .details = details};
-    message->at[0] = batch->rows[first].size;
-    message->at[1] = batch->rows[first + 1].size;
+    for (unsigned i = 0; i < tables_of(message); i++) {
+        message->at[i] = batch->rows[first_table(message) + i].size;
+    }
     return message;
 }
 
 static void end_message(struct batch *batch, struct batch_message *message)
 {
-    unsigned first = message->details ? TABLE_HITS : TABLE_INTERVALS;
-
-    message->size[0] = batch->rows[first].size - message->at[0];
-    message->size[1] = batch->rows[first + 1].size - message->at[1];
+    for (unsigned i = 0; i < tables_of(message); i++) {
+        message->size[i] = batch->rows[first_table(message) + i].size - message->at[i];
+    }
 }
 
 static int put_messages(struct batch *batch, const struct store_batch *from,
@@ -358,6 +386,34 @@ static json_t *name_of_error(const struct store_batch *from, unsigned id,
     return name;
 }
 
+static void add_bucket(unsigned bucket, uint64_t count _unused_, void *list)
+{
+    (void)json_array_append_new(list, json_integer(bucket)); /* the length is looked at */
+}
+
+static void add_bucket_count(unsigned bucket _unused_, uint64_t count, void *list)
+{
+    (void)json_array_append_new(list, json_integer((json_int_t)count));
+}
+
+static json_t *name_of_timer(const struct store_batch *from, unsigned id)
+{
+    const struct interval_series *total = &from->totals->timers[id];
+    json_t *buckets = json_array(), *counts = json_array();
+    char buffer[NAME_MAX_BYTES + 1];
+    struct timer_key key;
+
+    timer_key_parse(names_text(from->names, NAME_TIMER, id), buffer, &key);
+    histogram_each(&total->latency, add_bucket, buckets);
+    histogram_each(&total->latency, add_bucket_count, counts);
+    return json_pack("{si ss ss ss sI sI sI sI sI so so}", "id", (int)id, "kind",
+                     timer_kind_word(key.kind), "test", key.test, "name", key.name, "times",
+                     (json_int_t)total->latency.count, "errors", (json_int_t)total->errors,
+                     "sum_usec", (json_int_t)total->latency.sum_usec, "min_usec",
+                     (json_int_t)total->latency.min_usec, "max_usec",
+                     (json_int_t)total->latency.max_usec, "buckets", buckets, "counts", counts);
+}
+
 static json_t *name_of(enum name_kind kind, const struct store_batch *from, unsigned id,
                        const struct touched *touched)
 {
@@ -368,6 +424,8 @@ static json_t *name_of(enum name_kind kind, const struct store_batch *from, unsi
         return name_of_series(from, id);
     case NAME_ERROR:
         return name_of_error(from, id, touched);
+    case NAME_TIMER:
+        return name_of_timer(from, id);
     default:
         return json_pack("{si ss sI}", "id", (int)id, "name",
                          names_text(from->names, NAME_COUNTER, id), "count",
@@ -420,6 +478,14 @@ static bool counts_fit(const struct totals *totals, const struct touched *touche
             if (touched->ids[NAME_TEST][id] && totals->outcomes[id][outcome] > INT64_MAX) {
                 return false;
             }
+        }
+    }
+    for (unsigned id = 0; id <= NAMES_MAX_TIMERS; id++) {
+        const struct interval_series *timer = &totals->timers[id];
+        if (touched->ids[NAME_TIMER][id] &&
+            (timer->latency.count > INT64_MAX || timer->latency.sum_usec > INT64_MAX ||
+             timer->errors > INT64_MAX)) {
+            return false;
         }
     }
     return true;

@@ -64,11 +64,16 @@
     " 'request_errors', t.request_errors, 'sum_usec', t.sum_usec, 'min_usec', t.min_usec,"         \
     " 'max_usec', t.max_usec, 'sent_bytes', t.sent_bytes, 'received_bytes', t.received_bytes,"     \
     " 'buckets', t.buckets, 'counts', t.counts)"                                                   \
-    " FROM c JOIN loads.totals AS t ON t.run_id = c.run_id "
+    " FROM c JOIN loads.totals AS t ON t.run_id = c.run_id "                                       \
+    "UNION ALL "                                                                                   \
+    "SELECT c.n, 7, t.timer_id, json_build_object('kind', t.kind, 'test', t.test,"                 \
+    " 'name', t.name, 'hits', t.times, 'request_errors', t.errors, 'sum_usec', t.sum_usec,"        \
+    " 'min_usec', t.min_usec, 'max_usec', t.max_usec, 'buckets', t.buckets, 'counts', t.counts)"   \
+    " FROM c JOIN loads.timers AS t ON t.run_id = c.run_id "
 
 #define ORDERED "ORDER BY 1, 2, 3"
 
-enum { ROW_RUN, ROW_SOURCE, ROW_TEST, ROW_SERIES, ROW_ERROR, ROW_COUNTER, ROW_TOTAL };
+enum { ROW_RUN, ROW_SOURCE, ROW_TEST, ROW_SERIES, ROW_ERROR, ROW_COUNTER, ROW_TOTAL, ROW_TIMER };
 
 /* ---- records: their texts live in the JSON that they were read from ---- */
 
@@ -247,7 +252,7 @@ static int add_count(struct interval_count **counts, size_t *n, unsigned id, int
     return r;
 }
 
-/* As names_series() and names_error() put the parts together. */
+/* As names_series(), names_error() and names_timer() put the parts together. */
 static int read_series_name(struct store_record *record, unsigned id, const json_t *json)
 {
     char *name = NULL;
@@ -306,15 +311,15 @@ static int read_histogram(struct histogram *histogram, const json_t *json)
     return histogram_is_valid(histogram) ? 0 : -EBADMSG;
 }
 
-static int read_total(struct store_record *record, unsigned id, const json_t *json)
+/* Of a series, or of a timer. */
+static int read_total(struct interval_series **totals, size_t *n, unsigned id, const json_t *json)
 {
-    struct interval *totals = record->totals;
-    int r = GROW(totals->series, totals->n_series);
+    int r = GROW(*totals, *n);
 
     if (r < 0) {
         return r;
     }
-    struct interval_series *series = &totals->series[totals->n_series];
+    struct interval_series *series = &(*totals)[*n];
     *series = (struct interval_series){
         .id = id,
         .errors = count(json, "request_errors"),
@@ -328,8 +333,21 @@ static int read_total(struct store_record *record, unsigned id, const json_t *js
         histogram_clear(&series->latency);
         return r;
     }
-    totals->n_series++;
+    ++*n;
     return 0;
+}
+
+static int read_timer(struct store_record *record, unsigned id, const json_t *json)
+{
+    char *name = NULL;
+    int r = read_total(&record->totals->timers, &record->totals->n_timers, id, json);
+
+    if (r < 0) {
+        return r;
+    }
+    int n = asprintf(&name, "%s\x1f%s\x1f%s", text_or_none(json, "kind"),
+                     text_or_none(json, "test"), text_or_none(json, "name"));
+    return add_name(record, NAME_TIMER, id, n < 0 ? NULL : name);
 }
 
 /* ---- rows ---- */
@@ -339,7 +357,7 @@ static int read_row(struct loaded *loaded, unsigned what, unsigned id, const jso
     static const unsigned max[] = {
         [ROW_TEST] = NAMES_MAX_TESTS,   [ROW_SERIES] = NAMES_MAX_SERIES,
         [ROW_ERROR] = NAMES_MAX_ERRORS, [ROW_COUNTER] = NAMES_MAX_COUNTERS,
-        [ROW_TOTAL] = NAMES_MAX_SERIES,
+        [ROW_TOTAL] = NAMES_MAX_SERIES, [ROW_TIMER] = NAMES_MAX_TIMERS,
     };
     struct store_record *record = &loaded->record;
 
@@ -362,8 +380,10 @@ static int read_row(struct loaded *loaded, unsigned what, unsigned id, const jso
         return read_error(record, id, json);
     case ROW_COUNTER:
         return read_counter(record, id, json);
+    case ROW_TIMER:
+        return read_timer(record, id, json);
     default:
-        return read_total(record, id, json);
+        return read_total(&record->totals->series, &record->totals->n_series, id, json);
     }
 }
 

@@ -136,20 +136,22 @@ char *store_clean_text(const char *text, size_t size, size_t *ret_size);
 enum batch_table {
     TABLE_INTERVALS,
     TABLE_INTERVAL_TESTS,
+    TABLE_INTERVAL_TIMERS,
     TABLE_HITS,
     TABLE_TEST_EVENTS,
     TABLE_TOTALS,
     BATCH_TABLES
 };
 
-/* A message of a source, and where its rows are: in intervals and interval_tests, or in hits and
- * test_events. */
+/* A message of a source, and where its rows are: in intervals, interval_tests and interval_timers,
+ * or in hits and test_events. */
+#define MESSAGE_TABLES 3
 struct batch_message {
     unsigned source;
     uint64_t seq;
     bool details;
     bool is_stored; /* it was before this batch */
-    size_t at[2], size[2];
+    size_t at[MESSAGE_TABLES], size[MESSAGE_TABLES];
 };
 
 struct batch {

@@ -113,11 +113,11 @@ static void answer_end(struct store_postgres *store, const struct call *call,
 int store_postgres_run_update(struct store *base, const struct store_run *run, store_done *done,
                               void *context)
 {
-    static const char sql[] =
-        "UPDATE loads.runs SET state = $2, outcome = $3, trouble = $4, started = " DATE(
-            "$5") ", finished = " DATE("$6") ", start_usec = $7, cycle = $8, active_usec = $9,"
-                                             " overflows = ARRAY[$10, $11, $12, $13]::bigint[] "
-                                             "WHERE run_id = $1";
+    static const char sql[] = "UPDATE loads.runs SET state = $2, outcome = $3, trouble = $4, "
+                              "started = " DATE("$5") ", finished = " DATE(
+                                  "$6") ", start_usec = $7, cycle = $8, active_usec = $9,"
+                                        " overflows = ARRAY[$10, $11, $12, $13, $14]::bigint[] "
+                                        "WHERE run_id = $1";
     _cleanup_(store_call_freep) struct call *call = NULL;
     int r = store_call_new(&call, LANE_CONTROL, sql, run->run_id);
 

@@ -304,6 +304,15 @@ static int add_names(struct store_postgres *store)
         " ON CONFLICT (run_id, error_id) DO UPDATE SET count = excluded.count,"
         "  first_seen = least(e.first_seen, excluded.first_seen),"
         "  last_seen = greatest(e.last_seen, excluded.last_seen)"
+        "), timers AS ("
+        " INSERT INTO loads.timers AS t (run_id, timer_id, kind, test, name, times, errors,"
+        "  sum_usec, min_usec, max_usec, buckets, counts)"
+        " SELECT $1::uuid, x.* FROM json_to_recordset($2::json -> 'timers')"
+        "  AS x (id int, kind text, test text, name text, times bigint, errors bigint,"
+        "        sum_usec bigint, min_usec bigint, max_usec bigint, buckets int2[], counts int8[])"
+        " ON CONFLICT (run_id, timer_id) DO UPDATE SET times = excluded.times,"
+        "  errors = excluded.errors, sum_usec = excluded.sum_usec, min_usec = excluded.min_usec,"
+        "  max_usec = excluded.max_usec, buckets = excluded.buckets, counts = excluded.counts"
         ") "
         "INSERT INTO loads.counters AS c (run_id, counter_id, name, count) "
         "SELECT $1::uuid, x.* FROM json_to_recordset($2::json -> 'counters')"
@@ -366,7 +375,7 @@ static int add_pieces(struct unit *unit, const struct batch *batch, enum batch_t
 {
     const struct copy_rows *rows = &batch->rows[table];
     bool details = table == TABLE_HITS || table == TABLE_TEST_EVENTS;
-    unsigned part = table == TABLE_INTERVAL_TESTS || table == TABLE_TEST_EVENTS;
+    unsigned part = details ? table - TABLE_HITS : table - TABLE_INTERVALS;
 
     if (table == TABLE_TOTALS) {
         return add_piece(unit, rows->bytes, rows->size);
@@ -415,6 +424,14 @@ static int copy_interval_tests(struct store_postgres *store)
     return copy(store, TABLE_INTERVAL_TESTS,
                 "COPY loads.interval_tests (run_id, second, seconds, source, test_id, seq, "
                 "successes, failures, errors, interrupted) FROM STDIN (FORMAT binary)");
+}
+
+static int copy_interval_timers(struct store_postgres *store)
+{
+    return copy(
+        store, TABLE_INTERVAL_TIMERS,
+        "COPY loads.interval_timers (run_id, second, seconds, source, timer_id, seq, times, "
+        "errors, sum_usec, min_usec, max_usec, buckets, counts) FROM STDIN (FORMAT binary)");
 }
 
 static int copy_totals(struct store_postgres *store)
@@ -471,8 +488,19 @@ static int commit(struct store_postgres *store)
 /* ---- the table ---- */
 
 static int (*const steps[])(struct store_postgres *store) = {
-    begin,       lock_sources, add_names, make_partitions,  copy_intervals, copy_interval_tests,
-    copy_totals, write_totals, copy_hits, copy_test_events, move_sources,   commit,
+    begin,
+    lock_sources,
+    add_names,
+    make_partitions,
+    copy_intervals,
+    copy_interval_tests,
+    copy_interval_timers,
+    copy_totals,
+    write_totals,
+    copy_hits,
+    copy_test_events,
+    move_sources,
+    commit,
 };
 
 /* Does the step, and those behind it that have nothing to do. */

@@ -6,13 +6,19 @@
 
 #include <errno.h>
 
+static void free_series(struct interval_series *series, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        histogram_clear(&series[i].latency);
+    }
+    free(series);
+}
+
 struct interval *interval_free(struct interval *interval)
 {
     if (interval) {
-        for (size_t i = 0; i < interval->n_series; i++) {
-            histogram_clear(&interval->series[i].latency);
-        }
-        free(interval->series);
+        free_series(interval->series, interval->n_series);
+        free_series(interval->timers, interval->n_timers);
         free(interval->errors);
         free(interval->counters);
         free(interval->tests);
@@ -72,25 +78,32 @@ static int merge_tests(const struct interval *a, const struct interval *b, struc
     return 0;
 }
 
+/* An interval's series, or its timers. */
+struct series_list {
+    struct interval_series *items;
+    size_t n;
+};
+
 /* Makes an array that can take the series of both, with copies of those that only `from` has at its
- * beginning, and room in `into` for what both have. */
-static int prepare_series(struct interval *into, const struct interval *from,
-                          struct interval *merged)
+ * beginning, and room in `into` for what both have. `merged` is whole at any time: who fails frees
+ * it. */
+static int prepare_series(const struct series_list *into, const struct series_list *from,
+                          struct interval_series **merged, size_t *n_merged)
 {
-    merged->series = calloc(MAX(into->n_series + from->n_series, 1), sizeof *merged->series);
-    if (!merged->series) {
+    *merged = calloc(MAX(into->n + from->n, 1), sizeof **merged);
+    if (!*merged) {
         return -ENOMEM;
     }
-    for (size_t i = 0, j = 0; j < from->n_series; j++) {
-        const struct interval_series *series = &from->series[j];
+    for (size_t i = 0, j = 0; j < from->n; j++) {
+        const struct interval_series *series = &from->items[j];
         int r;
-        while (i < into->n_series && into->series[i].id < series->id) {
+        while (i < into->n && into->items[i].id < series->id) {
             i++;
         }
-        if (i < into->n_series && into->series[i].id == series->id) {
-            r = histogram_reserve(&into->series[i].latency, &series->latency);
+        if (i < into->n && into->items[i].id == series->id) {
+            r = histogram_reserve(&into->items[i].latency, &series->latency);
         } else {
-            struct interval_series *copy = &merged->series[merged->n_series++];
+            struct interval_series *copy = &(*merged)[(*n_merged)++];
             *copy = *series;
             copy->latency = (struct histogram){0};
             r = histogram_merge(&copy->latency, &series->latency);
@@ -103,11 +116,11 @@ static int prepare_series(struct interval *into, const struct interval *from,
 }
 
 /* Adds the series that both have; prepare_series() has made the room. */
-static void add_common_series(struct interval *into, const struct interval *from)
+static void add_common_series(const struct series_list *into, const struct series_list *from)
 {
-    for (size_t i = 0, j = 0; i < into->n_series && j < from->n_series;) {
-        struct interval_series *sum = &into->series[i];
-        const struct interval_series *series = &from->series[j];
+    for (size_t i = 0, j = 0; i < into->n && j < from->n;) {
+        struct interval_series *sum = &into->items[i];
+        const struct interval_series *series = &from->items[j];
         if (sum->id != series->id) {
             *(sum->id < series->id ? &i : &j) += 1;
             continue;
@@ -123,20 +136,20 @@ static void add_common_series(struct interval *into, const struct interval *from
 }
 
 /* Moves the series of `into` between those that stand at the beginning of `merged`: from the back,
- * where nothing is in the way. */
-static void move_series(struct interval *into, struct interval *merged)
+ * where nothing is in the way. Returns how many there are. */
+static size_t move_series(const struct series_list *into, struct interval_series *merged,
+                          size_t n_merged)
 {
-    size_t i = into->n_series, j = merged->n_series, end = i + j;
+    size_t i = into->n, j = n_merged, end = i + j;
 
-    merged->n_series = end;
-    into->n_series = 0;
     while (i > 0) {
-        if (j > 0 && merged->series[j - 1].id > into->series[i - 1].id) {
-            merged->series[--end] = merged->series[--j];
+        if (j > 0 && merged[j - 1].id > into->items[i - 1].id) {
+            merged[--end] = merged[--j];
         } else {
-            merged->series[--end] = into->series[--i];
+            merged[--end] = into->items[--i];
         }
     }
+    return into->n + n_merged;
 }
 
 static void swap_intervals(struct interval *a, struct interval *b)
@@ -168,12 +181,22 @@ int interval_merge(struct interval *into, const struct interval *from)
     if (r < 0) {
         return r;
     }
-    r = prepare_series(into, from, merged);
+    const struct series_list series[] = {{into->series, into->n_series},
+                                         {from->series, from->n_series}};
+    const struct series_list timers[] = {{into->timers, into->n_timers},
+                                         {from->timers, from->n_timers}};
+    r = prepare_series(&series[0], &series[1], &merged->series, &merged->n_series);
+    if (r == 0) {
+        r = prepare_series(&timers[0], &timers[1], &merged->timers, &merged->n_timers);
+    }
     if (r < 0) {
         return r;
     }
-    add_common_series(into, from);
-    move_series(into, merged);
+    add_common_series(&series[0], &series[1]);
+    add_common_series(&timers[0], &timers[1]);
+    merged->n_series = move_series(&series[0], merged->series, merged->n_series);
+    merged->n_timers = move_series(&timers[0], merged->timers, merged->n_timers);
+    into->n_series = into->n_timers = 0;
     uint64_t end =
         MAX((uint64_t)into->second + into->seconds, (uint64_t)from->second + from->seconds);
     merged->second = MIN(into->second, from->second);

@@ -18,6 +18,8 @@ enum outcome {
     OUTCOMES
 };
 
+/* What was measured under one name: a series of hits, or a timer's times (errors are then those
+ * that came to no end, and there are no bytes). */
 struct interval_series {
     unsigned id;
     struct histogram latency; /* of hits: latency.count of them */
@@ -47,6 +49,8 @@ struct interval {
     size_t n_counters;
     struct interval_test *tests;
     size_t n_tests;
+    struct interval_series *timers;
+    size_t n_timers;
 };
 
 struct interval *interval_free(struct interval *interval);

@@ -4,11 +4,12 @@
  * something else isn't written (the first bucket is that of the least latency; the count of hits is
  * the sum of the buckets). So a decoder has little to check, and two ends can compare bytes.
  *
- *   interval  = version second seconds n *series n *error n *counter n *test
+ *   interval  = version second seconds n *series n *error n *counter n *test n *timer
  *   series    = gap errors sent-bytes received-bytes n [min max-min sum count-1 *(gap count-1)]
  *   error     = gap zigzag(count)
  *   counter   = gap zigzag(count)
  *   test      = gap success failure error interrupted
+ *   timer     = gap errors n [min max-min sum count-1 *(gap count-1)]
  *   gap       = how many ids (or buckets) were skipped since the one before
  */
 #include <errno.h>
@@ -18,13 +19,14 @@
 #include "metrics/interval.h"
 #include "metrics/names.h"
 
-#define VERSION 1
+#define VERSION 2
 
 /* The least that one entry of each array takes, so that counts can be held against what is there.
  */
 #define MIN_SERIES_BYTES 5
 #define MIN_COUNT_BYTES  2
 #define MIN_TEST_BYTES   5
+#define MIN_TIMER_BYTES  3
 
 /* ---- writing ---- */
 
@@ -108,6 +110,13 @@ int interval_encode(const struct interval *interval, uint8_t **ret, size_t *ret_
         for (unsigned outcome = 0; outcome < OUTCOMES; outcome++) {
             varint_put(&writer, interval->tests[i].outcomes[outcome]);
         }
+    }
+    varint_put(&writer, interval->n_timers);
+    next = 0;
+    for (size_t i = 0; i < interval->n_timers; i++) {
+        put_gap(&writer, interval->timers[i].id, &next);
+        varint_put(&writer, interval->timers[i].errors);
+        put_histogram(&writer, &interval->timers[i].latency);
     }
     if (writer.failed) {
         free(writer.bytes);
@@ -248,6 +257,23 @@ static void get_tests(struct varint_reader *reader, struct interval *interval)
     }
 }
 
+static void get_timers(struct varint_reader *reader, struct interval *interval)
+{
+    size_t n = get_length(reader, NAMES_MAX_TIMERS + 1, MIN_TIMER_BYTES);
+    unsigned next = 0;
+
+    interval->timers = get_array(reader, n, sizeof *interval->timers);
+    while (interval->n_timers < n && reader->r == 0) {
+        struct interval_series *timer = &interval->timers[interval->n_timers++];
+        timer->id = get_gap(reader, &next, NAMES_MAX_TIMERS, -E2BIG);
+        timer->errors = varint_get(reader);
+        get_histogram(reader, &timer->latency);
+        if (timer->latency.count == 0 && timer->errors == 0) {
+            varint_fail(reader, -EBADMSG, "a timer with nothing in it");
+        }
+    }
+}
+
 int interval_decode(const uint8_t *bytes, size_t size, struct interval **ret, struct error *error)
 {
     struct varint_reader reader = {
@@ -271,6 +297,7 @@ int interval_decode(const uint8_t *bytes, size_t size, struct interval **ret, st
     interval->errors = get_counts(&reader, NAMES_MAX_ERRORS, 1, &interval->n_errors);
     interval->counters = get_counts(&reader, NAMES_MAX_COUNTERS, INT64_MIN, &interval->n_counters);
     get_tests(&reader, interval);
+    get_timers(&reader, interval);
     if (reader.r == 0 && reader.at != reader.end) {
         varint_fail(&reader, -EBADMSG, "there is something behind its end");
     }

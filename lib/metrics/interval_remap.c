@@ -49,13 +49,12 @@ static void replace(const struct interval_map *map, enum name_kind kind, void *e
     }
 }
 
-static int merge_series(struct interval *interval)
+static int merge_series(struct interval_series *series, size_t *n)
 {
-    struct interval_series *series = interval->series;
     size_t kept = 0, i = 0;
     int r = 0;
 
-    for (; i < interval->n_series && r == 0; i++) {
+    for (; i < *n && r == 0; i++) {
         if (kept == 0 || series[kept - 1].id != series[i].id) {
             series[kept++] = series[i];
             continue;
@@ -69,10 +68,10 @@ static int merge_series(struct interval *interval)
             histogram_clear(&series[i].latency);
         }
     }
-    for (i -= r < 0 ? 1 : 0; r < 0 && i < interval->n_series; i++) {
+    for (i -= r < 0 ? 1 : 0; r < 0 && i < *n; i++) {
         series[kept++] = series[i]; /* still to be freed */
     }
-    interval->n_series = kept;
+    *n = kept;
     return r;
 }
 
@@ -121,6 +120,7 @@ int interval_remap(struct interval *interval, const struct interval_map *map)
         {NAME_ERROR, interval->errors, interval->n_errors, sizeof *interval->errors},
         {NAME_COUNTER, interval->counters, interval->n_counters, sizeof *interval->counters},
         {NAME_TEST, interval->tests, interval->n_tests, sizeof *interval->tests},
+        {NAME_TIMER, interval->timers, interval->n_timers, sizeof *interval->timers},
     };
 
     static_assert(offsetof(struct interval_series, id) == 0, "see all_mapped()");
@@ -137,5 +137,6 @@ int interval_remap(struct interval *interval, const struct interval_map *map)
     interval->n_errors = merge_counts(interval->errors, interval->n_errors);
     interval->n_counters = merge_counts(interval->counters, interval->n_counters);
     interval->n_tests = merge_tests(interval->tests, interval->n_tests);
-    return merge_series(interval);
+    int r = merge_series(interval->series, &interval->n_series);
+    return r < 0 ? r : merge_series(interval->timers, &interval->n_timers);
 }

@@ -23,7 +23,7 @@
 #include "metrics/names_table.h"
 
 #define MAGIC         UINT64_C(0x73656d616e2d6473) /* "sd-names" */
-#define VERSION       1
+#define VERSION       2
 #define OTHER         "(other)"
 #define LOCK_WAIT_SEC 1
 
@@ -36,10 +36,11 @@ static const struct {
     [NAME_ERROR] = {NAMES_MAX_ERRORS, NAMES_MAX_TESTS + NAMES_MAX_SERIES + 2},
     [NAME_COUNTER] = {NAMES_MAX_COUNTERS,
                       NAMES_MAX_TESTS + NAMES_MAX_SERIES + NAMES_MAX_ERRORS + 3},
+    [NAME_TIMER] = {NAMES_MAX_TIMERS,
+                    NAMES_MAX_TESTS + NAMES_MAX_SERIES + NAMES_MAX_ERRORS + NAMES_MAX_COUNTERS + 4},
 };
 
-#define ENTRIES                                                                                    \
-    (NAMES_MAX_TESTS + NAMES_MAX_SERIES + NAMES_MAX_ERRORS + NAMES_MAX_COUNTERS + NAME_KINDS)
+#define ENTRIES (NAMES_MAX_IDS + NAME_KINDS)
 
 struct entry {
     uint32_t offset, size; /* of the text; a NUL follows it */

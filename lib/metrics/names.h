@@ -18,6 +18,7 @@ enum name_kind {
     NAME_SERIES,  /* test, request name, method, status */
     NAME_ERROR,   /* kind, class, message, place, traceback */
     NAME_COUNTER, /* custom counters */
+    NAME_TIMER,   /* kind, test, name: what is timed beside hits */
     NAME_KINDS
 };
 
@@ -26,8 +27,11 @@ enum name_kind {
 #define NAMES_MAX_SERIES   1000
 #define NAMES_MAX_ERRORS   200
 #define NAMES_MAX_COUNTERS 1000
-#define NAME_MAX_BYTES     8192      /* of one text; longer ones are cut at a UTF-8 boundary */
-#define NAMES_TEXT_BYTES   (4 << 20) /* of all texts together */
+#define NAMES_MAX_TIMERS   300
+#define NAMES_MAX_IDS                                                                              \
+    (NAMES_MAX_TESTS + NAMES_MAX_SERIES + NAMES_MAX_ERRORS + NAMES_MAX_COUNTERS + NAMES_MAX_TIMERS)
+#define NAME_MAX_BYTES   8192      /* of one text; longer ones are cut at a UTF-8 boundary */
+#define NAMES_TEXT_BYTES (4 << 20) /* of all texts together */
 
 struct names;
 
@@ -78,6 +82,28 @@ unsigned names_series(struct names *names, const struct series_key *key);
 /* The parts of a series' text back, in `buffer` (NAME_MAX_BYTES + 1). "(other)": name is "(other)",
  * the rest empty. */
 void series_key_parse(const char *text, char *buffer, struct series_key *ret);
+
+/* What is timed beside hits, and counted nowhere else. */
+enum timer_kind {
+    TIMER_TRANSACTION, /* a part of a test: "checkout/pay" */
+    TIMER_ROUND_TRIP,  /* a WebSocket's message and the one that answers it */
+    TIMER_KINDS
+};
+
+/* The parts of a timer's text. */
+struct timer_key {
+    enum timer_kind kind;
+    const char *test; /* not NULL */
+    const char *name; /* not NULL */
+};
+
+unsigned names_timer(struct names *names, const struct timer_key *key);
+
+/* As series_key_parse(): "(other)" is a transaction. */
+void timer_key_parse(const char *text, char *buffer, struct timer_key *ret);
+
+/* "transaction", "round-trip": as it stands in a timer's text. */
+const char *timer_kind_word(enum timer_kind kind);
 
 enum error_kind {
     ERROR_KIND_ERROR,   /* no answer, a crash, a misuse */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* Names that are made of parts: series and errors. The text of one is its parts with separators
- * between them; each part has a limit, so that a long one can't push the others out.
+/* Names that are made of parts: series, timers and errors. The text of one is its parts with
+ * separators between them; each part has a limit, so that a long one can't push the others out.
  *
  * Every hit asks for its series, and composing and hashing a text costs several times what counting
  * the hit does. So the parts of each series are kept beside the map, in a small table by what
@@ -201,6 +201,45 @@ void series_key_parse(const char *text, char *buffer, struct series_key *ret)
         for (const char *c = parts[3]; *c >= '0' && *c <= '9'; c++) {
             ret->status = ret->status * 10 + (unsigned)(*c - '0');
         }
+    }
+}
+
+static const char *const timer_kinds[TIMER_KINDS] = {
+    [TIMER_TRANSACTION] = "transaction",
+    [TIMER_ROUND_TRIP] = "round-trip",
+};
+
+const char *timer_kind_word(enum timer_kind kind)
+{
+    return timer_kinds[kind];
+}
+
+unsigned names_timer(struct names *names, const struct timer_key *key)
+{
+    const struct part parts[] = {
+        {timer_kinds[key->kind], MAX_CLASS_BYTES},
+        {key->test, MAX_TEST_BYTES},
+        {key->name, MAX_NAME_BYTES},
+    };
+    _Static_assert(MAX_CLASS_BYTES + MAX_TEST_BYTES + MAX_NAME_BYTES + 2 <= NAME_MAX_BYTES,
+                   "all parts of a timer fit");
+
+    return id_of_parts(names, NAME_TIMER, parts, ELEMENTSOF(parts));
+}
+
+void timer_key_parse(const char *text, char *buffer, struct timer_key *ret)
+{
+    const char *parts[MAX_PARTS];
+
+    *ret = (struct timer_key){.test = "", .name = buffer};
+    if (split(text, buffer, parts, 3)) {
+        for (unsigned kind = 0; kind < TIMER_KINDS; kind++) {
+            if (strcmp(parts[0], timer_kinds[kind]) == 0) {
+                ret->kind = kind;
+            }
+        }
+        ret->test = parts[1];
+        ret->name = parts[2];
     }
 }
 

@@ -400,6 +400,57 @@ static int fill_tests(struct summary *summary, const struct totals *totals,
     return 0;
 }
 
+/* ---- timers ---- */
+
+static int compare_timers(const void *a, const void *b)
+{
+    const struct summary_timer *left = a, *right = b;
+
+    if (left->kind != right->kind) {
+        return left->kind < right->kind ? -1 : 1;
+    }
+    int order = strcmp(left->test, right->test);
+    return order != 0 ? order : strcmp(left->name, right->name);
+}
+
+static int fill_timer(struct summary_timer *timer, const struct interval_series *from,
+                      const char *text)
+{
+    char buffer[NAME_MAX_BYTES + 1];
+    struct timer_key key;
+
+    timer_key_parse(text, buffer, &key);
+    timer->kind = key.kind;
+    timer->count = from->latency.count;
+    timer->errors = from->errors;
+    fill_latency(&timer->time, &from->latency);
+    int r = copy(&timer->test, key.test);
+    return r == 0 ? copy(&timer->name, key.name) : r;
+}
+
+static int fill_timers(struct summary *summary, const struct totals *totals,
+                       const struct names *names)
+{
+    summary->timers = calloc(NAMES_MAX_TIMERS + 1, sizeof *summary->timers);
+    if (!summary->timers) {
+        return -ENOMEM;
+    }
+    for (unsigned id = 0; id <= NAMES_MAX_TIMERS; id++) {
+        if (!holds_something(&totals->timers[id])) {
+            continue;
+        }
+        int r = fill_timer(&summary->timers[summary->n_timers++], &totals->timers[id],
+                           names_text(names, NAME_TIMER, id));
+        if (r < 0) {
+            return r;
+        }
+    }
+    if (summary->n_timers > 0) {
+        qsort(summary->timers, summary->n_timers, sizeof *summary->timers, compare_timers);
+    }
+    return 0;
+}
+
 /* ---- the whole ---- */
 
 int summary_new(struct summary **ret, const struct totals *totals, const struct names *names,
@@ -420,6 +471,7 @@ int summary_new(struct summary **ret, const struct totals *totals, const struct 
         .other_series = totals->series[0].latency.count + totals->series[0].errors,
         .other_errors = totals->errors[0],
         .other_counters = names_overflows(names, NAME_COUNTER),
+        .other_timers = totals->timers[0].latency.count + totals->timers[0].errors,
     };
     int r = collect_parts(&parts, totals, names);
     if (r == 0) {
@@ -437,6 +489,9 @@ int summary_new(struct summary **ret, const struct totals *totals, const struct 
     }
     if (r == 0) {
         r = fill_tests(summary, totals, names);
+    }
+    if (r == 0) {
+        r = fill_timers(summary, totals, names);
     }
     if (r == 0) {
         *ret = TAKE_PTR(summary);
@@ -470,6 +525,11 @@ struct summary *summary_free(struct summary *summary)
     for (size_t i = 0; i < summary->n_tests; i++) {
         free(summary->tests[i].name);
     }
+    for (size_t i = 0; i < summary->n_timers; i++) {
+        free(summary->timers[i].test);
+        free(summary->timers[i].name);
+    }
+    free(summary->timers);
     free(summary->names);
     free(summary->failures_and_errors);
     free(summary->counters);

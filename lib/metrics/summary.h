@@ -24,7 +24,7 @@ struct summary_sockets {
     int64_t sent_bytes, received_bytes;
 };
 
-/* Latencies of hits, microseconds. All 0 without hits. */
+/* Latencies of hits, or times, microseconds. All 0 without any. */
 struct summary_latency {
     uint64_t min_usec, max_usec;
     double average_usec;
@@ -59,6 +59,15 @@ struct summary_counter {
     int64_t count;
 };
 
+/* What is timed beside hits. */
+struct summary_timer {
+    enum timer_kind kind;
+    char *test, *name;
+    uint64_t count;  /* that came to an end */
+    uint64_t errors; /* that didn't: they are in no time */
+    struct summary_latency time;
+};
+
 struct summary_test {
     char *name; /* "Suite.test" */
     uint64_t outcomes[OUTCOMES];
@@ -81,8 +90,11 @@ struct summary {
     size_t n_counters;
     struct summary_test *tests; /* by name */
     size_t n_tests;
-    /* What had no room for its name: requests; errors and failures; how often counters changed. */
-    uint64_t other_series, other_errors, other_counters;
+    struct summary_timer *timers; /* by kind, test and name */
+    size_t n_timers;
+    /* What had no room for its name: requests; errors and failures; how often counters changed;
+     * what timers timed. */
+    uint64_t other_series, other_errors, other_counters, other_timers;
 };
 
 /* `duration_sec`: what the cycles took. -ENOMEM. */

@@ -189,10 +189,11 @@ static inline void stage_u32(struct tally *tally, const uint32_t *word, uint32_t
     stage(tally, word, sizeof *word, value);
 }
 
-/* Gives a series a new page. The caller has seen to it that there is one (tally_pages_wanted()). */
+/* Gives a series a new page, in one commit several. The caller has seen to it that there is one
+ * (tally_pages_wanted()). */
 static uint32_t *stage_new_page(struct tally *tally, struct tally_counts *counts, uint32_t *number)
 {
-    uint32_t page = counts->pages_used;
+    uint32_t page = counts->pages_used + tally->staged_pages++;
 
     assert(page < tally->pages);
     uint32_t *counters = tally->pool[tally->active] + (size_t)page * HISTOGRAM_PAGE_BUCKETS;
@@ -202,11 +203,10 @@ static uint32_t *stage_new_page(struct tally *tally, struct tally_counts *counts
     return counters;
 }
 
-void tally_stage_hit(struct tally *tally, unsigned series, uint64_t elapsed_usec,
-                     uint64_t sent_bytes, uint64_t received_bytes)
+/* Stages a time for a slot's histogram. */
+static void stage_time(struct tally *tally, struct tally_counts *counts, struct tally_series *slot,
+                       uint64_t elapsed_usec)
 {
-    struct tally_counts *counts = &active_buffer(tally)->counts;
-    struct tally_series *slot = &counts->series[series <= NAMES_MAX_SERIES ? series : 0];
     uint64_t usec = MIN(MAX(elapsed_usec, HISTOGRAM_MIN_USEC), HISTOGRAM_MAX_USEC);
     unsigned bucket = histogram_bucket(usec);
     uint32_t *number = &slot->pages[bucket / HISTOGRAM_PAGE_BUCKETS];
@@ -226,6 +226,15 @@ void tally_stage_hit(struct tally *tally, unsigned series, uint64_t elapsed_usec
     if (usec > slot->max_usec) {
         stage_u64(tally, &slot->max_usec, usec);
     }
+}
+
+void tally_stage_hit(struct tally *tally, unsigned series, uint64_t elapsed_usec,
+                     uint64_t sent_bytes, uint64_t received_bytes)
+{
+    struct tally_counts *counts = &active_buffer(tally)->counts;
+    struct tally_series *slot = &counts->series[series <= NAMES_MAX_SERIES ? series : 0];
+
+    stage_time(tally, counts, slot, elapsed_usec);
     if (sent_bytes > 0) {
         stage_u64(tally, &slot->sent_bytes, slot->sent_bytes + sent_bytes);
     }
@@ -233,6 +242,23 @@ void tally_stage_hit(struct tally *tally, unsigned series, uint64_t elapsed_usec
         stage_u64(tally, &slot->received_bytes, slot->received_bytes + received_bytes);
     }
     stage_u64(tally, &tally->shared->live_hits, tally->shared->live_hits + 1);
+    tally->holds = true;
+}
+
+void tally_stage_time(struct tally *tally, unsigned timer, uint64_t elapsed_usec)
+{
+    struct tally_counts *counts = &active_buffer(tally)->counts;
+
+    stage_time(tally, counts, &counts->timers[timer <= NAMES_MAX_TIMERS ? timer : 0], elapsed_usec);
+    tally->holds = true;
+}
+
+void tally_stage_timer_error(struct tally *tally, unsigned timer)
+{
+    struct tally_counts *counts = &active_buffer(tally)->counts;
+    const uint64_t *errors = &counts->timers[timer <= NAMES_MAX_TIMERS ? timer : 0].errors;
+
+    stage_u64(tally, errors, *errors + 1);
     tally->holds = true;
 }
 
@@ -310,6 +336,7 @@ void tally_commit(struct tally *tally)
     __atomic_store_n(&journal->count, 0, __ATOMIC_RELAXED);
     __atomic_thread_fence(__ATOMIC_RELEASE); /* before the next entries */
     tally->staged = 0;
+    tally->staged_pages = 0;
 }
 
 /* A journal that was written over is not applied, not even in part. */

@@ -73,6 +73,8 @@ bool tally_seal(struct tally *tally);
  * four stores), and a series, test, error or counter at most once. */
 void tally_stage_hit(struct tally *tally, unsigned series, uint64_t elapsed_usec,
                      uint64_t sent_bytes, uint64_t received_bytes);
+void tally_stage_time(struct tally *tally, unsigned timer, uint64_t elapsed_usec);
+void tally_stage_timer_error(struct tally *tally, unsigned timer);    /* it came to no end */
 void tally_stage_request_error(struct tally *tally, unsigned series); /* no complete answer */
 void tally_stage_error(struct tally *tally, unsigned error);
 void tally_stage_counter(struct tally *tally, unsigned counter, int64_t increment);

@@ -6,13 +6,14 @@
 
 #include "metrics/tally.h"
 
-#define TALLY_MAGIC           UINT64_C(0x796c6c61742d6473) /* "sd-tally" */
-#define TALLY_VERSION         1
-#define TALLY_ALIGNMENT       64
-#define TALLY_PAGE_BYTES      (HISTOGRAM_PAGE_BUCKETS * sizeof(uint32_t))
-#define TALLY_MAX_PAGES       ((NAMES_MAX_SERIES + 1) * HISTOGRAM_PAGES)
-#define TALLY_JOURNAL_ENTRIES 24 /* a hit takes 9 at most, the other four one each, stores four */
-#define TALLY_STORAGE_BYTES   4096
+#define TALLY_MAGIC      UINT64_C(0x796c6c61742d6473) /* "sd-tally" */
+#define TALLY_VERSION    2
+#define TALLY_ALIGNMENT  64
+#define TALLY_PAGE_BYTES (HISTOGRAM_PAGE_BUCKETS * sizeof(uint32_t))
+#define TALLY_MAX_PAGES  ((NAMES_MAX_SERIES + NAMES_MAX_TIMERS + 2) * HISTOGRAM_PAGES)
+#define TALLY_JOURNAL_ENTRIES                                                                      \
+    32 /* a hit takes 9 at most, a timer 6, the other four one each, stores four */
+#define TALLY_STORAGE_BYTES 4096
 
 /* One word that gets a value. */
 struct tally_entry {
@@ -37,6 +38,7 @@ struct tally_series {
 struct tally_counts {
     uint32_t pages_used;
     struct tally_series series[NAMES_MAX_SERIES + 1];
+    struct tally_series timers[NAMES_MAX_TIMERS + 1]; /* without bytes */
     uint64_t errors[NAMES_MAX_ERRORS + 1];
     int64_t counters[NAMES_MAX_COUNTERS + 1];
     uint64_t outcomes[NAMES_MAX_TESTS + 1][OUTCOMES];
@@ -75,11 +77,12 @@ struct tally {
     struct tally_shared *shared;
     size_t size_bytes;
     uint32_t *pool[2];
-    unsigned active; /* the buffer that is counted into */
-    unsigned staged; /* entries in the journal */
-    unsigned pages;  /* backed; the writer's own copy, since it bounds its stores */
-    uint64_t opened; /* that many-eth buffer is the active one */
-    bool holds;      /* something was staged for the active buffer */
+    unsigned active;       /* the buffer that is counted into */
+    unsigned staged;       /* entries in the journal */
+    unsigned staged_pages; /* new ones among what they link */
+    unsigned pages;        /* backed; the writer's own copy, since it bounds its stores */
+    uint64_t opened;       /* that many-eth buffer is the active one */
+    bool holds;            /* something was staged for the active buffer */
     bool told; /* the reader: that states make no sense, or that there is no writer any more */
 };
 

@@ -35,12 +35,9 @@ static int read_page(const uint32_t *counters, unsigned page, struct histogram *
     return 0;
 }
 
-static int read_series(const struct tally *tally, unsigned buffer, unsigned id, unsigned pages,
-                       struct interval_series *ret)
+static int read_series(const struct tally *tally, unsigned buffer, unsigned pages,
+                       const struct tally_series *slot, struct interval_series *ret)
 {
-    const struct tally_series *slot = &tally->shared->buffers[buffer].counts.series[id];
-
-    ret->id = id;
     ret->errors = READ(slot->errors);
     ret->sent_bytes = READ(slot->sent_bytes);
     ret->received_bytes = READ(slot->received_bytes);
@@ -65,29 +62,47 @@ static int read_series(const struct tally *tally, unsigned buffer, unsigned id, 
     return histogram_is_valid(&ret->latency) ? 0 : -EBADMSG;
 }
 
-static int read_all_series(const struct tally *tally, unsigned buffer, struct interval *interval)
+/* Makes the array of those slots that hold something. */
+static int read_all_series(const struct tally *tally, unsigned buffer,
+                           const struct tally_series *slots, unsigned n_slots,
+                           struct interval_series **ret, size_t *ret_n)
 {
-    const struct tally_counts *counts = &tally->shared->buffers[buffer].counts;
     unsigned pages = MIN(READ(tally->shared->pages), TALLY_MAX_PAGES);
     size_t n = 0;
 
-    for (unsigned id = 0; id < ELEMENTSOF(counts->series); id++) {
-        n += series_used(&counts->series[id]);
+    for (unsigned id = 0; id < n_slots; id++) {
+        n += series_used(&slots[id]);
     }
-    interval->series = calloc(MAX(n, 1), sizeof *interval->series);
-    if (!interval->series) {
+    *ret = calloc(MAX(n, 1), sizeof **ret);
+    if (!*ret) {
         return -ENOMEM;
     }
-    for (unsigned id = 0; id < ELEMENTSOF(counts->series) && interval->n_series < n; id++) {
-        if (series_used(&counts->series[id])) {
-            struct interval_series *series = &interval->series[interval->n_series++];
-            int r = read_series(tally, buffer, id, pages, series);
+    for (unsigned id = 0; id < n_slots && *ret_n < n; id++) {
+        if (series_used(&slots[id])) {
+            struct interval_series *series = &(*ret)[(*ret_n)++];
+            series->id = id;
+            int r = read_series(tally, buffer, pages, &slots[id], series);
             if (r < 0) {
                 return r;
             }
         }
     }
     return 0;
+}
+
+static int read_timers(const struct tally *tally, unsigned buffer, struct interval *interval)
+{
+    const struct tally_counts *counts = &tally->shared->buffers[buffer].counts;
+    int r = read_all_series(tally, buffer, counts->timers, ELEMENTSOF(counts->timers),
+                            &interval->timers, &interval->n_timers);
+
+    for (size_t i = 0; r == 0 && i < interval->n_timers; i++) {
+        const struct interval_series *timer = &interval->timers[i];
+        if (timer->sent_bytes > 0 || timer->received_bytes > 0) {
+            return -EBADMSG;
+        }
+    }
+    return r;
 }
 
 /* Makes the array of those counts that aren't 0, and are at least `min`. */
@@ -162,7 +177,12 @@ static int read_buffer(const struct tally *tally, unsigned number, struct interv
     if (r < 0) {
         return r;
     }
-    r = read_all_series(tally, number, interval);
+    r = read_all_series(tally, number, counts->series, ELEMENTSOF(counts->series),
+                        &interval->series, &interval->n_series);
+    if (r < 0) {
+        return r;
+    }
+    r = read_timers(tally, number, interval);
     if (r < 0) {
         return r;
     }
@@ -251,7 +271,8 @@ static int take(struct tally *tally, bool active_too, struct interval **ret)
         if (r < 0) {
             return r;
         }
-        if (interval->n_series + interval->n_errors + interval->n_counters + interval->n_tests >
+        if (interval->n_series + interval->n_errors + interval->n_counters + interval->n_tests +
+                interval->n_timers >
             0) {
             *ret = TAKE_PTR(interval);
             return 1;

@@ -8,6 +8,7 @@
 
 struct totals {
     struct interval_series series[NAMES_MAX_SERIES + 1]; /* by id */
+    struct interval_series timers[NAMES_MAX_TIMERS + 1]; /* by id */
     uint64_t errors[NAMES_MAX_ERRORS + 1];
     int64_t counters[NAMES_MAX_COUNTERS + 1];
     uint64_t outcomes[NAMES_MAX_TESTS + 1][OUTCOMES];

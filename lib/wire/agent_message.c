@@ -11,8 +11,7 @@
 
 #define UUID_BYTES 36
 
-#define MAX_NAMES                                                                                  \
-    (NAMES_MAX_TESTS + NAMES_MAX_SERIES + NAMES_MAX_ERRORS + NAMES_MAX_COUNTERS + NAME_KINDS)
+#define MAX_NAMES (NAMES_MAX_IDS + NAME_KINDS)
 
 #define AT(member) offsetof(struct agent_message, member)
 #define FIELD(name, kind, max)                                                                     \

@@ -42,6 +42,13 @@ static bool check_fields(const struct interval *interval)
         bits |= series->latency.count | series->latency.sum_usec | series->errors |
                 series->sent_bytes | series->received_bytes;
     }
+    for (size_t i = 0; i < interval->n_timers; i++) {
+        const struct interval_series *timer = &interval->timers[i];
+        assert(timer->id <= NAMES_MAX_TIMERS && (i == 0 || timer->id > timer[-1].id));
+        assert(histogram_is_valid(&timer->latency));
+        assert(timer->sent_bytes == 0 && timer->received_bytes == 0);
+        bits |= timer->latency.count | timer->latency.sum_usec | timer->errors;
+    }
     for (size_t i = 0; i < interval->n_tests; i++) {
         const struct interval_test *test = &interval->tests[i];
         assert(test->id <= NAMES_MAX_TESTS && (i == 0 || test->id > test[-1].id));
@@ -63,6 +70,7 @@ static void check_merge(struct interval *interval, const uint8_t *data, size_t s
     assert(interval_merge(interval, other) == 0);
     assert(interval->second == other->second && interval->seconds == other->seconds);
     assert(interval->n_series == other->n_series && interval->n_tests == other->n_tests);
+    assert(interval->n_timers == other->n_timers);
     for (size_t i = 0; i < interval->n_series; i++) {
         assert(interval->series[i].latency.count == 2 * other->series[i].latency.count);
     }

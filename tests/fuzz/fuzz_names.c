@@ -57,6 +57,7 @@ static void read_all(const struct names *names)
 {
     char buffer[NAME_MAX_BYTES + 1];
     struct series_key series;
+    struct timer_key timer;
     struct error_key error;
 
     for (unsigned kind = 0; kind < NAME_KINDS; kind++) {
@@ -66,6 +67,8 @@ static void read_all(const struct names *names)
             series_key_parse(text, buffer, &series);
             assert(strlen(series.test) + strlen(series.name) + strlen(series.method) <=
                    strlen(text));
+            timer_key_parse(text, buffer, &timer);
+            assert(strlen(timer.test) + strlen(timer.name) <= strlen(text));
             error_key_parse(text, buffer, &error);
             assert(strlen(error.message) + strlen(error.traceback) <= strlen(text));
         }

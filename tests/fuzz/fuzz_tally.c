@@ -61,6 +61,9 @@ static void count_hit(struct state *state, struct input *input)
         tally_pages_backed(state->worker, pages);
     }
     tally_stage_hit(state->worker, series, elapsed_usec, series, elapsed_usec / 2);
+    if (series % 2) {
+        tally_stage_time(state->worker, series / 3, elapsed_usec / 7);
+    }
     tally_commit(state->worker);
     state->hits++;
 }
@@ -71,6 +74,7 @@ static void count_other(struct state *state, struct input *input)
 
     tally_stage_request_error(state->worker, id);
     tally_stage_error(state->worker, id);
+    tally_stage_timer_error(state->worker, id);
     tally_stage_counter(state->worker, id, (int64_t)input_number(input, 8));
     tally_stage_outcome(state->worker, id, (enum outcome)(id % OUTCOMES));
     tally_commit(state->worker);

@@ -38,7 +38,7 @@ class Interval:
     def __init__(self, data):
         self.data = data
         self.at = 0
-        assert self.number() == 1
+        assert self.number() == 2
         self.second, self.seconds = self.number(), self.number()
         self.hits, self.request_errors = {}, {}
         for series in self.ids():
@@ -48,6 +48,7 @@ class Interval:
         self.errors = {error: self.signed() for error in self.ids()}
         self.counters = {counter: self.signed() for counter in self.ids()}
         self.tests = {test: [self.number() for _ in OUTCOMES] for test in self.ids()}
+        self.timers = {timer: (self.number(), self.histogram()) for timer in self.ids()}  # errors, times
         assert self.at == len(data)
 
     def number(self):

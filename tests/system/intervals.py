@@ -77,31 +77,36 @@ class _Reader:
             expected = number + 1
             yield number
 
+    def histogram(self):
+        found = {"buckets": {}}
+        buckets = self.number()
+        if buckets:
+            found["min"] = self.number()
+            found["max"] = found["min"] + self.number()
+            found["sum"] = self.number()
+            at = bucket(found["min"])
+            found["buckets"][at] = self.number() + 1
+            for _ in range(buckets - 1):
+                at += self.number() + 1
+                found["buckets"][at] = self.number() + 1
+        found["hits"] = sum(found["buckets"].values())
+        return found
+
 
 def decode(data):
     """{"second", "seconds", "series": {id: {"hits", "errors", "sum", …}}, "errors", "counters",
-    "tests"}."""
+    "tests", "timers": as series}."""
     reader = _Reader(data)
-    assert reader.number() == 1
+    assert reader.number() == 2
     found = {"second": reader.number(), "seconds": reader.number(), "series": {}, "tests": {}}
     for number in reader.ids(reader.number()):
-        series = {"errors": reader.number(), "sent": reader.number(), "received": reader.number(),
-                  "buckets": {}}
-        buckets = reader.number()
-        if buckets:
-            series["min"] = reader.number()
-            series["max"] = series["min"] + reader.number()
-            series["sum"] = reader.number()
-            at = bucket(series["min"])
-            series["buckets"][at] = reader.number() + 1
-            for _ in range(buckets - 1):
-                at += reader.number() + 1
-                series["buckets"][at] = reader.number() + 1
-        series["hits"] = sum(series["buckets"].values())
-        found["series"][number] = series
+        found["series"][number] = {"errors": reader.number(), "sent": reader.number(), "received": reader.number(),
+                                   **reader.histogram()}
     for name in ("errors", "counters"):
         found[name] = {number: reader.signed() for number in reader.ids(reader.number())}
     for number in reader.ids(reader.number()):
         found["tests"][number] = [reader.number() for _ in range(4)]
+    found["timers"] = {number: {"errors": reader.number(), **reader.histogram()}
+                       for number in reader.ids(reader.number())}
     assert reader.at == len(data)
     return found

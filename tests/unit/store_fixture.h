@@ -210,6 +210,13 @@ static struct interval *make_interval(struct test_run *run, unsigned n_series, u
             assert_int_equal(histogram_add(&entry->latency, usec, 1), 0);
         }
     }
+    interval->timers = calloc(2, sizeof *interval->timers);
+    interval->timers[interval->n_timers++] = (struct interval_series){.id = 0, .errors = 2};
+    struct interval_series *timer = &interval->timers[interval->n_timers++];
+    timer->id = names_timer(run->names,
+                            &(struct timer_key){TIMER_ROUND_TRIP, "Suite.test", "ws://\xc3\xa4/"});
+    assert_int_equal(
+        histogram_add(&timer->latency, 1 + random_below(&fixture_seed, 5000000), hits + 1), 0);
     interval->tests = calloc(1, sizeof *interval->tests);
     interval->tests[interval->n_tests++] =
         (struct interval_test){names_id(run->names, NAME_TEST, "Suite.test", 10), {hits, 1, 2, 3}};

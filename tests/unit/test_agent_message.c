@@ -65,7 +65,7 @@ static const struct agent_message full = {
     .interrupted = true,
     .names = names,
     .n_names = 4,
-    .overflows = {1, 2, 3, 4},
+    .overflows = {1, 2, 3, 4, 5},
     .worker = -1,
     .text = "hello\n",
     .request = 6,
@@ -238,15 +238,15 @@ static void test_refused(void **state _unused_)
         {"{\"type\": \"results\", " RUN ", \"source\": 0, \"seq\": 1, \"names\": {}}", "names"},
         {"{\"type\": \"results\", " RUN ", \"source\": 0, \"seq\": 1, \"names\": [[0, 1]]}",
          "names"},
-        {"{\"type\": \"results\", " RUN ", \"source\": 0, \"seq\": 1, \"names\": [[4, 1, \"\"]]}",
+        {"{\"type\": \"results\", " RUN ", \"source\": 0, \"seq\": 1, \"names\": [[5, 1, \"\"]]}",
          "names"},
         {"{\"type\": \"results\", " RUN ", \"source\": 0, \"seq\": 1, \"names\": [[2, 201, \"\"]]}",
          "names"},
         {"{\"type\": \"results\", " RUN
-         ", \"source\": 0, \"seq\": 1, \"names\": [], \"overflows\": [1, 2, 3]}",
+         ", \"source\": 0, \"seq\": 1, \"names\": [], \"overflows\": [1, 2, 3, 4]}",
          "overflows"},
         {"{\"type\": \"results\", " RUN
-         ", \"source\": 0, \"seq\": 1, \"names\": [], \"overflows\": [1, 2, 3, -1]}",
+         ", \"source\": 0, \"seq\": 1, \"names\": [], \"overflows\": [1, 2, 3, 4, -1]}",
          "overflows"},
         {"{\"type\": \"status\", \"request\": 1, \"workers\": [{\"pid\": 1, \"users\": 1, "
          "\"state\": \"flying\", " RUN "}]}",

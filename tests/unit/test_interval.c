@@ -12,12 +12,12 @@
 /* ---- made-up intervals ---- */
 
 struct shape {
-    unsigned series, errors, counters, tests; /* at most */
-    unsigned samples;                         /* per series, at most */
+    unsigned series, errors, counters, tests, timers; /* at most */
+    unsigned samples;                                 /* per series, at most */
 };
 
-static const struct shape small = {3, 2, 3, 2, 4};
-static const struct shape large = {40, 30, 60, 20, 300};
+static const struct shape small = {3, 2, 3, 2, 2, 4};
+static const struct shape large = {40, 30, 60, 20, 30, 300};
 
 static uint64_t random_usec(uint64_t *random)
 {
@@ -31,25 +31,35 @@ static unsigned random_id(uint64_t *random, unsigned previous, bool first)
                  : previous + 1 + (unsigned)random_below(random, 4);
 }
 
-static void fill_series(struct interval *interval, uint64_t *random, const struct shape *shape)
+static struct interval_series *random_series(uint64_t *random, size_t n, unsigned max_samples)
 {
-    size_t n = random_below(random, shape->series + 1);
+    struct interval_series *all = calloc(n + 1, sizeof *all);
 
-    interval->series = calloc(n + 1, sizeof *interval->series);
-    assert_non_null(interval->series);
+    assert_non_null(all);
     for (size_t i = 0; i < n; i++) {
-        struct interval_series *series = &interval->series[interval->n_series++];
+        struct interval_series *series = &all[i];
         series->id = random_id(random, i ? series[-1].id : 0, i == 0);
-        size_t samples = random_below(random, shape->samples + 1);
+        size_t samples = random_below(random, max_samples + 1);
         for (size_t j = 0; j < samples; j++) {
             assert_int_equal(
                 histogram_add(&series->latency, random_usec(random), 1 + random_below(random, 3)),
                 0);
         }
         series->errors = samples == 0 ? 1 : random_below(random, 3);
-        series->sent_bytes = random_next(random) >> random_below(random, 64);
-        series->received_bytes = random_below(random, 100000);
     }
+    return all;
+}
+
+static void fill_series(struct interval *interval, uint64_t *random, const struct shape *shape)
+{
+    interval->n_series = random_below(random, shape->series + 1);
+    interval->series = random_series(random, interval->n_series, shape->samples);
+    for (size_t i = 0; i < interval->n_series; i++) {
+        interval->series[i].sent_bytes = random_next(random) >> random_below(random, 64);
+        interval->series[i].received_bytes = random_below(random, 100000);
+    }
+    interval->n_timers = random_below(random, shape->timers + 1);
+    interval->timers = random_series(random, interval->n_timers, shape->samples);
 }
 
 static struct interval_count *random_counts(uint64_t *random, size_t n, bool negative)
@@ -105,18 +115,25 @@ static void assert_histograms_equal(const struct histogram *a, const struct hist
     }
 }
 
+static void assert_series_equal(const struct interval_series *a, size_t n_a,
+                                const struct interval_series *b, size_t n_b)
+{
+    assert_int_equal(n_a, n_b);
+    for (size_t i = 0; i < n_a; i++) {
+        assert_int_equal(a[i].id, b[i].id);
+        assert_int_equal(a[i].errors, b[i].errors);
+        assert_int_equal(a[i].sent_bytes, b[i].sent_bytes);
+        assert_int_equal(a[i].received_bytes, b[i].received_bytes);
+        assert_histograms_equal(&a[i].latency, &b[i].latency);
+    }
+}
+
 static void assert_intervals_equal(const struct interval *a, const struct interval *b)
 {
     assert_int_equal(a->second, b->second);
     assert_int_equal(a->seconds, b->seconds);
-    assert_int_equal(a->n_series, b->n_series);
-    for (size_t i = 0; i < a->n_series; i++) {
-        assert_int_equal(a->series[i].id, b->series[i].id);
-        assert_int_equal(a->series[i].errors, b->series[i].errors);
-        assert_int_equal(a->series[i].sent_bytes, b->series[i].sent_bytes);
-        assert_int_equal(a->series[i].received_bytes, b->series[i].received_bytes);
-        assert_histograms_equal(&a->series[i].latency, &b->series[i].latency);
-    }
+    assert_series_equal(a->series, a->n_series, b->series, b->n_series);
+    assert_series_equal(a->timers, a->n_timers, b->timers, b->n_timers);
     assert_int_equal(a->n_errors, b->n_errors);
     for (size_t i = 0; i < a->n_errors; i++) {
         assert_int_equal(a->errors[i].id, b->errors[i].id);
@@ -187,7 +204,10 @@ static void test_extremes(void **state _unused_)
     struct interval_count errors[] = {{NAMES_MAX_ERRORS, INT64_MAX}};
     struct interval_test tests[] = {{NAMES_MAX_TESTS, {UINT64_MAX, 0, 0, UINT64_MAX}}};
     struct interval_series series[] = {{.id = NAMES_MAX_SERIES, .errors = UINT64_MAX}};
+    struct interval_series timers[] = {{.id = NAMES_MAX_TIMERS, .errors = UINT64_MAX}};
     struct interval interval = {.second = UINT32_MAX - 1,
+                                .timers = timers,
+                                .n_timers = 1,
                                 .seconds = 1,
                                 .series = series,
                                 .n_series = 1,
@@ -263,7 +283,7 @@ static void test_noise(void **state _unused_)
             bytes[j] = (uint8_t)(random_next(&random) >> random_below(&random, 8));
         }
         if (size > 0) {
-            bytes[0] = 1;
+            bytes[0] = 2;
         }
         check_canonical(bytes, size);
     }
@@ -276,35 +296,42 @@ struct refusal {
     uint8_t bytes[24];
 };
 
-/* version second seconds n-series n-errors n-counters n-tests, with something in between */
+/* version second seconds n-series n-errors n-counters n-tests n-timers, with something in between
+ */
 static const struct refusal refusals[] = {
-    {"another version", -EBADMSG, 7, {2, 0, 1, 0, 0, 0, 0}},
-    {"no seconds", -EBADMSG, 7, {1, 0, 0, 0, 0, 0, 0}},
-    {"longer than needed", -EBADMSG, 8, {1, 0x80, 0, 1, 0, 0, 0, 0}},
-    {"seconds beyond 32 bits", -EBADMSG, 11, {1, 0xff, 0xff, 0xff, 0xff, 0x0f, 1, 0, 0, 0, 0}},
+    {"another version", -EBADMSG, 8, {1, 0, 1, 0, 0, 0, 0, 0}},
+    {"no seconds", -EBADMSG, 8, {2, 0, 0, 0, 0, 0, 0, 0}},
+    {"longer than needed", -EBADMSG, 9, {2, 0x80, 0, 1, 0, 0, 0, 0, 0}},
+    {"seconds beyond 32 bits", -EBADMSG, 12, {2, 0xff, 0xff, 0xff, 0xff, 0x0f, 1, 0, 0, 0, 0, 0}},
     {"a number of 65 bits",
      -EBADMSG,
-     16,
-     {1, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 2, 1, 0, 0, 0, 0}},
-    {"1002 series", -E2BIG, 8, {1, 0, 1, 0xea, 7, 0, 0, 0}},
-    {"more series than bytes", -EBADMSG, 7, {1, 0, 1, 2, 0, 0, 0}},
-    {"series 1001", -E2BIG, 13, {1, 0, 1, 1, 0xe9, 7, 1, 0, 0, 0, 0, 0, 0}},
-    {"an empty series", -EBADMSG, 12, {1, 0, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0}},
-    {"an error 0 times", -EBADMSG, 9, {1, 0, 1, 0, 1, 5, 0, 0, 0}},
-    {"an error -1 times", -EBADMSG, 9, {1, 0, 1, 0, 1, 5, 1, 0, 0}},
-    {"error 201", -E2BIG, 10, {1, 0, 1, 0, 1, 0xc9, 1, 2, 0, 0}},
-    {"a counter at 0", -EBADMSG, 9, {1, 0, 1, 0, 0, 1, 5, 0, 0}},
-    {"a test without outcome", -EBADMSG, 12, {1, 0, 1, 0, 0, 0, 1, 3, 0, 0, 0, 0}},
-    {"test 101", -E2BIG, 12, {1, 0, 1, 0, 0, 0, 1, 101, 1, 0, 0, 0}},
+     17,
+     {2, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 2, 1, 0, 0, 0, 0, 0}},
+    {"1002 series", -E2BIG, 9, {2, 0, 1, 0xea, 7, 0, 0, 0, 0}},
+    {"more series than bytes", -EBADMSG, 8, {2, 0, 1, 2, 0, 0, 0, 0}},
+    {"series 1001", -E2BIG, 14, {2, 0, 1, 1, 0xe9, 7, 1, 0, 0, 0, 0, 0, 0, 0}},
+    {"an empty series", -EBADMSG, 13, {2, 0, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0}},
+    {"an error 0 times", -EBADMSG, 10, {2, 0, 1, 0, 1, 5, 0, 0, 0, 0}},
+    {"an error -1 times", -EBADMSG, 10, {2, 0, 1, 0, 1, 5, 1, 0, 0, 0}},
+    {"error 201", -E2BIG, 11, {2, 0, 1, 0, 1, 0xc9, 1, 2, 0, 0, 0}},
+    {"a counter at 0", -EBADMSG, 10, {2, 0, 1, 0, 0, 1, 5, 0, 0, 0}},
+    {"a test without outcome", -EBADMSG, 13, {2, 0, 1, 0, 0, 0, 1, 3, 0, 0, 0, 0, 0}},
+    {"test 101", -E2BIG, 13, {2, 0, 1, 0, 0, 0, 1, 101, 1, 0, 0, 0, 0}},
+    {"a timer with nothing in it", -EBADMSG, 11, {2, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0}},
+    {"timer 301", -E2BIG, 12, {2, 0, 1, 0, 0, 0, 0, 1, 0xad, 2, 1, 0}},
+    {"302 timers", -E2BIG, 9, {2, 0, 1, 0, 0, 0, 0, 0xae, 2}},
     /* a series: gap errors sent received n min max-min sum (gap) count-1 */
-    {"a least latency of 0", -EBADMSG, 16, {1, 0, 1, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0}},
-    {"a sum too small", -EBADMSG, 16, {1, 0, 1, 1, 0, 0, 0, 0, 1, 5, 0, 4, 0, 0, 0, 0}},
-    {"a sum too great", -EBADMSG, 16, {1, 0, 1, 1, 0, 0, 0, 0, 1, 5, 0, 6, 0, 0, 0, 0}},
-    {"two extremes in one sample", -EBADMSG, 16, {1, 0, 1, 1, 0, 0, 0, 0, 1, 5, 1, 5, 0, 0, 0, 0}},
+    {"a least latency of 0", -EBADMSG, 17, {2, 0, 1, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0}},
+    {"a sum too small", -EBADMSG, 17, {2, 0, 1, 1, 0, 0, 0, 0, 1, 5, 0, 4, 0, 0, 0, 0, 0}},
+    {"a sum too great", -EBADMSG, 17, {2, 0, 1, 1, 0, 0, 0, 0, 1, 5, 0, 6, 0, 0, 0, 0, 0}},
+    {"two extremes in one sample",
+     -EBADMSG,
+     17,
+     {2, 0, 1, 1, 0, 0, 0, 0, 1, 5, 1, 5, 0, 0, 0, 0, 0}},
     {"the greatest elsewhere",
      -EBADMSG,
-     18,
-     {1, 0, 1, 1, 0, 0, 0, 0, 2, 5, 3, 12, 0, 1, 0, 0, 0, 0}},
+     19,
+     {2, 0, 1, 1, 0, 0, 0, 0, 2, 5, 3, 12, 0, 1, 0, 0, 0, 0, 0}},
 };
 
 static void test_refusals(void **state _unused_)
@@ -319,7 +346,7 @@ static void test_refusals(void **state _unused_)
         }
         assert_null(interval);
     }
-    static const uint8_t good[] = {1, 0, 1, 1, 0, 0, 0, 0, 1, 5, 0, 5, 0, 0, 0, 0};
+    static const uint8_t good[] = {2, 0, 1, 1, 0, 0, 0, 0, 1, 5, 0, 5, 0, 0, 0, 0, 0};
     _cleanup_(interval_freep) struct interval *interval = NULL;
     assert_int_equal(interval_decode(good, sizeof good, &interval, NULL), 0);
     assert_int_equal(interval->series[0].latency.sum_usec, 5);

@@ -18,15 +18,19 @@ static struct interval *make_interval(void)
     interval->errors = calloc(N + 1, sizeof *interval->errors);
     interval->counters = calloc(N + 1, sizeof *interval->counters);
     interval->tests = calloc(N + 1, sizeof *interval->tests);
+    interval->timers = calloc(N + 1, sizeof *interval->timers);
     for (unsigned id = 0; id <= N; id++) {
         interval->series[id] = (struct interval_series){
             .id = id, .errors = 1, .sent_bytes = 10 * id, .received_bytes = 100 * id};
         assert_int_equal(histogram_add(&interval->series[id].latency, 1000 << id, id + 1), 0);
+        interval->timers[id] = (struct interval_series){.id = id, .errors = 2};
+        assert_int_equal(histogram_add(&interval->timers[id].latency, 7 << id, id + 1), 0);
         interval->errors[id] = (struct interval_count){id, 1 << id};
         interval->counters[id] = (struct interval_count){id, id % 2 ? 5 : -5};
         interval->tests[id] = (struct interval_test){id, {1, id, 2, 3}};
     }
     interval->n_series = interval->n_errors = interval->n_counters = interval->n_tests = N + 1;
+    interval->n_timers = N + 1;
     return interval;
 }
 
@@ -54,6 +58,8 @@ static void test_other_order(void **state _unused_)
         assert_int_equal(interval->series[i].latency.count, was[i] + 1);
         assert_int_equal(interval->series[i].latency.max_usec, 1000 << was[i]);
         assert_int_equal(interval->series[i].sent_bytes, 10 * was[i]);
+        assert_int_equal(interval->timers[i].id, sorted[i]);
+        assert_int_equal(interval->timers[i].latency.max_usec, 7 << was[i]);
         assert_int_equal(interval->errors[i].id, sorted[i]);
         assert_int_equal(interval->errors[i].count, 1 << was[i]);
         assert_int_equal(interval->counters[i].count, was[i] % 2 ? 5 : -5);
@@ -78,6 +84,9 @@ static void test_same_id(void **state _unused_)
     assert_int_equal(interval->series[0].latency.max_usec, 16000);
     assert_int_equal(interval->series[0].received_bytes, 600);
     assert_int_equal(interval->series[2].id, 2);
+    assert_int_equal(interval->n_timers, 3);
+    assert_int_equal(interval->timers[0].errors, 6);
+    assert_int_equal(interval->timers[0].latency.count, 1 + 3 + 5);
     assert_int_equal(interval->n_errors, 3);
     assert_int_equal(interval->errors[0].count, 1 + 4 + 16);
     assert_int_equal(interval->n_tests, 3);

@@ -138,7 +138,7 @@ static void test_long_texts_are_cut(void **state _unused_)
 static void test_full_kinds_overflow(void **state _unused_)
 {
     static const unsigned limits[] = {NAMES_MAX_TESTS, NAMES_MAX_SERIES, NAMES_MAX_ERRORS,
-                                      NAMES_MAX_COUNTERS};
+                                      NAMES_MAX_COUNTERS, NAMES_MAX_TIMERS};
     void *memory;
     struct names *names = new_table(&memory);
     struct names *other = attach(memory);
@@ -179,6 +179,36 @@ static void test_full_text_space_overflows(void **state _unused_)
     names_add_overflows(names, NAME_SERIES, 5);
     assert_true(names_overflows(names, NAME_SERIES) == overflows + 5);
     assert_true(id_of(names, NAME_TEST, "a short one") > 0); /* has room still */
+    names_free(names);
+    unshare_memory(memory, names_size_bytes());
+}
+
+static void test_timers(void **state _unused_)
+{
+    void *memory;
+    struct names *names = new_table(&memory);
+    struct timer_key keys[] = {{TIMER_TRANSACTION, "S.a", "buy"},
+                               {TIMER_ROUND_TRIP, "S.a", "buy"},
+                               {TIMER_TRANSACTION, "S.b", "buy"},
+                               {TIMER_TRANSACTION, "S.a", "buy/pay\x1f"}};
+    char buffer[NAME_MAX_BYTES + 1];
+    struct timer_key parsed;
+
+    for (unsigned round = 0; round < 2; round++) {
+        for (unsigned i = 0; i < ELEMENTSOF(keys); i++) {
+            assert_int_equal(names_timer(names, &keys[i]), i + 1);
+        }
+    }
+    for (unsigned i = 0; i < ELEMENTSOF(keys); i++) {
+        timer_key_parse(names_text(names, NAME_TIMER, i + 1), buffer, &parsed);
+        assert_int_equal(parsed.kind, keys[i].kind);
+        assert_string_equal(parsed.test, keys[i].test);
+        assert_string_equal(parsed.name, i == 3 ? "buy/pay?" : keys[i].name);
+    }
+    timer_key_parse(names_text(names, NAME_TIMER, 0), buffer, &parsed);
+    assert_string_equal(parsed.name, "(other)");
+    assert_string_equal(parsed.test, "");
+    assert_int_equal(parsed.kind, TIMER_TRANSACTION);
     names_free(names);
     unshare_memory(memory, names_size_bytes());
 }
@@ -566,6 +596,7 @@ int main(void)
         cmocka_unit_test(test_long_texts_are_cut),
         cmocka_unit_test(test_full_kinds_overflow),
         cmocka_unit_test(test_full_text_space_overflows),
+        cmocka_unit_test(test_timers),
         cmocka_unit_test(test_series),
         cmocka_unit_test(test_awkward_series),
         cmocka_unit_test(test_many_series),

@@ -21,7 +21,7 @@ static const char form[] =
     "\"stack_size_bytes\":262144,\"insecure\":false,\"detail\":false}},"
     "\"number\":12,\"active_usec\":1500000,"
     "\"names\":[[0,1,\"A.t\"],[1,1,\"one\"],[1,2,\"two\"],[2,1,\"an error\"],[3,1,\"counter\"]],"
-    "\"overflows\":[0,5,0,7],\"totals\":\"%s\"}";
+    "\"overflows\":[0,5,0,7,0],\"totals\":\"%s\"}";
 
 /* 10 hits of a series and one request without an answer; an error, a counter, a test. */
 static char *make_totals(void)
@@ -29,7 +29,8 @@ static char *make_totals(void)
     struct interval_series series = {.id = 2, .errors = 1, .sent_bytes = 5, .received_bytes = 7};
     struct interval_count errors = {1, 3}, counters = {1, -4};
     struct interval_test tests = {1, {10, 0, 1, 2}};
-    const struct interval interval = {0, 3, &series, 1, &errors, 1, &counters, 1, &tests, 1};
+    const struct interval interval = {0,         3, &series, 1, &errors, 1,
+                                      &counters, 1, &tests,  1, NULL,    0};
     _cleanup_free_ uint8_t *bytes = NULL;
     char *text;
     size_t size;
@@ -123,7 +124,7 @@ static void test_what_is_wrong(void **state _unused_)
         {"[0,1,\"A.t\"]", "[0,1,\"A.t\\u0007\"],[0,1,\"A.t?\"]", "names: entry 1 is not the next"},
         {"[1,2,\"two\"]", "[1,3,\"two\"]", "names: entry 2 is not the next one"},
         {"[1,2,\"two\"],", "", "totals: there are numbers without a name"},
-        {"[0,5,0,7]", "[0,5,0]", "overflows: whole numbers are expected"},
+        {"[0,5,0,7,0]", "[0,5,0,7]", "overflows: whole numbers are expected"},
         {"\"totals\":\"", "\"totals\":\"=", "totals: base64 is expected"},
         {"\"totals\":\"", "\"totals\":\"AAAA", "totals: "},
     };

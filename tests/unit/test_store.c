@@ -170,7 +170,7 @@ static void test_runs(void **state _unused_)
         postgres_ask(&server, database,
                      "SELECT concat_ws(' ', state, outcome, trouble, finished - started,"
                      " active_usec, cycle, overflows, start_usec) FROM loads.runs"),
-        "finished lost agent 'box-1' was lost 00:00:00.000001 12345 7 {0,0,4,0} 4711");
+        "finished lost agent 'box-1' was lost 00:00:00.000001 12345 7 {0,0,4,0,0} 4711");
     assert_int_equal(store_waiting(fixture.store), 0);
     fixture_close(&fixture);
     run_clear(&a);
@@ -268,8 +268,10 @@ static void test_find_and_delete(void **state _unused_)
     assert_string_equal(postgres_ask(&server, database,
                                      "SELECT concat_ws(' ', (SELECT count(*) FROM loads.runs),"
                                      " (SELECT count(DISTINCT run_id) FROM loads.intervals),"
-                                     " (SELECT count(DISTINCT run_id) FROM loads.interval_tests))"),
-                        "2 2 2");
+                                     " (SELECT count(DISTINCT run_id) FROM loads.interval_tests),"
+                                     " (SELECT count(DISTINCT run_id) FROM loads.interval_timers),"
+                                     " (SELECT count(DISTINCT run_id) FROM loads.timers))"),
+                        "2 2 2 2 2");
     for (unsigned i = 0; i < ELEMENTSOF(runs); i++) {
         run_clear(&runs[i]);
     }
@@ -304,6 +306,10 @@ static void assert_same_totals(const struct totals *a, const struct totals *b)
         assert_int_equal(a->series[id].sent_bytes, b->series[id].sent_bytes);
         assert_int_equal(a->series[id].received_bytes, b->series[id].received_bytes);
         assert_same_histogram(&a->series[id].latency, &b->series[id].latency);
+    }
+    for (unsigned id = 0; id <= NAMES_MAX_TIMERS; id++) {
+        assert_int_equal(a->timers[id].errors, b->timers[id].errors);
+        assert_same_histogram(&a->timers[id].latency, &b->timers[id].latency);
     }
 }
 

@@ -232,6 +232,44 @@ static void test_tests(void **state)
     assert_int_equal(s->tests[1].outcomes[OUTCOME_FAILURE], 3);
 }
 
+static unsigned timer(struct fixture *f, enum timer_kind kind, const char *test, const char *name)
+{
+    struct timer_key key = {kind, test, name};
+    unsigned id = names_timer(f->names, &key);
+    assert_int_not_equal(id, 0);
+    return id;
+}
+
+/* They are no hits, whatever they time. */
+static void test_timers(void **state)
+{
+    struct fixture *f = *state;
+    _cleanup_(summary_freep) struct summary *s = NULL;
+    unsigned ids[] = {
+        timer(f, TIMER_ROUND_TRIP, "S.a", "ws://host/"), timer(f, TIMER_TRANSACTION, "S.b", "buy"),
+        timer(f, TIMER_TRANSACTION, "S.a", "buy/pay"), timer(f, TIMER_TRANSACTION, "S.a", "buy"),
+        timer(f, TIMER_TRANSACTION, "S.a", "never")};
+
+    for (unsigned i = 0; i < 4; i++) {
+        assert_int_equal(histogram_add(&f->totals->timers[ids[i]].latency, 1000 << i, i + 1), 0);
+    }
+    f->totals->timers[ids[3]].errors = 9;
+    assert_int_equal(summary_new(&s, f->totals, f->names, 1), 0);
+    assert_int_equal(s->hits + s->request_errors + s->n_names, 0);
+    assert_int_equal(s->latency.max_usec, 0);
+    assert_int_equal(s->n_timers, 4);
+    assert_string_equal(s->timers[0].name, "buy");
+    assert_string_equal(s->timers[0].test, "S.a");
+    assert_int_equal(s->timers[0].count, 4);
+    assert_int_equal(s->timers[0].errors, 9);
+    assert_int_equal(s->timers[0].time.max_usec, 8000);
+    assert_string_equal(s->timers[1].name, "buy/pay");
+    assert_string_equal(s->timers[2].test, "S.b");
+    assert_int_equal(s->timers[3].kind, TIMER_ROUND_TRIP);
+    assert_int_equal(s->timers[3].time.p50_usec, 1000);
+    assert_int_equal(s->other_timers, 0);
+}
+
 /* What had no room for a name, and ids that no name is known of, are in one row: sums stay right.
  */
 static void test_other(void **state)
@@ -248,6 +286,7 @@ static void test_other(void **state)
     add_hits(f, 77, 200, 4);
     f->totals->series[78].errors = 2;
     f->totals->errors[0] = 9;
+    f->totals->timers[0].errors = 6;
     f->totals->outcomes[0][OUTCOME_SUCCESS] = 1;
     assert_int_equal(summary_new(&s, f->totals, f->names, 1), 0);
     assert_int_equal(s->hits, 7);
@@ -266,6 +305,9 @@ static void test_other(void **state)
     assert_int_equal(s->other_counters, 5);
     assert_int_equal(s->other_series, 3);
     assert_int_equal(s->other_errors, 9);
+    assert_int_equal(s->other_timers, 6);
+    assert_string_equal(s->timers[0].name, "(other)");
+    assert_string_equal(s->timers[0].test, "");
     assert_string_equal(s->failures_and_errors[0].message, "(other)");
     assert_string_equal(s->tests[0].name, "(other)");
 }
@@ -282,6 +324,7 @@ static void test_no_memory(void **state)
     add_error(f, ERROR_KIND_ERROR, "z", "", 5);
     add_counter(f, "logins", 7);
     add_outcome(f, "S.t", OUTCOME_SUCCESS, 11);
+    f->totals->timers[timer(f, TIMER_TRANSACTION, "S.t", "buy")].errors = 1;
     for (long n = 0; r == -ENOMEM; n++) {
         struct summary *s = NULL;
         allocation_fails_after = n;
@@ -299,9 +342,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-        TEST(test_empty),  TEST(test_names),     TEST(test_only_request_errors),
-        TEST(test_errors), TEST(test_counters),  TEST(test_tests),
-        TEST(test_other),  TEST(test_no_memory),
+        TEST(test_empty),  TEST(test_names),    TEST(test_only_request_errors),
+        TEST(test_errors), TEST(test_counters), TEST(test_tests),
+        TEST(test_timers), TEST(test_other),    TEST(test_no_memory),
 #undef TEST
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

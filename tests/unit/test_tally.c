@@ -130,6 +130,8 @@ static void test_one_of_each(void **state _unused_)
     tally_advance(tallies.writer, 5);
     tally_stage_hit(tallies.writer, 7, 1234, 11, 22);
     tally_stage_request_error(tallies.writer, 9);
+    tally_stage_time(tallies.writer, NAMES_MAX_TIMERS, 4000000);
+    tally_stage_timer_error(tallies.writer, 8);
     tally_stage_error(tallies.writer, 3);
     tally_stage_counter(tallies.writer, 4, -17);
     tally_stage_outcome(tallies.writer, 2, OUTCOME_FAILURE);
@@ -156,6 +158,13 @@ static void test_one_of_each(void **state _unused_)
     assert_int_equal(interval->series[1].id, 9);
     assert_int_equal(interval->series[1].errors, 1);
     assert_int_equal(interval->series[1].latency.count, 0);
+    assert_int_equal(interval->n_timers, 2);
+    assert_int_equal(interval->timers[0].id, 8);
+    assert_int_equal(interval->timers[0].errors, 1);
+    assert_int_equal(interval->timers[0].latency.count, 0);
+    assert_int_equal(interval->timers[1].id, NAMES_MAX_TIMERS);
+    assert_int_equal(interval->timers[1].latency.count, 1);
+    assert_int_equal(interval->timers[1].latency.sum_usec, 4000000);
     assert_int_equal(interval->n_errors, 1);
     assert_int_equal(interval->errors[0].id, 3);
     assert_int_equal(interval->errors[0].count, 1);

@@ -71,6 +71,19 @@ VALUES
     (:run, 2, 'error', 'timeout', 'no answer within 30 s', '', 'Shop.test_buy', 'at shop.c:15', 2,
      now() - interval '1 day' + interval '1 second', now() - interval '1 day' + interval '1 second');
 INSERT INTO loads.counters (run_id, counter_id, name, count) VALUES (:run, 1, 'bought', 3);
+INSERT INTO loads.timers (
+    run_id, timer_id, kind, test, name, times, errors, sum_usec, min_usec, max_usec, buckets, counts)
+VALUES
+    (:run, 1, 'transaction', 'Shop.test_buy', 'checkout', 4, 1, 1300, 100, 900, '{100,200,900}', '{2,1,1}'),
+    (:run, 2, 'round-trip', 'Shop.test_buy', 'ws://shop/', 0, 3, 0, 0, 0, '{}', '{}'),
+    (:run, 3, 'transaction', 'Shop.test_buy', 'never', 0, 0, 0, 0, 0, '{}', '{}');
+INSERT INTO loads.interval_timers (
+    run_id, second, seconds, source, timer_id, seq, times, errors, sum_usec, min_usec, max_usec, buckets,
+    counts)
+VALUES
+    (:run, 0, 1, 0, 1, 1, 3, 0, 400, 100, 200, '{100,200}', '{2,1}'),
+    (:run, 1, 1, 1, 1, 2, 1, 1, 900, 900, 900, '{900}', '{1}'),
+    (:run, 1, 1, 1, 2, 2, 0, 3, 0, 0, 0, '{}', '{}');
 INSERT INTO loads.events (run_id, at, kind, source, message, details) VALUES
     (:run, now() - interval '1 day', 'state', NULL, 'The run is running.', '{"state": "running"}'),
     (:run, now() - interval '1 day' + interval '2 seconds', 'agent-lost', 1, 'box2-1 was lost.', '{}'),

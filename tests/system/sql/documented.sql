@@ -40,7 +40,8 @@ SELECT set_eq(
     $$ SELECT relname, attname FROM things JOIN pg_attribute ON attrelid = things.oid
        WHERE relkind = 'r' AND attstorage = 'e' $$,
     $$ VALUES ('intervals', 'buckets'), ('intervals', 'counts'), ('totals', 'buckets'),
-              ('totals', 'counts') $$,
+              ('totals', 'counts'), ('interval_timers', 'buckets'), ('interval_timers', 'counts'),
+              ('timers', 'buckets'), ('timers', 'counts') $$,
     'histograms are stored as they are');
 
 SELECT finish();

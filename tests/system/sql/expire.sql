@@ -60,8 +60,8 @@ SELECT is((SELECT count(*) FROM loads.runs), 3::bigint, 'and nothing was deleted
 
 -- ---- runs ----
 SELECT is(pg_temp.left_of(:run),
-          'counters digests errors events hits interval_tests intervals logs runs series sources '
-          'test_events tests totals', 'a run has rows everywhere');
+          'counters digests errors events hits interval_tests interval_timers intervals logs runs series '
+          'sources test_events tests timers totals', 'a run has rows everywhere');
 SELECT is(loads.expire_runs('1 hour', 0), 0::bigint, 'none at most');
 SELECT is(loads.expire_runs('1 hour', 1), 1::bigint, 'one at most');
 SELECT is(pg_temp.left_of(:older), '', 'it was the oldest');

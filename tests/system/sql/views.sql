@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MPL-2.0
 -- The views, over data.sql: all numbers are computed by hand. Each is asked twice, without digests and
 -- with them.
-SELECT plan(29);
+SELECT plan(30);
 
 \set run '\'0a000000-0000-4000-8000-000000000001\''
 \set older '\'0a000000-0000-4000-8000-000000000002\''
@@ -138,6 +138,13 @@ SELECT results_eq(
 SELECT results_eq(
     $$ SELECT tableoid::regclass::text, count(*) FROM loads.hits GROUP BY 1 $$,
     $$ VALUES ('loads.hits_0a000000000040008000000000000001', 2::bigint) $$, 'hits have partitions');
+SELECT results_eq(
+    $$ SELECT kind, test, name, times, errors, avg, min, p50, p90, p95, p99, p999, max
+       FROM loads.timer_stats ORDER BY kind DESC $$,
+    $$ VALUES ('transaction', 'Shop.test_buy', 'checkout', 4::bigint, 1::bigint, 325::float8, 100::bigint,
+               100::bigint, 900::bigint, 900::bigint, 900::bigint, 900::bigint, 900::bigint),
+              ('round-trip', 'Shop.test_buy', 'ws://shop/', 0, 3, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+               NULL) $$, 'timers');
 DELETE FROM loads.runs WHERE run_id = :run;
 SELECT is(
     (SELECT sum((xpath('/row/n/text()', query_to_xml(format(
