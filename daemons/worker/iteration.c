@@ -108,6 +108,7 @@ static void begin(struct loads_user *user)
 {
     user->outcome = OUTCOME_SUCCESS;
     user->error_id = 0;
+    user->transaction = NULL;
 }
 
 /* What it leaves behind, however it ended. */

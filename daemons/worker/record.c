@@ -190,6 +190,31 @@ unsigned record_error(struct loads_user *user, const struct error_key *error)
     return id;
 }
 
+static unsigned timer_of(struct loads_user *user, enum timer_kind kind, const char *name)
+{
+    struct timer_key key = {kind, user->test->name, name};
+    return names_timer(user->worker->names->names, &key);
+}
+
+void record_time(struct loads_user *user, enum timer_kind kind, const char *name,
+                 uint64_t elapsed_usec)
+{
+    unsigned id = timer_of(user, kind, name);
+
+    prepare_commit(user->worker);
+    tally_stage_time(user->worker->area->tally, id, elapsed_usec);
+    tally_commit(user->worker->area->tally);
+}
+
+void record_timer_error(struct loads_user *user, enum timer_kind kind, const char *name)
+{
+    unsigned id = timer_of(user, kind, name);
+
+    prepare_commit(user->worker);
+    tally_stage_timer_error(user->worker->area->tally, id);
+    tally_commit(user->worker->area->tally);
+}
+
 void record_counter(struct loads_user *user, const char *name, int64_t increment)
 {
     struct tally *tally = user->worker->area->tally;

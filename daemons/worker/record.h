@@ -32,6 +32,11 @@ unsigned record_request_error(struct loads_user *user, const char *name, const c
 /* An error or failure that is no request's. Returns its id. */
 unsigned record_error(struct loads_user *user, const struct error_key *error);
 
+/* What took so long, or came to no end. `name` beside the test's. Also from the loop's stack. */
+void record_time(struct loads_user *user, enum timer_kind kind, const char *name,
+                 uint64_t elapsed_usec);
+void record_timer_error(struct loads_user *user, enum timer_kind kind, const char *name);
+
 void record_counter(struct loads_user *user, const char *name, int64_t increment);
 
 /* The supervisor has made room in the detail ring. */

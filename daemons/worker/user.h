@@ -37,8 +37,9 @@ struct loads_user {
     void *state;        /* the test's variables for the user; NULL: none yet */
     size_t state_bytes;
     struct session session;
-    struct loads_user *next;  /* in the queue that it is in */
-    struct loads_ws *sockets; /* websocket.c */
+    struct loads_user *next;                /* in the queue that it is in */
+    struct loads_ws *sockets;               /* websocket.c */
+    struct loads_transaction_ *transaction; /* transaction.c: the innermost; on its stack */
     bool queued;
     bool cancelled; /* it was told to leave: it does when it is resumed */
     bool leaving;   /* its stack is being unwound */

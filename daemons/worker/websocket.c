@@ -15,6 +15,7 @@
 #include "metrics/summary.h"
 #include "peer.h"
 #include "record.h"
+#include "round_trip.h"
 #include "user.h"
 #include "websocket_opening.h"
 
@@ -40,6 +41,8 @@ struct loads_ws {
     bool held;
     bool opened, ended, close_counted;
     struct ws_ending ending;
+    struct round_trips trips;
+    const char *name; /* in reports; NULL: it isn't open yet */
     char protocol[64];
 };
 
@@ -109,6 +112,11 @@ static bool make_room(loads_ws *socket, size_t size)
 static void queue_message(loads_ws *socket, bool binary)
 {
     struct message *message = socket->building;
+    uint64_t usec;
+
+    if (round_trip_received(&socket->trips, clock_monotonic_usec(), &usec)) {
+        record_time(socket->user, TIMER_ROUND_TRIP, socket->name, usec);
+    }
 
     socket->building = NULL;
     socket->room = 0;
@@ -278,6 +286,7 @@ static int open_socket(loads_ws *socket, struct opening *opening)
     }
     if (r == 0) {
         opening_succeed(opening);
+        socket->name = loads_printf(socket->user, "%s", opening_name(opening));
     }
     opening_end(opening);
     return r;
@@ -356,6 +365,7 @@ void loads_ws_send_(const char *file, int line, loads_ws *socket, const void *by
         fail_closed(socket, file, line, "sending on a WebSocket");
         return;
     }
+    round_trip_sent(&socket->trips, clock_monotonic_usec());
     record_counter(socket->user, COUNTER_SOCKETS_SENT, 1);
     record_counter(socket->user, COUNTER_SOCKETS_SENT_BYTES, (int64_t)size);
     r = wait_for(socket, has_drained, after(timeout_of(socket)));

@@ -14,8 +14,7 @@
 #include "stall.h"
 #include "user.h"
 
-/* What its latency is found under. */
-static const char *name_of(const struct opening *opening)
+const char *opening_name(const struct opening *opening)
 {
     return opening->options->name ? opening->options->name
            : opening->url         ? opening->url->name
@@ -38,7 +37,7 @@ int opening_fail(struct opening *opening, const char *class, const char *text)
                             .place = place,
                             .test = user->test->name};
     opening->error_id =
-        record_request_error(user, name_of(opening), "GET", url, opening->started_usec, &key);
+        record_request_error(user, opening_name(opening), "GET", url, opening->started_usec, &key);
     return -EIO;
 }
 
@@ -97,7 +96,7 @@ void opening_start(struct opening *opening, uint64_t until_usec)
 {
     opening->started_usec = clock_monotonic_usec();
     opening->until_usec = until_usec;
-    record_request(opening->user, name_of(opening), "GET");
+    record_request(opening->user, opening_name(opening), "GET");
 }
 
 void opening_succeed(const struct opening *opening)
@@ -106,7 +105,7 @@ void opening_succeed(const struct opening *opening)
     struct exchange exchange = {
         .method = "GET", .url = opening->url, .status = 101, .ended_usec = now};
 
-    record_hit(opening->user, name_of(opening), &exchange, now - opening->started_usec);
+    record_hit(opening->user, opening_name(opening), &exchange, now - opening->started_usec);
     record_counter(opening->user, COUNTER_SOCKETS_OPENED, 1);
 }
 

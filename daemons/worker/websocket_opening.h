@@ -24,6 +24,9 @@ void opening_start(struct opening *opening, uint64_t until_usec);
 /* Records an error of the request. -EIO. */
 int opening_fail(struct opening *opening, const char *class, const char *text);
 
+/* What its latency is found under; borrowed from options or URL. */
+const char *opening_name(const struct opening *opening);
+
 /* It is open: a hit. */
 void opening_succeed(const struct opening *opening);
 

@@ -337,6 +337,22 @@ LOADS_API char *loads_keep(loads_user *user, const char *text);
  * counters have "check in stock: passed" and "check in stock: failed". Gives `holds` back. */
 LOADS_API bool loads_check(loads_user *user, const char *name, bool holds);
 
+/* Times a part of a test, think time included, as a series of its own beside those of requests:
+ *
+ *     LOADS_TRANSACTION(user, "checkout")
+ *     {
+ *         loads_get(user, "/basket");
+ *         LOADS_TRANSACTION(user, "pay")
+ *         {
+ *             loads_post(user, "/payment", .body = card);
+ *         }
+ *     }
+ *
+ * has "checkout" and "checkout/pay". It ends with its block, however that is left; one that a
+ * failure or an error ends is counted as an error, without a time. At most 16 deep. */
+#define LOADS_TRANSACTION(user, name)                                                              \
+    LOADS_TRANSACTION_(user, name, LOADS_NAME_(loads_t_, __LINE__))
+
 /* ---- The rest -------------------------------------------------------------------------------- */
 
 /* Waits: think time. Other users go on. */
@@ -393,6 +409,23 @@ LOADS_API void loads_register_hook_(const struct loads_hook_ *hook);
         loads_register_hook_(&hook);                                                               \
     }                                                                                              \
     static void loads_hook_##suite_name##kind(__attribute__((unused)) loads_user *user)
+struct loads_transaction_ {
+    loads_user *user_;
+    const char *name_;
+    const char *file_;
+    int line_;
+    int state_;
+    uint64_t started_usec_;
+    struct loads_transaction_ *outer_;
+};
+LOADS_API bool loads_transaction_begin_(struct loads_transaction_ *transaction);
+LOADS_API void loads_transaction_end_(struct loads_transaction_ *transaction);
+#define LOADS_NAME_(prefix, number)  LOADS_NAME__(prefix, number)
+#define LOADS_NAME__(prefix, number) prefix##number
+#define LOADS_TRANSACTION_(user, name, variable)                                                   \
+    for (__attribute__((cleanup(loads_transaction_end_))) struct loads_transaction_ variable =     \
+             {.user_ = (user), .name_ = (name), .file_ = __FILE__, .line_ = __LINE__};             \
+         loads_transaction_begin_(&variable); loads_transaction_end_(&variable))
 LOADS_API void *loads_state_(const char *file, int line, loads_user *user, size_t size_bytes);
 
 /* Each is told what the test's author wrote: here, one level further down, macros in it are
