@@ -1,11 +1,11 @@
 -- SPDX-License-Identifier: MPL-2.0
--- What tests time beside hits: transactions, and round trips of WebSockets. They are counted nowhere
--- else, so what is about hits needn't know of them.
+-- What is timed beside hits: transactions, round trips of WebSockets, and what the time of hits was
+-- spent on. All of it is counted nowhere else, so what is about hits needn't know of it.
 
 CREATE TABLE loads.timers (
     run_id uuid NOT NULL REFERENCES loads.runs ON DELETE CASCADE,
     timer_id int NOT NULL CHECK (timer_id >= 0),
-    kind text NOT NULL CHECK (kind IN ('transaction', 'round-trip')),
+    kind text NOT NULL CHECK (kind IN ('transaction', 'round-trip', 'phase')),
     test text NOT NULL,
     name text NOT NULL,
     times bigint NOT NULL CHECK (times >= 0),
@@ -25,10 +25,12 @@ COMMENT ON TABLE loads.timers IS
 COMMENT ON COLUMN loads.timers.run_id IS 'The run.';
 COMMENT ON COLUMN loads.timers.timer_id IS 'Number of the timer in the run; 0 is "(other)".';
 COMMENT ON COLUMN loads.timers.kind IS
-    'transaction: a part of a test; round-trip: a WebSocket''s message and the one that answers it.';
-COMMENT ON COLUMN loads.timers.test IS 'Suite.test; empty for "(other)".';
+    'transaction: a part of a test; round-trip: a WebSocket''s message and the one that answers it; '
+    'phase: a part of hits'' latencies, over all tests.';
+COMMENT ON COLUMN loads.timers.test IS 'Suite.test; empty for "(other)" and phases.';
 COMMENT ON COLUMN loads.timers.name IS
-    'The transaction, within which others: "checkout/pay"; or the WebSocket''s name.';
+    'The transaction, within which others: "checkout/pay"; the WebSocket''s name; or blocked, dns, '
+    'connect, tls, send, wait, receive.';
 COMMENT ON COLUMN loads.timers.times IS 'How often it was timed.';
 COMMENT ON COLUMN loads.timers.errors IS 'How often it came to no end: a failure or error ended it.';
 COMMENT ON COLUMN loads.timers.sum_usec IS 'All its times added up, in microseconds.';
@@ -88,11 +90,13 @@ CROSS JOIN LATERAL (
     OFFSET 0
 ) AS p
 WHERE t.times > 0 OR t.errors > 0;
-COMMENT ON VIEW loads.timer_stats IS 'Each transaction and each WebSocket''s round trips, over all agents.';
+COMMENT ON VIEW loads.timer_stats IS
+    'Each transaction, each WebSocket''s round trips and each part of latencies, over all agents.';
 COMMENT ON COLUMN loads.timer_stats.run_id IS 'The run.';
-COMMENT ON COLUMN loads.timer_stats.kind IS 'transaction or round-trip.';
-COMMENT ON COLUMN loads.timer_stats.test IS 'Suite.test';
-COMMENT ON COLUMN loads.timer_stats.name IS 'The transaction ("checkout/pay"), or the WebSocket''s name.';
+COMMENT ON COLUMN loads.timer_stats.kind IS 'transaction, round-trip or phase.';
+COMMENT ON COLUMN loads.timer_stats.test IS 'Suite.test; empty for phases.';
+COMMENT ON COLUMN loads.timer_stats.name IS
+    'The transaction ("checkout/pay"), the WebSocket''s name, or the phase ("wait").';
 COMMENT ON COLUMN loads.timer_stats.times IS 'How often it was timed.';
 COMMENT ON COLUMN loads.timer_stats.errors IS 'How often it came to no end: a failure or error ended it.';
 COMMENT ON COLUMN loads.timer_stats.avg IS 'Average, in microseconds.';

@@ -236,10 +236,14 @@ static json_t *counter_value(struct builder *b, const struct summary_counter *co
 static json_t *timer_value(struct builder *b, const struct summary_timer *timer)
 {
     json_t *value = json_object();
-    set_text(b, value, "test", timer->test);
+    if (timer->kind != TIMER_PHASE) {
+        set_text(b, value, "test", timer->test);
+    }
     set_text(b, value, "name", timer->name);
     set_count(b, value, "count", timer->count);
-    set_count(b, value, "errors", timer->errors);
+    if (timer->kind != TIMER_PHASE) {
+        set_count(b, value, "errors", timer->errors);
+    }
     set_latency(b, value, timer->count, &timer->time);
     return value;
 }
@@ -326,7 +330,11 @@ static void set_lists(struct builder *b, json_t *object, const struct summary *s
 {
     json_t *names = json_array(), *tests = json_array();
     json_t *errors = json_array(), *counters = json_array();
-    json_t *transactions = json_array(), *round_trips = json_array();
+    json_t *lists[TIMER_KINDS] = {
+        [TIMER_TRANSACTION] = json_array(),
+        [TIMER_ROUND_TRIP] = json_array(),
+        [TIMER_PHASE] = json_array(),
+    };
 
     for (size_t i = 0; i < summary->n_names; i++) {
         append(b, names, name_value(b, &summary->names[i]));
@@ -341,13 +349,12 @@ static void set_lists(struct builder *b, json_t *object, const struct summary *s
         append(b, counters, counter_value(b, &summary->counters[i]));
     }
     for (size_t i = 0; i < summary->n_timers; i++) {
-        const struct summary_timer *timer = &summary->timers[i];
-        append(b, timer->kind == TIMER_TRANSACTION ? transactions : round_trips,
-               timer_value(b, timer));
+        append(b, lists[summary->timers[i].kind], timer_value(b, &summary->timers[i]));
     }
     set(b, object, "names", names);
-    set(b, object, "transactions", transactions);
-    set(b, object, "round_trips", round_trips);
+    set(b, object, "phases", lists[TIMER_PHASE]);
+    set(b, object, "transactions", lists[TIMER_TRANSACTION]);
+    set(b, object, "round_trips", lists[TIMER_ROUND_TRIP]);
     set(b, object, "tests", tests);
     set(b, object, "errors", errors);
     set(b, object, "counters", counters);

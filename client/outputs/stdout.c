@@ -224,6 +224,37 @@ static void put_timers(FILE *file, const struct summary *summary, enum timer_kin
     put_more(file, shown, what);
 }
 
+static double time_of(const struct summary_timer *timer)
+{
+    return timer->time.average_usec * (double)timer->count;
+}
+
+/* What hits' time was spent on; the share is that of all of their time. */
+static void put_phases(FILE *file, const struct summary *summary)
+{
+    double sum_usec = 0;
+    char text[TEXT_NUMBER_BYTES];
+
+    for (size_t i = 0; i < summary->n_timers; i++) {
+        sum_usec += summary->timers[i].kind == TIMER_PHASE ? time_of(&summary->timers[i]) : 0;
+    }
+    if (sum_usec == 0) {
+        return;
+    }
+    (void)fprintf(file, "\n%-*s%9s%8s%9s%9s%9s\n", NAME_COLUMNS, "Part of the latency", "Count",
+                  "Share", "Average", "p95", "p99");
+    for (size_t i = 0; i < summary->n_timers; i++) {
+        const struct summary_timer *timer = &summary->timers[i];
+        if (timer->kind == TIMER_PHASE) {
+            text_put_padded(file, timer->name, NAME_COLUMNS);
+            (void)snprintf(text, sizeof text, "%" PRIu64, timer->count);
+            put_right(file, text, 9);
+            put_right(file, text_share(time_of(timer) / sum_usec, text), 8);
+            put_times(file, timer->count, &timer->time);
+        }
+    }
+}
+
 static void put_counters(FILE *file, const struct summary *summary)
 {
     if (summary->n_counters == 0) {
@@ -284,6 +315,7 @@ int stdout_end(struct output *output, const struct output_run *run, const struct
         put_slowest(file, summary->slowest);
     }
     put_names(file, summary);
+    put_phases(file, summary);
     put_timers(file, summary, TIMER_TRANSACTION, "Transaction", "transaction");
     put_timers(file, summary, TIMER_ROUND_TRIP, "WebSocket's round trip", "name");
     put_counters(file, summary);

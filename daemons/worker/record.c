@@ -138,8 +138,31 @@ void record_request(struct loads_user *user, const char *name, const char *metho
     *word(user) = word_of(user, USER_REQUESTING, series_of(user, name, method, 0));
 }
 
+static unsigned timer_of(struct worker *worker, enum timer_kind kind, const char *test,
+                         const char *name)
+{
+    struct timer_key key = {kind, test, name};
+    return names_timer(worker->names->names, &key);
+}
+
+/* Their names are asked for once, since every hit has them. */
+static void stage_phases(struct worker *worker, const uint64_t *phases_usec)
+{
+    for (unsigned phase = 0; phase < HIT_PHASES; phase++) {
+        if (phases_usec[phase] == PHASE_NONE) {
+            continue;
+        }
+        if (worker->phases[phase] == 0) {
+            worker->phases[phase] = timer_of(worker, TIMER_PHASE, "", hit_phase_word(phase));
+        }
+        if (worker->phases[phase] > 0) { /* several in "(other)" couldn't be in one commit */
+            tally_stage_time(worker->area->tally, worker->phases[phase], phases_usec[phase]);
+        }
+    }
+}
+
 void record_hit(struct loads_user *user, const char *name, const struct exchange *exchange,
-                uint64_t elapsed_usec)
+                uint64_t elapsed_usec, const uint64_t *phases_usec)
 {
     struct tally *tally = user->worker->area->tally;
     unsigned series = series_of(user, name, exchange->method, (unsigned)exchange->status);
@@ -154,6 +177,9 @@ void record_hit(struct loads_user *user, const char *name, const struct exchange
     }
     prepare_with_detail(user, &detail);
     tally_stage_hit(tally, series, elapsed_usec, exchange->sent_bytes, exchange->received_bytes);
+    if (phases_usec) {
+        stage_phases(user->worker, phases_usec);
+    }
     stage_word(user, USER_ITERATING);
     tally_commit(tally);
 }
@@ -190,16 +216,10 @@ unsigned record_error(struct loads_user *user, const struct error_key *error)
     return id;
 }
 
-static unsigned timer_of(struct loads_user *user, enum timer_kind kind, const char *name)
-{
-    struct timer_key key = {kind, user->test->name, name};
-    return names_timer(user->worker->names->names, &key);
-}
-
 void record_time(struct loads_user *user, enum timer_kind kind, const char *name,
                  uint64_t elapsed_usec)
 {
-    unsigned id = timer_of(user, kind, name);
+    unsigned id = timer_of(user->worker, kind, user->test->name, name);
 
     prepare_commit(user->worker);
     tally_stage_time(user->worker->area->tally, id, elapsed_usec);
@@ -208,7 +228,7 @@ void record_time(struct loads_user *user, enum timer_kind kind, const char *name
 
 void record_timer_error(struct loads_user *user, enum timer_kind kind, const char *name)
 {
-    unsigned id = timer_of(user, kind, name);
+    unsigned id = timer_of(user->worker, kind, user->test->name, name);
 
     prepare_commit(user->worker);
     tally_stage_timer_error(user->worker->area->tally, id);

@@ -319,8 +319,29 @@ static int exchange_with_host(struct call *call)
     }
 }
 
+/* What a hit's time was spent on. What is not the transport's or the resolver's is the worker's:
+ * turns of its loop, and addresses that took no connection. */
+static void split(const struct call *call, uint64_t elapsed_usec, uint64_t ret[static HIT_PHASES])
+{
+    const struct exchange_timing *timing = &call->exchange.timing;
+    bool is_new = !call->exchange.connection_reused;
+    uint64_t sum = 0;
+
+    ret[PHASE_DNS] = call->dns_usec > 0 ? call->dns_usec : PHASE_NONE;
+    ret[PHASE_CONNECT] = is_new ? timing->connect_usec : PHASE_NONE;
+    ret[PHASE_TLS] = is_new && timing->tls_usec > 0 ? timing->tls_usec : PHASE_NONE;
+    ret[PHASE_SEND] = timing->send_usec;
+    ret[PHASE_WAIT] = timing->wait_usec;
+    ret[PHASE_RECEIVE] = timing->receive_usec;
+    for (unsigned phase = PHASE_BLOCKED + 1; phase < HIT_PHASES; phase++) {
+        sum += ret[phase] == PHASE_NONE ? 0 : ret[phase];
+    }
+    ret[PHASE_BLOCKED] = elapsed_usec > sum ? elapsed_usec - sum : 0;
+}
+
 static int take_result(struct call *call)
 {
+    uint64_t phases_usec[HIT_PHASES];
     const struct exchange *exchange = &call->exchange;
     uint64_t elapsed = exchange->ended_usec - call->hop_started_usec;
 
@@ -331,7 +352,8 @@ static int take_result(struct call *call)
     if (exchange->error != TRANSPORT_OK) {
         return fail(call, transport_error_name(exchange->error), "%s", exchange->error_text);
     }
-    record_hit(call->user, request_name(call), exchange, elapsed);
+    split(call, elapsed, phases_usec);
+    record_hit(call->user, request_name(call), exchange, elapsed, phases_usec);
     call->answer.response.status = exchange->status;
     call->answer.response.elapsed_sec = (double)elapsed / 1e6;
     call->answer.response.dns_sec = (double)call->dns_usec / 1e6;

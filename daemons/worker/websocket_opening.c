@@ -105,7 +105,7 @@ void opening_succeed(const struct opening *opening)
     struct exchange exchange = {
         .method = "GET", .url = opening->url, .status = 101, .ended_usec = now};
 
-    record_hit(opening->user, opening_name(opening), &exchange, now - opening->started_usec);
+    record_hit(opening->user, opening_name(opening), &exchange, now - opening->started_usec, NULL);
     record_counter(opening->user, COUNTER_SOCKETS_OPENED, 1);
 }
 

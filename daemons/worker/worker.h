@@ -56,7 +56,8 @@ struct worker {
     struct distribution pace;     /* of spec->pace */
     struct worker_test *tests;    /* that its users choose from */
     unsigned n_tests;
-    uint64_t weights; /* of all of them */
+    uint64_t weights;            /* of all of them */
+    unsigned phases[HIT_PHASES]; /* record.c: ids of their timers; 0: not asked for yet */
 
     struct loads_user *users;
     unsigned n_users;

@@ -87,6 +87,7 @@ void series_key_parse(const char *text, char *buffer, struct series_key *ret);
 enum timer_kind {
     TIMER_TRANSACTION, /* a part of a test: "checkout/pay" */
     TIMER_ROUND_TRIP,  /* a WebSocket's message and the one that answers it */
+    TIMER_PHASE,       /* a part of a hit's time, over all tests: its name is hit_phase_word() */
     TIMER_KINDS
 };
 
@@ -102,8 +103,25 @@ unsigned names_timer(struct names *names, const struct timer_key *key);
 /* As series_key_parse(): "(other)" is a transaction. */
 void timer_key_parse(const char *text, char *buffer, struct timer_key *ret);
 
-/* "transaction", "round-trip": as it stands in a timer's text. */
+/* "transaction", "round-trip", "phase": as it stands in a timer's text. */
 const char *timer_kind_word(enum timer_kind kind);
+
+/* What a hit's time is spent on; together they are all of it. */
+enum hit_phase {
+    PHASE_BLOCKED, /* in the worker: nothing of the others */
+    PHASE_DNS,     /* of hits that looked a host up */
+    PHASE_CONNECT, /* of hits with a connection of their own */
+    PHASE_TLS,     /* the same */
+    PHASE_SEND,
+    PHASE_WAIT,
+    PHASE_RECEIVE,
+    HIT_PHASES
+};
+
+const char *hit_phase_word(enum hit_phase phase);
+
+/* HIT_PHASES: no phase is called so. */
+enum hit_phase hit_phase_of(const char *word);
 
 enum error_kind {
     ERROR_KIND_ERROR,   /* no answer, a crash, a misuse */

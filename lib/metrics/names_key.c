@@ -207,6 +207,7 @@ void series_key_parse(const char *text, char *buffer, struct series_key *ret)
 static const char *const timer_kinds[TIMER_KINDS] = {
     [TIMER_TRANSACTION] = "transaction",
     [TIMER_ROUND_TRIP] = "round-trip",
+    [TIMER_PHASE] = "phase",
 };
 
 const char *timer_kind_word(enum timer_kind kind)
@@ -241,6 +242,27 @@ void timer_key_parse(const char *text, char *buffer, struct timer_key *ret)
         ret->test = parts[1];
         ret->name = parts[2];
     }
+}
+
+static const char *const hit_phases[HIT_PHASES] = {
+    [PHASE_BLOCKED] = "blocked", [PHASE_DNS] = "dns",   [PHASE_CONNECT] = "connect",
+    [PHASE_TLS] = "tls",         [PHASE_SEND] = "send", [PHASE_WAIT] = "wait",
+    [PHASE_RECEIVE] = "receive",
+};
+
+const char *hit_phase_word(enum hit_phase phase)
+{
+    return hit_phases[phase];
+}
+
+enum hit_phase hit_phase_of(const char *word)
+{
+    unsigned phase = 0;
+
+    while (phase < HIT_PHASES && strcmp(word, hit_phases[phase]) != 0) {
+        phase++;
+    }
+    return phase;
 }
 
 static const char *const error_kinds[] = {

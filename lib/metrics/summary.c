@@ -410,6 +410,9 @@ static int compare_timers(const void *a, const void *b)
         return left->kind < right->kind ? -1 : 1;
     }
     int order = strcmp(left->test, right->test);
+    if (order == 0 && left->kind == TIMER_PHASE) {
+        order = (int)hit_phase_of(left->name) - (int)hit_phase_of(right->name);
+    }
     return order != 0 ? order : strcmp(left->name, right->name);
 }
 

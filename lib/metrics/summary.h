@@ -90,7 +90,7 @@ struct summary {
     size_t n_counters;
     struct summary_test *tests; /* by name */
     size_t n_tests;
-    struct summary_timer *timers; /* by kind, test and name */
+    struct summary_timer *timers; /* by kind, test and name; phases as they follow each other */
     size_t n_timers;
     /* What had no room for its name: requests; errors and failures; how often counters changed;
      * what timers timed. */

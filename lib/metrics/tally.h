@@ -70,7 +70,7 @@ void tally_advance(struct tally *tally, uint32_t second);
 bool tally_seal(struct tally *tally);
 
 /* Each stages one event for the next commit; at most one of each function per commit (but up to
- * four stores), and a series, test, error or counter at most once. */
+ * four stores, and HIT_PHASES times), and a series, timer, test, error or counter at most once. */
 void tally_stage_hit(struct tally *tally, unsigned series, uint64_t elapsed_usec,
                      uint64_t sent_bytes, uint64_t received_bytes);
 void tally_stage_time(struct tally *tally, unsigned timer, uint64_t elapsed_usec);

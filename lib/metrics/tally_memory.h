@@ -12,7 +12,7 @@
 #define TALLY_PAGE_BYTES (HISTOGRAM_PAGE_BUCKETS * sizeof(uint32_t))
 #define TALLY_MAX_PAGES  ((NAMES_MAX_SERIES + NAMES_MAX_TIMERS + 2) * HISTOGRAM_PAGES)
 #define TALLY_JOURNAL_ENTRIES                                                                      \
-    32 /* a hit takes 9 at most, a timer 6, the other four one each, stores four */
+    64 /* a hit takes 9 at most, each of 7 phases 6, the other five one each, stores four */
 #define TALLY_STORAGE_BYTES 4096
 
 /* One word that gets a value. */

@@ -82,11 +82,12 @@ def test_several_are_on(two_agents, console, target):
     assert code == 0 and hits_of(text) == [2]
 
 
+SHARES = re.compile(r"^((?:blocked|connect|send|wait|receive) +\d+) +[\d.]+ %", re.MULTILINE)
 TIMES = re.compile(r"\d+(\.\d+)? ?(µs|ms|s)\b| +\d+(\.\d+)? seconds|RPS: \d+|time: [\d.]+s|Started: .*|Slowest URL: .*")
 
 
 def without_times(text):
-    return re.sub(r" +", " ", TIMES.sub("TIME", text))
+    return re.sub(r" +", " ", TIMES.sub("TIME", SHARES.sub(r"\1 SHARE", text)))
 
 
 def test_the_summary_is_that_of_a_local_run(two_agents, target, tmp_path):

@@ -253,8 +253,9 @@ def test_everywhere_the_same(stored, target, echo_server, tmp_path):
     assert {key[2]: row["count"] for key, row in found.items()} == {
         "buy": tests["Shop.buy"], "buy/pay": 2 * tests["Shop.buy"], "pay": tests["Shop.buy"],
         "chat": 3 * tests["Chat.talk"]}
+    found |= {("phase", "", row["name"]): {"errors": 0, **row} for row in summary["phases"]}
     rows = stored.database.rows("SELECT * FROM loads.timer_stats")
-    assert len(rows) == 4
+    assert len(rows) == len(found) == 4 + 5
     for row in rows:
         shown = found[row["kind"], row["test"], row["name"]]
         assert (int(row["times"]), int(row["errors"])) == (shown["count"], shown["errors"])
@@ -265,4 +266,4 @@ def test_everywhere_the_same(stored, target, echo_server, tmp_path):
     stored.restart_broker()
     stored.run("loadsctl", "attach", summary["run_id"], "--output", f"json={tmp_path}/again")
     again = json.loads((tmp_path / "again").read_text())
-    assert (again["transactions"], again["round_trips"]) == (summary["transactions"], summary["round_trips"])
+    assert all(again[key] == summary[key] for key in ("phases", "transactions", "round_trips"))

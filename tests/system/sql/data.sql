@@ -76,7 +76,8 @@ INSERT INTO loads.timers (
 VALUES
     (:run, 1, 'transaction', 'Shop.test_buy', 'checkout', 4, 1, 1300, 100, 900, '{100,200,900}', '{2,1,1}'),
     (:run, 2, 'round-trip', 'Shop.test_buy', 'ws://shop/', 0, 3, 0, 0, 0, '{}', '{}'),
-    (:run, 3, 'transaction', 'Shop.test_buy', 'never', 0, 0, 0, 0, 0, '{}', '{}');
+    (:run, 3, 'transaction', 'Shop.test_buy', 'never', 0, 0, 0, 0, 0, '{}', '{}'),
+    (:run, 4, 'phase', '', 'wait', 2, 0, 600, 200, 400, '{200,400}', '{1,1}');
 INSERT INTO loads.interval_timers (
     run_id, second, seconds, source, timer_id, seq, times, errors, sum_usec, min_usec, max_usec, buckets,
     counts)

@@ -144,7 +144,8 @@ SELECT results_eq(
     $$ VALUES ('transaction', 'Shop.test_buy', 'checkout', 4::bigint, 1::bigint, 325::float8, 100::bigint,
                100::bigint, 900::bigint, 900::bigint, 900::bigint, 900::bigint, 900::bigint),
               ('round-trip', 'Shop.test_buy', 'ws://shop/', 0, 3, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
-               NULL) $$, 'timers');
+               NULL),
+              ('phase', '', 'wait', 2, 0, 300, 200, 200, 400, 400, 400, 400, 400) $$, 'timers');
 DELETE FROM loads.runs WHERE run_id = :run;
 SELECT is(
     (SELECT sum((xpath('/row/n/text()', query_to_xml(format(
