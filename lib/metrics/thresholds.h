@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* The thresholds of a run while it is on. Those about the whole run are judged by its totals; those
+ * with a duration by each second's own numbers, some seconds later, when all sources have told
+ * theirs: one that didn't hold in so many seconds in a row is broken for good. */
+#ifndef LOADS_METRICS_THRESHOLDS_H
+#define LOADS_METRICS_THRESHOLDS_H
+
+#include "base/strlist.h"
+#include "metrics/threshold.h"
+#include "metrics/totals.h"
+
+#define THRESHOLDS_MAX     50
+#define THRESHOLDS_LAG_SEC 2 /* how late a source may be */
+
+struct thresholds;
+
+/* -EINVAL with a text: one can't be read; -ENOMEM. */
+int thresholds_new(struct thresholds **ret, const struct strlist *texts, struct error *error)
+    _must_check_;
+struct thresholds *thresholds_free(struct thresholds *thresholds);
+DEFINE_CLEANUP(struct thresholds, thresholds_free)
+
+/* Something was counted. What can't be taken for want of memory is in no second. */
+void thresholds_add(struct thresholds *thresholds, const struct interval *interval,
+                    const struct names *names);
+
+/* Once a second: it is second `second` of the run. The text of a threshold for whose sake the run
+ * is to stop; NULL: there is none. */
+const char *thresholds_look(struct thresholds *thresholds, uint32_t second,
+                            const struct totals *totals, const struct names *names,
+                            double duration_sec);
+
+struct threshold_result {
+    char text[THRESHOLD_MAX_BYTES + 1];
+    char shown[THRESHOLD_VALUE_BYTES]; /* the value that broke it, or that of the run; "": none */
+    bool holds;
+};
+
+/* How they came out in the end, in their order; *ret is malloc'ed, the caller's. -ENOMEM. */
+int thresholds_end(struct thresholds *thresholds, const struct totals *totals,
+                   const struct names *names, double duration_sec, struct threshold_result **ret,
+                   size_t *ret_count) _must_check_;
+
+/* Whether one says how many errors or failures there may be: then any number may that it allows. */
+bool thresholds_are_about(const struct thresholds *thresholds, enum threshold_metric metric);
+
+#endif
