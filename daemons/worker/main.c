@@ -119,11 +119,11 @@ static int prepare(const struct options *options, struct prepared_module *module
     if (r < 0 || !module->path) {
         return r;
     }
-    r = module_load(module->path, error);
+    r = module_load(module->path, module->source, error);
     if (r == 0 && options->prepare) {
         r = mix_parse(options->prepare, &mix, error);
         for (unsigned i = 0; r == 0 && i < mix.n; i++) {
-            r = module_find(mix.tests[i].suite, mix.tests[i].name, &test, error);
+            r = module_find(mix.tests[i].suite, mix.tests[i].name, module->source, &test, error);
         }
     }
     return r;

@@ -81,7 +81,19 @@ static int check_hooks(struct error *error)
     return 0;
 }
 
-int module_load(const char *path, struct error *error)
+/* What the dynamic linker says, without the path that it begins with. */
+static int cannot_load(const char *path, const char *source, const char *reason,
+                       struct error *error)
+{
+    size_t size = strlen(path);
+
+    if (strncmp(reason, path, size) == 0 && strncmp(reason + size, ": ", 2) == 0) {
+        reason += size + 2;
+    }
+    return error_set(error, -ENOEXEC, "cannot load %s: %s", source, reason);
+}
+
+int module_load(const char *path, const char *source, struct error *error)
 {
     if (!dlopen(path, RTLD_NOW | RTLD_LOCAL)) {
         const char *reason = dlerror();
@@ -90,23 +102,23 @@ int module_load(const char *path, struct error *error)
             return error_set(error, -ENOEXEC,
                              "%s was built against another version of loads/loads.h (it needs %s; "
                              "this is Loads %s, header version %d): build it again",
-                             path, symbol + strlen("undefined symbol: "), LOADS_VERSION,
+                             source, symbol + strlen("undefined symbol: "), LOADS_VERSION,
                              LOADS_HEADER_VERSION);
         }
-        return error_set(error, -ENOEXEC, "cannot load the module: %s", reason);
+        return cannot_load(path, source, reason, error);
     }
     if (n_refused > 0) {
         return error_set(error, -E2BIG, "%s has more than %d tests, or of what is done around them",
-                         path, MAX_TESTS);
+                         source, MAX_TESTS);
     }
     if (n_tests == 0) {
         return error_set(error, -ENOENT, "%s has no tests: define one with LOADS_TEST(Suite, test)",
-                         path);
+                         source);
     }
     return check_hooks(error);
 }
 
-static int unknown(const char *suite, const char *name, struct error *error)
+static int unknown(const char *suite, const char *name, const char *source, struct error *error)
 {
     char list[ERROR_TEXT_BYTES / 2] = "";
     size_t length = 0;
@@ -115,12 +127,12 @@ static int unknown(const char *suite, const char *name, struct error *error)
         length += (size_t)snprintf(list + length, sizeof list - length, "\n  %s.%s",
                                    tests[i]->suite, tests[i]->name);
     }
-    return error_set(error, -ENOENT, "there is no test %s.%s; the module has:%s", suite, name,
-                     list);
+    return error_set(error, -ENOENT, "there is no test %s.%s in %s, which has:%s", suite, name,
+                     source, list);
 }
 
-int module_find(const char *suite, const char *name, const struct loads_test **ret,
-                struct error *error)
+int module_find(const char *suite, const char *name, const char *source,
+                const struct loads_test **ret, struct error *error)
 {
     for (size_t i = 0; i < n_tests; i++) {
         if (strcmp(tests[i]->suite, suite) == 0 && strcmp(tests[i]->name, name) == 0) {
@@ -128,7 +140,7 @@ int module_find(const char *suite, const char *name, const struct loads_test **r
             return 0;
         }
     }
-    return unknown(suite, name, error);
+    return unknown(suite, name, source, error);
 }
 
 void module_each(void (*visit)(const struct loads_test *test, void *context), void *context)

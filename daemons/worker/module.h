@@ -8,13 +8,13 @@
 #include "base/error.h"
 #include "loads/loads.h"
 
-/* Loads a module; it stays loaded. -errno with a text: one that was built against another version
- * of loads/loads.h is named as such. */
-int module_load(const char *path, struct error *error) _must_check_;
+/* Loads a module; it stays loaded. `source`: the file that people know it by. -errno with a text:
+ * one that was built against another version of loads/loads.h is named as such. */
+int module_load(const char *path, const char *source, struct error *error) _must_check_;
 
-/* A test of the loaded module. -ENOENT with a text that lists what there is. */
-int module_find(const char *suite, const char *name, const struct loads_test **ret,
-                struct error *error) _must_check_;
+/* A test of the loaded module. -ENOENT with a text that lists what there is in `source`. */
+int module_find(const char *suite, const char *name, const char *source,
+                const struct loads_test **ret, struct error *error) _must_check_;
 
 /* What the module does around the tests of a suite; NULL: nothing. */
 void (*module_hook(const char *suite, enum loads_hook_kind_ kind))(loads_user *user);

@@ -70,18 +70,20 @@ static int compile(const struct prepare_options *options, const char *directory,
 }
 
 static int use_python(const struct prepare_options *options, const char *directory,
-                      struct python *ret, struct error *error)
+                      const char *source, struct python *ret, struct error *error)
 {
     if (options->fqn && strchr(options->fqn, ' ')) {
         return error_set(error, -EINVAL, "several tests in one run are for modules in C");
     }
     static const struct strlist none = {0};
-    const struct python_options python = {.directory = directory,
-                                          .fqn = options->fqn,
-                                          .module = options->module,
-                                          .deps =
-                                              options->python_deps ? options->python_deps : &none,
-                                          .deps_dir = options->python_dir};
+    const struct python_options python = {
+        .directory = directory,
+        .fqn = options->fqn,
+        .module = options->module,
+        .deps = options->python_deps ? options->python_deps : &none,
+        .deps_dir = options->python_dir,
+        .source = source,
+    };
     return python_prepare(&python, ret, error);
 }
 
@@ -121,13 +123,16 @@ static int find_module(const struct prepare_options *options, const char *direct
                         source.path, object.path);
         }
         ret->path = TAKE_PTR(object.path);
-        return 0;
+        ret->source = strdup(ret->path);
+        return ret->source ? 0 : error_set_errno(error, -ENOMEM, "module");
     }
     if (source.exists) {
+        ret->source = TAKE_PTR(source.path);
         return compile(options, directory, module, &ret->path, error);
     }
     if (script.exists) {
-        return use_python(options, directory, &ret->python, error);
+        ret->source = TAKE_PTR(script.path);
+        return use_python(options, directory, ret->source, &ret->python, error);
     }
     return error_set(error, -ENOENT,
                      "there is no module '%s': neither %s nor %s nor %s exists; run from the "
@@ -169,6 +174,7 @@ int prepare_module(const struct prepare_options *options, struct prepared_module
 
 void prepared_module_clear(struct prepared_module *module)
 {
+    free(module->source);
     free(module->path);
     python_clear(&module->python);
     *module = (struct prepared_module){.path = NULL};

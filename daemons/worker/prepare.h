@@ -25,6 +25,7 @@ struct prepare_options {
 
 /* All zero: nothing. */
 struct prepared_module {
+    char *source;         /* absolute, of the file that was found */
     char *path;           /* absolute, of a shared object; or NULL, and */
     struct python python; /* this, with its tests */
 };

@@ -218,7 +218,15 @@ static int find_tests(const struct python_options *options, struct python *pytho
     if (r < 0 || closed < 0) {
         return error_set_errno(error, r < 0 ? r : closed, "cannot run %s", python->program);
     }
-    return r == 0 ? 0 : error_set(error, -ENOEXEC, "Python cannot use %s, as it says itself", name);
+    if (r != 0) {
+        return error_set(error, -ENOEXEC, "Python cannot use %s, as it says itself", name);
+    }
+    return python->tests.count > 0
+               ? 0
+               : error_set(error, -ENOENT,
+                           "%s has no tests: define one as a method test_... of a class that is "
+                           "derived from loads.case.TestCase",
+                           options->source);
 }
 
 int python_prepare(const struct python_options *options, struct python *ret, struct error *error)

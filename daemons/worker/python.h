@@ -14,6 +14,7 @@ struct python_options {
     const struct strlist *deps; /* for pip, as in the run's specification; file names are relative
                                    to `directory` */
     const char *deps_dir;       /* where pip puts them, which is made; NULL: there are none */
+    const char *source;         /* the module's file */
 };
 
 struct python {

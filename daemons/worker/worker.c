@@ -197,7 +197,7 @@ static void name_test(struct worker *worker, struct worker_test *test)
 static int find_test(struct worker *worker, const struct mix_test *asked, struct error *error)
 {
     struct worker_test *test = &worker->tests[worker->n_tests];
-    int r = module_find(asked->suite, asked->name, &test->test, error);
+    int r = module_find(asked->suite, asked->name, worker->spec->module_path, &test->test, error);
 
     if (r < 0) {
         return r;
@@ -222,7 +222,7 @@ static int load_tests(struct worker *worker, struct error *error)
     int r = spec->url ? 0 : mix_parse(run_spec_tests(spec), &mix, error);
 
     if (r == 0 && !spec->url) {
-        r = module_load(spec->module_path, error);
+        r = module_load(spec->module_path, spec->module_path, error);
     }
     if (r < 0) {
         return r;

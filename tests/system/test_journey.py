@@ -149,7 +149,7 @@ def test_a_crash_is_that_of_its_test(mixed):
 
 
 @pytest.mark.parametrize("arguments, words", [
-    (["wrong.Shop.buy", "wrong.Shop.sell"], "there is no test Shop.sell; the module has:\n  Shop.buy"),
+    (["wrong.Shop.buy", "wrong.Shop.sell"], "wrong.c, which has:\n  Shop.buy"),
     (["wrong.Shop.buy", "other.Shop.buy"], "'other.Shop.buy' is of another module"),
     (["wrong.Shop.buy:0", "wrong.Shop.sell"], "the weight behind ':' is a whole number from 1 to 1000000"),
     (["wrong.Shop.buy", "wrong.Shop.buy"], "'wrong.Shop.buy' is there twice"),

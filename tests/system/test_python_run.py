@@ -85,6 +85,17 @@ def test_list(runner):
     assert ran.stdout.splitlines() == ["shop.TestShop.test_get (shop.py:6)", "shop.TestShop.test_app (shop.py:10)"]
 
 
+@pytest.mark.parametrize("text", ["", "class TestShop:\n    def test_it(self):\n        pass\n",
+                                  "from loads.case import TestCase\n\n\nclass TestShop(TestCase):\n"
+                                  "    def buy(self):\n        pass\n"])
+def test_list_of_a_module_without_tests(runner, text):
+    path = runner.write("shop.py", text)
+    ran = runner.run("--list", "shop")
+    assert (ran.code, ran.stdout) == (2, "")
+    assert ran.stderr == (f"loads-runner: {path} has no tests: define one as a method test_... of a class that is "
+                          "derived from loads.case.TestCase\n")
+
+
 def test_a_directory_of_its_own(runner, target):
     """Where the test runs isn't where its module is found, as with modules in C."""
     runner.write("shop.py", CASE.format(url=target.url + "/any"))
