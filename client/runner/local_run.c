@@ -118,6 +118,7 @@ static int prepare(struct local_run *run, const char *name, bool only_list)
         .temporary_dir = run->run_dir,
         .python_deps = run->spec ? &run->spec->python_deps : NULL,
         .python_dir = python_dir,
+        .load_timeout_usec = run->options->stall_timeout_usec,
         .done = on_prepared,
         .context = run,
     };

@@ -202,7 +202,7 @@ static const struct conf_option rows[] = {
      .help = "For a request that says none of its own (default 30s)."},
     {.name = "stall-timeout", .kind = CONF_VALUE, FIELD(stall_timeout_usec), .metavar = "TIME",
      .parse = parse_stall_timeout, .where = EVERYWHERE, .group = LOAD,
-     .help = "End a worker that a test has kept busy for so long (default 30s, 0: never)."},
+     .help = "End what a test, or loading it, has kept busy for so long (default 30s, 0: never)."},
     {.name = "external-process-timeout", .kind = CONF_VALUE, FIELD(external_timeout_usec),
      .metavar = "TIME", .parse = parse_some_duration, .where = EVERYWHERE, .group = LOAD,
      .help = "End a test runner's process after so long per hit, or after --duration (default 2s)."},

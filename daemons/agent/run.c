@@ -170,6 +170,7 @@ static void prepare(struct run *run)
         .python_deps = &run->spec->python_deps,
         .python_dir = run_files_python_dir(run->files),
         .cgroup = enclosure_cgroup(run->enclosure),
+        .load_timeout_usec = run->spec->stall_timeout_usec,
         .output = on_words,
         .done = on_prepared,
         .context = run,

@@ -93,8 +93,20 @@ static int unpack(const struct options *options, struct error *error)
                            ARCHIVE_MAX_UNPACKED, error);
 }
 
+/* Says that the module is loaded now, which may never end: whoever waits for us counts the time. */
+static void announce(const char *source, void *context)
+{
+    FILE *report = context;
+    json_t *json = json_pack("{ss}", "loading", source);
+
+    (void)json_dumpf(json, report, JSON_COMPACT); /* fclose() tells */
+    json_decref(json);
+    (void)fputc('\n', report);
+    (void)fflush(report);
+}
+
 /* Loads the module and looks for the test. */
-static int prepare(const struct options *options, struct prepared_module *module,
+static int prepare(const struct options *options, FILE *report, struct prepared_module *module,
                    struct error *error)
 {
     struct prepare_options prepare_options = {
@@ -108,6 +120,8 @@ static int prepare(const struct options *options, struct prepared_module *module
         .temporary_dir = options->temporary_dir,
         .python_deps = &options->python_deps,
         .python_dir = options->python_dir,
+        .importing = announce,
+        .context = report,
     };
     const struct loads_test *test;
     struct mix mix;
@@ -119,6 +133,7 @@ static int prepare(const struct options *options, struct prepared_module *module
     if (r < 0 || !module->path) {
         return r;
     }
+    announce(module->source, report);
     r = module_load(module->path, module->source, error);
     if (r == 0 && options->prepare) {
         r = mix_parse(options->prepare, &mix, error);
@@ -159,7 +174,7 @@ static int report_preparation(const struct options *options)
         log_error("cannot report: %s", strerror(errno));
         return EXIT_FAILURE;
     }
-    int r = prepare(options, &module, &error);
+    int r = prepare(options, report, &module, &error);
     json_t *json = r < 0 ? json_pack("{ss}", "error", error.text) : make_report(&module);
     bool good = json_dumpf(json, report, JSON_COMPACT) == 0;
     json_decref(json);

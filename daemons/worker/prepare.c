@@ -76,14 +76,15 @@ static int use_python(const struct prepare_options *options, const char *directo
         return error_set(error, -EINVAL, "several tests in one run are for modules in C");
     }
     static const struct strlist none = {0};
-    const struct python_options python = {
-        .directory = directory,
-        .fqn = options->fqn,
-        .module = options->module,
-        .deps = options->python_deps ? options->python_deps : &none,
-        .deps_dir = options->python_dir,
-        .source = source,
-    };
+    const struct python_options python = {.directory = directory,
+                                          .fqn = options->fqn,
+                                          .module = options->module,
+                                          .deps =
+                                              options->python_deps ? options->python_deps : &none,
+                                          .deps_dir = options->python_dir,
+                                          .source = source,
+                                          .importing = options->importing,
+                                          .context = options->context};
     return python_prepare(&python, ret, error);
 }
 

@@ -21,6 +21,10 @@ struct prepare_options {
     const char *temporary_dir; /* the run's own, for what can't be cached, or NULL */
     const struct strlist *python_deps;
     const char *python_dir; /* where those go (python.h), or NULL */
+
+    /* Called before Python imports that file, which may take any time. */
+    void (*importing)(const char *source, void *context);
+    void *context;
 };
 
 /* All zero: nothing. */

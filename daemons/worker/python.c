@@ -204,6 +204,9 @@ static int find_tests(const struct python_options *options, struct python *pytho
                                      name, NULL};
     struct output output = {.text = NULL};
 
+    if (options->importing) {
+        options->importing(options->source, options->context);
+    }
     output.stream = open_memstream(&output.text, &output.size);
     if (!output.stream) {
         return error_set_errno(error, -ENOMEM, "Python");

@@ -15,6 +15,8 @@ struct python_options {
                                    to `directory` */
     const char *deps_dir;       /* where pip puts them, which is made; NULL: there are none */
     const char *source;         /* the module's file */
+    void (*importing)(const char *source, void *context); /* before it is imported; or NULL */
+    void *context;
 };
 
 struct python {

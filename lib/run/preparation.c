@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* The child writes one JSON object to its standard output: {"module_path": …, "tests": […]}, or
- * {"error": …}; for a test in Python with "python" and "python_path". What it says is checked like
- * anything from outside: the module's constructors have run in that process. The compiler's words
- * go to our standard error as they are, or to whoever asked for them. */
+ * {"error": …}; for a test in Python with "python" and "python_path". Before that, when it begins
+ * to load a module, there is a line {"loading": …}: from then on it has so much time. What it says
+ * is checked like anything from outside: the module's constructors have run in that process. The
+ * compiler's words go to our standard error as they are, or to whoever asked for them. */
 #include "run/preparation.h"
 
 #include <errno.h>
@@ -23,10 +24,33 @@ struct preparation {
     struct child *child;
     int fd;
     ev_io watcher;
+    ev_timer timer;
+    bool loading, late;
     char *report;
     size_t size;
     struct preparation_options options;
 };
+
+/* It has no right to hang. */
+static void on_time(struct ev_loop *loop _unused_, ev_timer *timer, int events _unused_)
+{
+    struct preparation *p = timer->data;
+
+    p->late = true;
+    child_signal(p->child, SIGKILL);
+}
+
+static void watch_time(struct preparation *p)
+{
+    if (!p->loading && memchr(p->report, '\n', p->size)) {
+        p->loading = true;
+        ev_now_update(p->loop);
+        ev_timer_set(&p->timer, (double)p->options.load_timeout_usec / 1e6, 0);
+        if (p->options.load_timeout_usec > 0) {
+            ev_timer_start(p->loop, &p->timer);
+        }
+    }
+}
 
 /* Reads what there is. */
 static void take_report(struct preparation *p)
@@ -43,6 +67,7 @@ static void take_report(struct preparation *p)
     if (p->size == MAX_REPORT_BYTES) {
         child_signal(p->child, SIGKILL); /* it would wait for ever for somebody to read the rest */
     }
+    watch_time(p);
 }
 
 static void on_readable(struct ev_loop *loop _unused_, ev_io *watcher, int events _unused_)
@@ -65,21 +90,49 @@ static int read_tests(const json_t *json, struct strlist *tests)
     return 0;
 }
 
+/* The bytes of the line that says what is loaded; 0: there is none. *ret is what it says. */
+static size_t read_loading(const struct preparation *p, json_t **ret)
+{
+    const char *end = memchr(p->report, '\n', p->size);
+    size_t size = end ? (size_t)(end - p->report) + 1 : 0;
+
+    int r = size > 0 ? wire_json_load(p->report, size, MAX_REPORT_BYTES, ret, NULL) : -ENOMSG;
+    return r == 0 && json_is_string(json_object_get(*ret, "loading")) ? size : 0;
+}
+
+/* The time to load it is over. */
+static int set_late(const struct preparation *p, const char *source, struct error *error)
+{
+    size_t size = strlen(source);
+    bool python = size > 3 && strcmp(source + size - 3, ".py") == 0;
+
+    return error_set(error, -ETIMEDOUT,
+                     "%s took longer than --stall-timeout (%g s) to be loaded: see to what it does "
+                     "%s, or allow more time",
+                     source, (double)p->options.load_timeout_usec / 1e6,
+                     python ? "when it is imported, outside of its functions"
+                            : "in its constructors");
+}
+
 /* Makes sense of the report and hands it on. */
 static void conclude(struct preparation *p, int status)
 {
     const char *name = p->options.name ? p->options.name : "the run's files";
-    json_auto_t *json = NULL;
+    json_auto_t *json = NULL, *loading = NULL;
     struct prepared prepared = {0};
     struct error error = {0};
     char how[96];
 
-    int r = wire_json_load(p->report, p->size, MAX_REPORT_BYTES, &json, NULL);
+    size_t skipped = read_loading(p, &loading);
+    int r = wire_json_load(p->report + skipped, p->size - skipped, MAX_REPORT_BYTES, &json, NULL);
     const char *words = r == 0 ? json_string_value(json_object_get(json, "error")) : NULL;
     prepared.module_path = r == 0 ? json_string_value(json_object_get(json, "module_path")) : NULL;
     if (p->size == MAX_REPORT_BYTES) {
         r = error_set(&error, -E2BIG, "preparing %s did not succeed: it reports more than %zu KiB",
                       name, MAX_REPORT_BYTES / 1024);
+    } else if (p->late && status != 0) {
+        r = set_late(p, skipped ? json_string_value(json_object_get(loading, "loading")) : name,
+                     &error);
     } else if (words) {
         r = error_set(&error, -EINVAL, "%s", words);
     } else if (r == -ENOMEM) {
@@ -114,6 +167,7 @@ static void on_gone(struct child *child _unused_, int status, void *context)
     struct preparation *p = context;
 
     take_report(p);
+    ev_timer_stop(p->loop, &p->timer);
     conclude(p, status);
 }
 
@@ -182,6 +236,8 @@ int preparation_start(struct preparation **ret, struct ev_loop *loop,
     if (r < 0) {
         return r;
     }
+    ev_init(&p->timer, on_time);
+    p->timer.data = p;
     ev_io_init(&p->watcher, on_readable, p->fd, EV_READ);
     p->watcher.data = p;
     ev_io_start(loop, &p->watcher);
@@ -194,6 +250,7 @@ struct preparation *preparation_free(struct preparation *p)
     if (p) {
         child_free(p->child);
         if (p->fd >= 0) {
+            ev_timer_stop(p->loop, &p->timer);
             if (ev_is_active(&p->watcher)) {
                 ev_io_stop(p->loop, &p->watcher);
             }

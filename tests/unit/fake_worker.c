@@ -354,7 +354,8 @@ static void be_deaf(struct worker *worker)
 
 /* ---- preparing ------------------------------------------------------------------------------- */
 
-/* FAKE_REPORT: what to say; without, a report whose tests are our arguments. */
+/* FAKE_REPORT: what to say; without, a report whose tests are our arguments. FAKE_LOADING: what to
+ * say before it, and FAKE_STATUS "hang": never to end. */
 static int prepare(int argc, char *argv[])
 {
     const char *report = getenv("FAKE_REPORT"), *status = getenv("FAKE_STATUS");
@@ -368,6 +369,9 @@ static int prepare(int argc, char *argv[])
     while (report && strcmp(report, "endless") == 0) {
         (void)puts("[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[");
     }
+    if (getenv("FAKE_LOADING")) {
+        (void)puts(getenv("FAKE_LOADING"));
+    }
     if (report) {
         (void)fputs(report, stdout);
     } else {
@@ -376,6 +380,10 @@ static int prepare(int argc, char *argv[])
             (void)printf("%s\"%s\"", i > 1 ? "," : "", argv[i]);
         }
         (void)fputs("]}", stdout);
+    }
+    if (status && strcmp(status, "hang") == 0) {
+        (void)fflush(stdout);
+        hang();
     }
     return status ? atoi(status) : EXIT_SUCCESS;
 }

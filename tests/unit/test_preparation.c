@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "allocation.h"
+#include "base/clock.h"
 #include "processes.h"
 #include "run/preparation.h"
 
@@ -46,6 +47,7 @@ static int tear_down(void **state)
     assert_int_equal(unsetenv("FAKE_REPORT"), 0);
     assert_int_equal(unsetenv("FAKE_STATUS"), 0);
     assert_int_equal(unsetenv("FAKE_WORDS"), 0);
+    assert_int_equal(unsetenv("FAKE_LOADING"), 0);
     return 0;
 }
 
@@ -303,6 +305,47 @@ static void test_endless_report(void **state)
     assert_non_null(strstr(f->error.text, "1024 KiB"));
 }
 
+static void test_loading(void **state)
+{
+    struct fixture *f = *state;
+    struct preparation_options how = options(f);
+
+    how.load_timeout_usec = 60 * USEC_PER_SEC;
+    assert_int_equal(setenv("FAKE_LOADING", "{\"loading\": \"/a/shop.c\"}", 1), 0);
+    prepare(f, &how);
+    assert_int_equal(f->result, 0);
+    assert_string_equal(f->tests, "--prepare,shop.Shop.login");
+}
+
+static void test_loading_without_end(void **state)
+{
+    static const struct {
+        const char *loading, *report, *name;
+    } cases[] = {
+        {"{\"loading\": \"/a/shop.c\"}", "", "/a/shop.c took"},
+        {"{\"loading\": \"/a/shop.c\"}", "{\"module_path\": \"/a.so\"}", "in its constructors"},
+        {"{\"loading\": \"/a/shop.py\"}", "", "when it is imported"},
+        {"{\"loading\": 7}", "", "shop.Shop.login took"},
+        {"nonsense", "{\"error\": \"a\"}", "shop.Shop.login took"},
+    };
+    struct fixture *f = *state;
+    struct preparation_options how = options(f);
+
+    how.load_timeout_usec = 1500;
+    for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+        assert_int_equal(setenv("FAKE_LOADING", cases[i].loading, 1), 0);
+        assert_int_equal(setenv("FAKE_REPORT", cases[i].report, 1), 0);
+        assert_int_equal(setenv("FAKE_STATUS", "hang", 1), 0);
+        f->done = false;
+        f->n_done = 0;
+        prepare(f, &how);
+        assert_int_equal(f->result, -ETIMEDOUT);
+        assert_non_null(strstr(f->error.text, cases[i].name));
+        assert_non_null(strstr(f->error.text, "longer than --stall-timeout (0.0015 s)"));
+        f->preparation = preparation_free(f->preparation);
+    }
+}
+
 static void test_freed_meanwhile(void **state)
 {
     struct fixture *f = *state;
@@ -374,6 +417,8 @@ int main(void)
         TEST(test_nonsense),
         TEST(test_long_report),
         TEST(test_endless_report),
+        TEST(test_loading),
+        TEST(test_loading_without_end),
         TEST(test_freed_meanwhile),
         TEST(test_no_program),
         TEST(test_without_memory),
