@@ -420,8 +420,11 @@ static int prepare_all(struct local_run *run, bool debug_http)
     if (r == 0) {
         r = make_test_dir(run);
     }
-    if (r == 0 && run_spec_is_external(run->spec) && debug_http) {
-        return error_set(&run->error, -EINVAL, "--debug-http is for tests in C and for URLs");
+    if (r == 0 && run->spec->test_runner && debug_http) {
+        return error_set(
+            &run->error, -EINVAL,
+            "--debug-http is for tests in C and in Python, and for URLs, not for those "
+            "of --test-runner");
     }
     return r == 0 && run_spec_is_external(run->spec) ? prepare_runner(run) : r;
 }

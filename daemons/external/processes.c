@@ -202,6 +202,9 @@ static int make_variables(const struct process *process, struct strlist *list)
     if (r == 0 && process->control) {
         r = add_number(list, "LOADS_CONTROL", CONTROL_FD);
     }
+    if (r == 0 && spec->python && spec->debug_http && options->count->cycle == 0) {
+        r = strlist_add_variable(list, "LOADS_DEBUG_HTTP", "1");
+    }
     return r;
 }
 

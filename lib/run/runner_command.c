@@ -140,7 +140,7 @@ static int add_python(const struct run_spec *spec, struct strlist *list)
     const char *const pairs[][2] = {
         {"PYTHONPATH", spec->python_path}, {"LOADS_SERVER_URL", spec->server_url},
         {"LOADS_CA_FILE", spec->ca_file},  {"LOADS_INSECURE", spec->insecure ? "1" : NULL},
-        {"LOADS_TIMEOUT", timeout},
+        {"LOADS_TIMEOUT", timeout},        {"LOADS_SINGLE", spec->single ? "1" : NULL},
     };
     int r = 0;
 

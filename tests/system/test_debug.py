@@ -105,7 +105,7 @@ def test_where_it_cannot_be(runner):
     ran = runner.run("a.B.c", "--debug-http", "-a", "2")
     assert ran.code == 2 and "--debug-http is for a run here" in ran.stderr
     ran = runner.run("a.B.c", "--debug-http", "--test-runner", "true")
-    assert ran.code == 2 and "--debug-http is for tests in C and for URLs" in ran.stderr
+    assert ran.code == 2 and "--debug-http is for tests in C and in Python, and for URLs" in ran.stderr
 
 
 @pytest.mark.parametrize("stack, levels", [("64K", 129), ("256K", 513)])

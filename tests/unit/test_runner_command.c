@@ -107,7 +107,7 @@ static void test_environment(void **state _unused_)
 {
     _cleanup_(run_spec_freep) struct run_spec *python = make_python();
     _cleanup_(run_spec_freep) struct run_spec *other = make_spec("run", "m.A.t");
-    _cleanup_(strlist_clear) struct strlist list = {0}, theirs = {0};
+    _cleanup_(strlist_clear) struct strlist list = {0}, single = {0}, theirs = {0};
 
     assert_int_equal(setenv("LOADS_SECRET", "1", 1), 0);
     assert_int_equal(setenv("PYTHONPATH", "/mine", 1), 0);
@@ -121,6 +121,10 @@ static void test_environment(void **state _unused_)
     assert_true(strlist_has(&list, "LOADS_TIMEOUT=30.000000"));
     assert_true(strlist_has(&list, "LOADS_INSECURE=1"));
     assert_int_equal(count_variables(&list, "LOADS_"), 3);
+    python->single = true;
+    assert_int_equal(runner_command_environment(python, &single), 0);
+    assert_true(strlist_has(&single, "LOADS_SINGLE=1"));
+    assert_int_equal(count_variables(&single, "LOADS_"), 4);
 
     assert_int_equal(runner_command_environment(other, &theirs), 0);
     assert_int_equal(count_variables(&theirs, "LOADS_"), 0);

@@ -11,6 +11,8 @@ import threading
 import traceback
 import unittest
 
+from loads.shown import shown_words
+
 FLUSH_SECONDS = 0.1
 MAX_MESSAGES = 500
 ADDRESS = re.compile(r" at 0x[0-9a-f]+")  # of an object: else each error would be one of its own
@@ -101,7 +103,7 @@ def describe(error):
     cause = value.__cause__
     if cause is not None:
         text += "\nCaused by:\n" + format_one(type(cause), cause, cause.__traceback__)
-    return [ADDRESS.sub("", part) for part in (str(value), name, text)]
+    return [shown_words(ADDRESS.sub("", part)) for part in (str(value), name, text)]
 
 
 def format_one(kind, value, trace):

@@ -102,6 +102,7 @@ class Result(unittest.TestResult):
 
     def startTest(self, test):
         self.troubles = []
+        self.user.debug.last = None
         self.skipped = False
         self.user.tell("startTest")
 
@@ -114,6 +115,7 @@ class Result(unittest.TestResult):
             exc_info = describe(error)
             exc_info[2] += "".join("\nand then:\n" + describe(other)[2] for _, other in self.troubles[1:])
             self.user.tell(data_type, exc_info=exc_info)
+            self.user.debug.failures(self.troubles, inspect.getfile(type(test)))
         self.user.tell("stopTest")
 
     def addError(self, test, error):

@@ -19,12 +19,19 @@ class Adapter(HTTPAdapter):
 
     def send(self, request, stream=False, **options):
         started = datetime.datetime.now(datetime.timezone.utc)
+        self.user.debug.request(request)
         begun = time.perf_counter()
-        response = super().send(request, stream=stream, **options)
-        if not stream:
-            response.content  # reads it
+        try:
+            response = super().send(request, stream=stream, **options)
+            if not stream:
+                response.content  # reads it
+        except Exception as error:
+            self.user.debug.no_answer(error)
+            raise
+        elapsed = time.perf_counter() - begun
         self.user.tell("add_hit", url=request.url, method=request.method, status=response.status_code,
-                       started=started.isoformat(), elapsed=time.perf_counter() - begun)
+                       started=started.isoformat(), elapsed=elapsed)
+        self.user.debug.answer(response, elapsed)
         return response
 
 

@@ -3,6 +3,7 @@
 
 import os
 
+from loads.debug import Debug
 from loads.report import Silence
 
 
@@ -11,6 +12,7 @@ class User:
         self.number = number
         self.hit = 0  # which execution of the test is on, from 1
         self.report = report or Silence()
+        self.debug = Debug(self)
         self.sockets = []
         self._session = None
         self._app = None
