@@ -41,15 +41,16 @@ class Shop(http.server.BaseHTTPRequestHandler):
         return names.get(cookies["session"].value) if "session" in cookies else None
 
     def do_GET(self):
-        if self.path == "/":
+        path = self.path.partition("?")[0]
+        if path == "/":
             self.answer(200, b"Welcome to the shop.\n")
-        elif self.path == "/login":
+        elif path == "/login":
             self.answer(200, FORM)
-        elif self.path == "/account" and self.name():
+        elif path == "/account" and self.name():
             self.answer(200, f"Hello {self.name()}.\n".encode())
-        elif self.path == "/account":
+        elif path == "/account":
             self.answer(303, Location="/login")
-        elif self.path == "/api/articles":
+        elif path == "/api/articles":
             self.answer(200, {"articles": ARTICLES})
         else:
             self.answer(404, b"There is nothing here.\n")

@@ -3,11 +3,8 @@
 
 import collections
 import json
-import re
 
 import pytest
-
-from conftest import ROOT
 
 # Each iteration leaves a counter that says who had what.
 MODULE = """\
@@ -415,23 +412,3 @@ def test_a_large_file(fed):
     ran = fed("people", "-u", "3", "--hits", "2", people=people, options=", .order = LOADS_SHUFFLED")
     assert ran.code == 0
     assert len(sum(given(ran.summary).values(), collections.Counter())) == 6
-
-
-# ---- the documentation ----
-
-PAGE = (ROOT / "docs/feeders.md").read_text()
-BLOCKS = re.findall(r"^```c\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
-
-
-@pytest.mark.parametrize("code", BLOCKS, ids=[re.search(r"LOADS_TEST\(Shop, (\w+)\)", code)[1] for code in BLOCKS])
-def test_examples_of_the_documentation(runner, target, code):
-    """Each runs, with the data that the page has, against a server that says yes; times are cut short."""
-    test = re.search(r"LOADS_TEST\(Shop, (\w+)\)", code)[1]
-    runner.write("shop.c", re.sub(r"(LOADS_(?:UNIFORM|EXPONENTIAL|CONSTANT))\([^)]*\)",
-                                  lambda found: found[0].replace("5, 15", "0, 0.01").replace("(20)", "(0.01)")
-                                  .replace("(10)", "(0.01)"), code))
-    runner.write("people.csv", re.search(r"^with `people.csv`:\n\n```text\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)[1])
-    runner.write("orders.jsonl", '{"item": "pen", "count": 2}\n{"item": "ink"}\n')
-    ran = runner.summarize(f"shop.Shop.{test}", "-u", "2", "--hits", "2", "--server-url", f"{target.url}/any")
-    answers = ran.summary["hits"] + ran.summary["request_errors"]
-    assert answers > 0 and "feeder" not in ran.stdout and "argument" not in ran.stdout, ran

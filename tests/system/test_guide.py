@@ -16,7 +16,6 @@ TESTS = pathlib.Path(__file__).parent
 
 # Pages whose blocks other tests type.
 ELSEWHERE = {
-    "feeders.md": ["test_feeders.py"],
     "protocol.md": ["test_protocol.py"],
     "systemd.md": ["test_units_manual.py", "test_units_hosts.py"],
 }

@@ -6,6 +6,7 @@ What stands behind the language of a block:
     ```c file=shop.c                written to that file; each test in it is run, by the page or else here
     ```c                            a part of a test: wrapped in one and run
     ```python file=shop.py          the same; a class with tests
+    ```text file=people.csv         written to that file
     ```sh                           typed; has to end well
     ```sh status=1                  typed; ends like that
     ```text output                  its lines are in what the block before has written, in their order
@@ -52,6 +53,8 @@ def shape(line):
 
 def tests_in(block, module):
     """The names of the tests in a file."""
+    if block.language == "text":
+        return []
     if block.language == "c":
         return [f"{module}.{suite}.{name}" for suite, name in re.findall(r"^LOADS_TEST\((\w+), (\w+)\)", block.text,
                                                                           re.MULTILINE)]
@@ -117,7 +120,7 @@ class Typist:
         """Types all of it; what went wrong."""
         script = "set -eu\nip link set lo up\n"
         for number, block in enumerate(self.blocks):
-            if "unrun" not in block.options and block.language != "text":
+            if "unrun" not in block.options and (block.language != "text" or "file" in block.options):
                 script += f"echo '@@@ {number}'\n{self.commands(number, block)}"
         script += "echo '@@@ end'\n"
         with tempfile.TemporaryDirectory(prefix="loads-guide-") as folder:
