@@ -57,6 +57,33 @@ static void fail(const struct question *q, const char *format, ...)
     call_fail(q->user, ERROR_KIND_FAILURE, "json", q->file, q->line, message);
 }
 
+static void fail_unread(const struct question *q, const json_error_t *error)
+    __attribute__((noreturn));
+static void fail_unread(const struct question *q, const json_error_t *error)
+{
+    enum json_error_code code = json_error_code(error);
+    const char *words = error->text;
+
+    if (code == json_error_null_character) {
+        words = "a string has a zero character (\\u0000) in it, which none in C can have";
+    }
+    fail(q, "the body is not %s: line %d, column %d: %s",
+         code == json_error_invalid_utf8 ? "UTF-8, as JSON is" : "JSON", error->line, error->column,
+         words);
+}
+
+/* A byte order mark is passed over. */
+static int read_body(const loads_response *response, json_t **ret, json_error_t *error)
+{
+    static const char mark[] = "\xef\xbb\xbf";
+    size_t size = strlen(mark), skipped = 0;
+
+    if (response->body_size >= size && memcmp(response->body, mark, size) == 0) {
+        skipped = size;
+    }
+    return wire_json_load_any(response->body + skipped, response->body_size - skipped, ret, error);
+}
+
 static json_t *document(const struct question *q)
 {
     loads_user *user = q->user;
@@ -75,15 +102,16 @@ static json_t *document(const struct question *q)
              "--stack-size",
              depth, user->stack.size / 1024);
     }
+    if (q->response->body_size == 0) {
+        fail(q, "the body is empty, which is not JSON");
+    }
     struct document *d = arena_alloc(&user->arena, sizeof *d);
-    int r =
-        d ? wire_json_load_any(q->response->body, q->response->body_size, &json, &error) : -ENOMEM;
+    int r = d ? read_body(q->response, &json, &error) : -ENOMEM;
     if (r == -ENOMEM) {
         call_fail(user, ERROR_KIND_ERROR, "memory", q->file, q->line, "out of memory");
     }
     if (r < 0) {
-        fail(q, "the body is not JSON: line %d, column %d: %s", error.line, error.column,
-             error.text);
+        fail_unread(q, &error);
     }
     *d = (struct document){user->released, q->response, json};
     user->released = d;
