@@ -10,9 +10,11 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "control.h"
 #include "loop/child.h"
 #include "run/cycles.h"
@@ -48,6 +50,7 @@ struct processes {
     unsigned n_all, n; /* there are; will be started: all, until it is stopped */
     unsigned n_started, n_counted;
     unsigned n_unready; /* of those that were prepared */
+    bool in_line;       /* what they have written ends within a line */
     bool stopping;
     uint64_t cut_usec; /* when they are cut; only while stopping */
 };
@@ -118,8 +121,14 @@ static void keep_tail(struct process *process, const char *text, size_t size)
 
 static void on_output(struct child *child _unused_, const char *text, size_t size, void *context)
 {
-    keep_tail(context, text, size);
-    (void)!write(STDERR_FILENO, text, size); /* nobody reads it any more: it isn't for us */
+    struct process *process = context;
+    struct processes *p = process->processes;
+    const char *start = p->in_line ? "" : log_line_start();
+    struct iovec parts[] = {{(char *)start, strlen(start)}, {(char *)text, size}};
+
+    keep_tail(process, text, size);
+    (void)!writev(STDERR_FILENO, parts, 2); /* nobody reads it any more: it isn't for us */
+    p->in_line = text[size - 1] != '\n';
 }
 
 static void on_gone(struct child *child _unused_, int status, void *context)

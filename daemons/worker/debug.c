@@ -9,6 +9,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/log.h"
 #include "base/shown.h"
 #include "base/utf8.h"
 
@@ -26,6 +27,9 @@ static void begin(struct page *page)
 {
     *page = (struct page){.text = NULL};
     page->file = open_memstream(&page->text, &page->size);
+    if (page->file) {
+        (void)fputs(log_line_start(), page->file); /* fclose() tells */
+    }
 }
 
 static void end(struct page *page)

@@ -56,6 +56,11 @@ void log_over_progress(void)
     line_start = bars ? "\r\033[K" : "";
 }
 
+const char *log_line_start(void)
+{
+    return line_start;
+}
+
 /* "NAME=value" in memory of its own: users' stacks are small. The number of fields added. */
 static int add_field(struct iovec *ret, const char *name, const char *value)
 {

@@ -16,6 +16,10 @@ void log_open(const char *program, int level);
  * progress bar that another process draws. */
 void log_over_progress(void);
 
+/* What text of others' that begins a line of standard error has to begin with for the same; "" if
+ * there is nothing to take the place of. */
+const char *log_line_start(void);
+
 /* One structured field beside the text, such as {"RUN_ID", id}; value NULL: left out. */
 struct log_field {
     const char *name;

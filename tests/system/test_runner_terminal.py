@@ -89,6 +89,41 @@ LOADS_TEST(Talks, on)
     assert all(line.startswith("loads-worker: ") for line in said), terminal.text
 
 
+OF_C = """\
+#include <loads/loads.h>
+LOADS_TEST(Bad, test_it)
+{
+    loads_get(user, "/");
+    loads_fail("oh no");
+}
+"""
+OF_PYTHON = """\
+from loads.case import TestCase
+
+class Bad(TestCase):
+    def test_it(self):
+        self.app.get("/")
+        self.fail("oh no")
+"""
+
+
+@pytest.mark.parametrize("name, text, said", [
+    ("bad.c", OF_C, "bad.c:5: failure: oh no"),
+    ("bad.py", OF_PYTHON, "bad.py:6: failure: oh no")])
+def test_what_fails_stands_on_a_line_of_its_own(runner, gate, monkeypatch, name, text, said):
+    monkeypatch.delenv("VIRTUAL_ENV", raising=False)
+    runner.write(name, text)
+    terminal = Terminal()
+    running = start(runner, terminal, "bad.Bad.test_it", "--server-url", gate.url)
+    gate.wait_for(1)
+    drawn = len(bars(terminal))
+    assert terminal.read_until(lambda: len(bars(terminal)) > drawn)
+    gate.open()
+    assert running.wait().code == 1
+    terminal.read_all()
+    assert said in terminal.screen(), terminal.text
+
+
 def test_ctrl_c_on_a_terminal(runner, gate):
     """The key, not the signal; the message has a line of its own, and the bar goes on below it."""
     terminal = Terminal()

@@ -99,6 +99,12 @@ static void test_program_and_text(void **state)
     assert_string_equal(captured(*state), "loads-test: users: 7\n");
 }
 
+static void test_line_start(void **state _unused_)
+{
+    log_over_progress(); /* standard error is no terminal here */
+    assert_string_equal(log_line_start(), "");
+}
+
 static void test_level(void **state)
 {
     log_open("loads-test", LOG_WARNING);
@@ -206,6 +212,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_program_and_text, begin, end),
+        cmocka_unit_test_setup_teardown(test_line_start, begin, end),
         cmocka_unit_test_setup_teardown(test_level, begin, end),
         cmocka_unit_test_setup_teardown(test_fields_are_not_text, begin, end),
         cmocka_unit_test_setup_teardown(test_long_lines_are_cut_and_end, begin, end),
