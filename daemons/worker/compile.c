@@ -28,7 +28,15 @@
 
 static const char *const module_flags[] = {
     "-std=gnu17", "-g", "-O2", "-fPIC", "-shared", "-fexceptions", "-fstack-clash-protection",
-    "-Wall"};
+    "-Wall",
+    /* Newer compilers take none of these either: what it would come to is a module that can't be
+     * loaded, or compares a number with an address. */
+    "-Werror=implicit-function-declaration", "-Werror=implicit-int", "-Werror=int-conversion"};
+
+/* What is wrong is told where a macro of loads.h stands in the test, and not within it as well.
+ * clang does that anyway, more or less, and wouldn't take it. */
+static const char gcc_flag[] = "-ftrack-macro-expansion=0";
+static const char gcc_words[] = "Free Software Foundation"; /* in what it says with --version */
 
 /* With sanitizers, the compiler that built this program: another's runtime may not fit. */
 static const char *const compilers[] = {
@@ -44,6 +52,7 @@ struct compilation {
     struct strlist flags;    /* that count for the key */
     struct strlist libs;
     unsigned char version[HASH_BYTES]; /* sum of what it says with --version */
+    bool gcc;
     char *include_dir;
 };
 
@@ -69,12 +78,26 @@ static void hash_output(const void *bytes, size_t size, void *context)
     hash_add(context, bytes, size);
 }
 
+struct version {
+    struct hash *hash;
+    bool gcc;
+};
+
+static void take_version(const void *bytes, size_t size, void *context)
+{
+    struct version *version = context;
+
+    hash_add(version->hash, bytes, size);
+    version->gcc = version->gcc || memmem(bytes, size, gcc_words, strlen(gcc_words));
+}
+
 /* ---- the compiler ---- */
 
 /* Takes the version of `compilation->compiler`. -ENOENT: there is no such program. */
 static int ask_version(struct compilation *compilation)
 {
     _cleanup_(hash_freep) struct hash *hash = NULL;
+    struct version version = {.gcc = false};
     struct strlist words = {0};
 
     int r = hash_new(&hash);
@@ -82,17 +105,19 @@ static int ask_version(struct compilation *compilation)
         r = add_all(&words, &compilation->compiler);
     }
     if (r == 0) {
+        version.hash = hash;
         r = strlist_add(&words, "--version");
     }
     if (r == 0) {
         const struct command command = {.words = &words,
                                         .directory = compilation->options->directory,
                                         .mute = true,
-                                        .output = hash_output,
-                                        .context = hash};
+                                        .output = take_version,
+                                        .context = &version};
         r = command_run(&command);
     }
     strlist_clear(&words);
+    compilation->gcc = version.gcc;
     return r < 0 ? r : hash_finish(hash, compilation->version);
 }
 
@@ -173,6 +198,9 @@ static int collect_flags(struct compilation *compilation)
 
     for (size_t i = 0; i < ELEMENTSOF(module_flags) && r == 0; i++) {
         r = strlist_add(flags, module_flags[i]);
+    }
+    if (r == 0 && compilation->gcc) {
+        r = strlist_add(flags, gcc_flag);
     }
     if (r == 0 && *LOADS_SANITIZE) {
         r = strlist_add(flags, "-fsanitize=" LOADS_SANITIZE);

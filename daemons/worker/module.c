@@ -98,6 +98,10 @@ int module_load(const char *path, const char *source, struct error *error)
     if (!dlopen(path, RTLD_NOW | RTLD_LOCAL)) {
         const char *reason = dlerror();
         const char *symbol = strstr(reason, "undefined symbol: loads_");
+        if (symbol && strcmp(path, source) != 0) { /* compiled now, with our header */
+            return error_set(error, -ENOEXEC, "%s calls %s, which loads/loads.h doesn't have",
+                             source, symbol + strlen("undefined symbol: "));
+        }
         if (symbol) {
             return error_set(error, -ENOEXEC,
                              "%s was built against another version of loads/loads.h (it needs %s; "

@@ -23,6 +23,9 @@ MODULES = {
     "broken.c": "#include <loads/loads.h>\nLOADS_TEST(A, b) { this is no C; }\n",
     "missing_header.c": "#include <loads/loads.h>\n#include <no/such/header.h>\nLOADS_TEST(A, b) {}\n",
     "undefined.c": "#include <loads/loads.h>\nvoid elsewhere(void);\nLOADS_TEST(A, b) { elsewhere(); }\n",
+    "wrong_function.c": "#include <loads/loads.h>\nLOADS_TEST(A, b)\n{\n    loads_assert_equal(1, 1);\n}\n",
+    "declared.c": "#include <loads/loads.h>\nvoid loads_nothing(void);\nLOADS_TEST(A, b) { loads_nothing(); }\n",
+    "text_for_number.c": "#include <loads/loads.h>\nLOADS_TEST(A, b)\n{\n    loads_assert_int_eq(200, \"200\");\n}\n",
     "empty.c": "",
     "no_tests.c": "#include <loads/loads.h>\n",
     "crashes.c": "#include <loads/loads.h>\n#include <signal.h>\nLOADS_TEST(A, b) {}\n"
@@ -177,6 +180,11 @@ MISTAKES = [
     case("not C", ["broken.A.b"], "broken.c doesn't compile", "broken.c:2:"),
     case("missing header", ["missing_header.A.b"], "missing_header.c", "no/such/header.h"),
     case("undefined function", ["undefined.A.b"], "cannot load /", "/undefined.c: undefined symbol: elsewhere"),
+    case("a function that isn't there", ["wrong_function.A.b"], "wrong_function.c:4:5: error: implicit declaration",
+         "loads_assert_equal", "doesn't compile"),
+    case("a function of ours that isn't there", ["declared.A.b"],
+         "/declared.c calls loads_nothing, which loads/loads.h doesn't have"),
+    case("a text for a number", ["text_for_number.A.b"], "text_for_number.c:4", "doesn't compile"),
     case("empty module", ["empty.A.b"], "/empty.c has no tests", "LOADS_TEST(Suite, test)"),
     case("module without tests", ["no_tests.A.b"], "/no_tests.c has no tests", "LOADS_TEST(Suite, test)"),
     case("list: no tests", ["--list", "no_tests"], "/no_tests.c has no tests", "LOADS_TEST(Suite, test)"),
@@ -242,6 +250,24 @@ def test_mistakes(runner, folder, target, arguments, words, env):
     assert ran.stderr.endswith("\n")
     assert tree(folder) == before
     assert target.counts()["connections"]["accepted"] == 0
+
+
+def test_a_missing_semicolon(runner):
+    """It is told in the test's lines, however much is behind the macro in which the compiler notices."""
+    runner.write("semicolon.c", "#include <loads/loads.h>\nLOADS_TEST(A, b)\n{\n    int one = 1\n"
+                 "    loads_assert_int_eq(one, 1);\n}\n")
+    ran = runner.run("semicolon.A.b")
+    assert ran.code == 2, ran
+    assert "semicolon.c:5:5: error: expected" in ran.stderr
+    assert "loads.h" not in ran.stderr and len(ran.stderr.splitlines()) < 24
+
+
+def test_a_compiler_that_is_not_gcc(runner, target):
+    """It isn't asked for what only that one can do."""
+    runner.write("other-cc", "#!/bin/sh\ncase \"$*\" in\n--version) echo 'clang version 14.0.6'; exit;;\n"
+                 "*-ftrack-macro-expansion*) echo 'unknown argument' >&2; exit 1;;\nesac\nexec cc \"$@\"\n").chmod(0o755)
+    ran = runner.run(FQN, "--server-url", target.url, env={"CC": str(runner.folder / "other-cc")})
+    assert ran.code == 0, ran
 
 
 def build(source, path):
