@@ -135,10 +135,14 @@ static int find_module(const struct prepare_options *options, const char *direct
         ret->source = TAKE_PTR(script.path);
         return use_python(options, directory, ret->source, &ret->python, error);
     }
+    const char *last = strrchr(module, '/');
+    bool suffix =
+        last && (strcmp(last, "/c") == 0 || strcmp(last, "/py") == 0 || strcmp(last, "/so") == 0);
     return error_set(error, -ENOENT,
-                     "there is no module '%s': neither %s nor %s nor %s exists; run from the "
-                     "directory where its path begins",
-                     module, object.path, source.path, script.path);
+                     "there is no module '%s': neither %s.so nor %s.c nor %s.py is in %s; %s",
+                     module, module, module, module, directory,
+                     suffix ? "a module is called without the suffix of its file"
+                            : "run from the directory where its path begins");
 }
 
 int prepare_module(const struct prepare_options *options, struct prepared_module *ret,

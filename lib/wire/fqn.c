@@ -97,6 +97,26 @@ static bool is_identifier(const char *text, size_t size)
     return size > 0 && !isdigit((unsigned char)text[0]) && !memchr(text, '-', size);
 }
 
+static bool is_suffix(const char *text)
+{
+    return strcmp(text, ".c") == 0 || strcmp(text, ".py") == 0 || strcmp(text, ".so") == 0;
+}
+
+static int too_short(const char *text, const char *last_dot, struct error *error)
+{
+    if (last_dot && last_dot > text && is_suffix(last_dot)) {
+        int size = (int)(last_dot - text);
+        return error_set(error, -EINVAL,
+                         "'%s' is a file's name: expected are a module, a suite and a test, as in "
+                         "%.*s.Suite.test; 'loads-runner --list %.*s' says what there is",
+                         text, size, text, size, text);
+    }
+    return error_set(error, -EINVAL,
+                     "'%s' has too few parts: expected are a module, a suite and a test, as in "
+                     "%s (or a URL with http:// in front)",
+                     text, EXAMPLE);
+}
+
 int fqn_parse(const char *text, struct fqn *ret, struct error *error)
 {
     struct fqn fqn = {.text = ""};
@@ -107,10 +127,7 @@ int fqn_parse(const char *text, struct fqn *ret, struct error *error)
     const char *test = strrchr(text, '.');
     const char *suite = test ? memrchr(text, '.', (size_t)(test - text)) : NULL;
     if (!suite) {
-        return error_set(error, -EINVAL,
-                         "'%s' has too few parts: expected are a module, a suite and a test, as in "
-                         "%s (or a URL with http:// in front)",
-                         text, EXAMPLE);
+        return too_short(text, test, error);
     }
     size_t suite_size = (size_t)(test - suite) - 1, test_size = strlen(test + 1);
     if (!is_identifier(suite + 1, suite_size)) {

@@ -109,7 +109,7 @@ MISTAKES = [
     case("no suite", ["example"], "'example' has too few parts", "path.to.module.Suite.test"),
     case("no module", ["TestWebSite.test_es"], "too few parts"),
     case("two tests", [FQN, FQN], f"'{FQN}' is there twice"),
-    case("a file's name", ["example.c"], "'example.c' has too few parts"),
+    case("a file's name", ["example.c"], "'example.c' is a file's name", "loads-runner --list example"),
     case("a path", ["tests/example.A.b"], "'/'", "joined by '.'"),
     case("up and away", ["...etc.A.b"], "empty part"),
     case("an empty part", ["a..A.b"], "empty part"),
@@ -128,7 +128,8 @@ MISTAKES = [
     case("a URL with a space", ["http://127.0.0.1/a b"], "http://127.0.0.1/a b", "space"),
     case("a URL that is too long", ["http://127.0.0.1/" + "a" * 9000], "URL", "long"),
     case("list: nothing", ["--list", ""], "''"),
-    case("list: unknown", ["--list", "exemple"], "no module 'exemple'"),
+    case("list: unknown", ["--list", "exemple"], "no module 'exemple'", "run from the directory"),
+    case("list: a file's name", ["--list", "example.c"], "a module is called without the suffix of its file"),
     # ---- options
     case("unknown option", [FQN, "--frobnicate"], "unknown option '--frobnicate'", "--help"),
     case("misspelt option", [FQN, "--user", "5"], "'--user'", "did you mean '--users'?"),
@@ -265,7 +266,8 @@ def test_a_missing_semicolon(runner):
 def test_a_compiler_that_is_not_gcc(runner, target):
     """It isn't asked for what only that one can do."""
     runner.write("other-cc", "#!/bin/sh\ncase \"$*\" in\n--version) echo 'clang version 14.0.6'; exit;;\n"
-                 "*-ftrack-macro-expansion*) echo 'unknown argument' >&2; exit 1;;\nesac\nexec cc \"$@\"\n").chmod(0o755)
+                 "*-ftrack-macro-expansion*) echo 'unknown argument' >&2; exit 1;;\n"
+                 "esac\nexec cc \"$@\"\n").chmod(0o755)
     ran = runner.run(FQN, "--server-url", target.url, env={"CC": str(runner.folder / "other-cc")})
     assert ran.code == 0, ran
 

@@ -29,6 +29,11 @@ static void test_bad_names(void **state _unused_)
         {"", "'' has too few parts"},
         {"example", "'example' has too few parts: expected are a module, a suite and a test"},
         {"example.test_es", "'example.test_es' has too few parts"},
+        {"example.c", "'example.c' is a file's name: expected are a module, a suite and a test, as "
+                      "in example.Suite.test; 'loads-runner --list example' says what there is"},
+        {"example.py", "'example.py' is a file's name"},
+        {"example.so", "'example.so' is a file's name"},
+        {".so", "'.so' has too few parts"},
         {"example.A.", "'example.A.': '' is not the name of a test"},
         {"example..t", "'example..t': '' is not the name of a suite"},
         {".A.t", "'.A.t' has an empty part"},
