@@ -244,6 +244,20 @@ static int open_at(loads_ws *socket, struct opening *opening, const char *addres
     return socket->ending.error == TRANSPORT_CONNECT ? 1 : -EIO;
 }
 
+/* None of the addresses would do. */
+static int fail_to_open(const loads_ws *socket, struct opening *opening)
+{
+    const struct ws_ending *ending = &socket->ending;
+    char text[500];
+
+    if (ending->error != TRANSPORT_CONNECT) {
+        return opening_fail(opening, transport_error_name(ending->error), ending->text);
+    }
+    (void)snprintf(text, sizeof text, "%s (%.200s, port %u)", ending->text, opening->url->host,
+                   opening->url->port);
+    return opening_fail(opening, transport_error_name(ending->error), text);
+}
+
 static int open_somewhere(loads_ws *socket, struct opening *opening)
 {
     const char *host = opening->url->host, *address = NULL;
@@ -270,8 +284,7 @@ static int open_somewhere(loads_ws *socket, struct opening *opening)
     if (r == 0) {
         peer_good(socket->user, host);
     } else if ((r == 1 || r == -EIO) && opening->error_id == 0) {
-        return opening_fail(opening, transport_error_name(socket->ending.error),
-                            socket->ending.text);
+        return fail_to_open(socket, opening);
     }
     return r;
 }

@@ -7,6 +7,8 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/shown.h"
+#include "debug.h"
 #include "header.h"
 #include "loop/ws.h"
 #include "metrics/summary.h"
@@ -38,16 +40,31 @@ int opening_fail(struct opening *opening, const char *class, const char *text)
                             .test = user->test->name};
     opening->error_id =
         record_request_error(user, opening_name(opening), "GET", url, opening->started_usec, &key);
+    if (!options->may_fail) {
+        debug_failure(user, &key);
+    }
     return -EIO;
+}
+
+static bool is_websocket(const char *url)
+{
+    return strncasecmp(url, "ws://", 5) == 0 || strncasecmp(url, "wss://", 6) == 0;
 }
 
 static int check(struct opening *opening)
 {
     const loads_ws_options *options = opening->options;
+    char text[500], shown[SHOWN_BYTES];
     struct error error;
 
     if (!options->url) {
         return opening_fail(opening, "request", "there is no URL");
+    }
+    if (!is_websocket(options->url)) {
+        (void)snprintf(text, sizeof text,
+                       "bad URL '%s': a WebSocket's URL begins with ws:// or wss://",
+                       shown_url(options->url, shown));
+        return opening_fail(opening, "request", text);
     }
     int r = url_get(opening->user->worker->urls, NULL, options->url, &opening->url, &error);
     if (r == -EINVAL) {
@@ -55,9 +72,6 @@ static int check(struct opening *opening)
     }
     if (r < 0) {
         return r;
-    }
-    if (strcmp(opening->url->scheme, "ws") != 0 && strcmp(opening->url->scheme, "wss") != 0) {
-        return opening_fail(opening, "request", "a WebSocket's URL begins with ws:// or wss://");
     }
     for (const char *const *line = options->headers; line && *line; line++) {
         r = header_check(*line, strlen(*line), &error);

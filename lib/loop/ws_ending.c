@@ -56,6 +56,10 @@ void ws_ending_unopened(struct ws_ending *ending, enum ws_progress progress, uns
     bool tls = strcasestr(words, "ssl") || strstr(words, "cert");
     bool handshake = strncmp(words, "HS: ", 4) == 0;
 
+    if (strstr(words, "error:00000001:")) { /* OpenSSL's for "look elsewhere" */
+        words = "the TLS handshake failed; does the server speak TLS on that port?";
+    }
+
     if (status > 0 && status != 101) {
         set(ending, TRANSPORT_PROTOCOL, 0, "");
         ending->status = (int)status;

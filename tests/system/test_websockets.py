@@ -4,6 +4,7 @@
 import base64
 import hashlib
 import http.server
+import re
 import socket
 import socketserver
 import struct
@@ -145,17 +146,19 @@ def test_several_at_once_and_what_nobody_asks_for(chat, echo_server):
 
 @pytest.mark.parametrize("url, kind, words", [
     ("{ws}x", "protocol", "the server refused the WebSocket: status 404"),
-    ("ws://127.0.0.1:9/", "connect", "the WebSocket did not open"),
+    ("ws://127.0.0.1:9/", "connect", "the WebSocket did not open: Unable to connect (127.0.0.1, port 9)"),
     ("ws://nowhere.invalid/", "resolve", "Could not resolve host: nowhere.invalid"),
-    ("http://127.0.0.1:9/", "request", "a WebSocket's URL begins with ws:// or wss://"),
-    ("wss://127.0.0.1:{port}/ws", "tls", ""),
-    ("/ws", "request", ""),
+    ("http://127.0.0.1:9/?a", "request", "bad URL 'http://127.0.0.1:9/?***': a WebSocket's URL begins with ws:// or wss"),
+    ("wss://127.0.0.1:{port}/ws", "tls", "does the server speak TLS on that port?"),
+    ("/ws", "request", "bad URL '/ws': a WebSocket's URL begins with ws:// or wss://"),
+    ("ws:/127.0.0.1:9/", "request", "bad URL"),
 ])
 def test_one_that_does_not_open(chat, echo_server, url, kind, words):
     ran = chat(f'    loads_ws_open(user, "{url.format(ws=echo_server.ws_url, port=echo_server.port)}");')
     assert (ran.code, outcomes_of(ran.summary)) == (1, (0, 0, 1, 0)), ran
     found, text = error_of(ran.summary)
     assert words in text
+    assert re.search(rf"^chat\.c:\d+: error: {re.escape(text)}$", ran.stderr, re.MULTILINE), "it is said at once"
     assert found == kind, (found, text)
     assert ran.summary["web_sockets"]["opened"] == ran.summary["web_sockets"]["closed"] == 0
 

@@ -28,6 +28,9 @@ static void test_unopened(void **state _unused_)
         {WS_CONNECTING, 0, "HUP", TRANSPORT_CONNECT, "the WebSocket did not open: HUP"},
         {WS_CONNECTING, 0, "tls: no cert", TRANSPORT_TLS,
          "the WebSocket did not open: tls: no cert"},
+        {WS_CONNECTING, 0, "connect SSL err 1: error:00000001:lib(0)::reason(1)", TRANSPORT_TLS,
+         "the WebSocket did not open: the TLS handshake failed; does the server speak TLS on that "
+         "port?"},
         {WS_SHAKING_HANDS, 0, "read failed", TRANSPORT_RESET,
          "the connection ended before the WebSocket was open"},
         {WS_SHAKING_HANDS, 0, "", TRANSPORT_RESET,
