@@ -14,6 +14,7 @@
 
 #define SYSTEM_PYTHON   "/usr/bin/python3"
 #define NO_PACKAGE      3 /* exit status of the program that looks for the package */
+#define NO_TEST         3 /* of the one that looks for the test: it has written why */
 #define MAX_TESTS_BYTES ((size_t)1 << 20)
 
 static const char look_for_package[] =
@@ -195,6 +196,31 @@ static int read_tests(char *text, struct strlist *tests)
     return 0;
 }
 
+/* What came of it: `r` as of run_python(), and what it wrote. */
+static int conclude(const struct python_options *options, struct python *python, int r, char *text,
+                    struct error *error)
+{
+    const char *name = options->fqn ? options->fqn : options->module;
+
+    if (r == NO_TEST && *text) {
+        text[strcspn(text, "\n")] = '\0';
+        return error_set(error, -ENOENT, "%s", text);
+    }
+    if (r > 0) {
+        return error_set(error, -ENOEXEC, "Python cannot use %s, as it says itself", name);
+    }
+    r = r == 0 ? read_tests(text, &python->tests) : r;
+    if (r < 0) {
+        return error_set_errno(error, r, "cannot run %s", python->program);
+    }
+    return python->tests.count > 0
+               ? 0
+               : error_set(error, -ENOENT,
+                           "%s has no tests: define one as a method test_... of a class that is "
+                           "derived from loads.case.TestCase",
+                           options->source);
+}
+
 /* Imports the module; a traceback is on standard error. */
 static int find_tests(const struct python_options *options, struct python *python,
                       struct error *error)
@@ -215,21 +241,7 @@ static int find_tests(const struct python_options *options, struct python *pytho
                        &(struct command){.output = keep, .context = &output});
     int closed = fclose(output.stream) == 0 ? 0 : -ENOMEM;
     _cleanup_free_ char *text = output.text;
-    if (r == 0 && closed == 0) {
-        closed = read_tests(text, &python->tests);
-    }
-    if (r < 0 || closed < 0) {
-        return error_set_errno(error, r < 0 ? r : closed, "cannot run %s", python->program);
-    }
-    if (r != 0) {
-        return error_set(error, -ENOEXEC, "Python cannot use %s, as it says itself", name);
-    }
-    return python->tests.count > 0
-               ? 0
-               : error_set(error, -ENOENT,
-                           "%s has no tests: define one as a method test_... of a class that is "
-                           "derived from loads.case.TestCase",
-                           options->source);
+    return conclude(options, python, closed < 0 ? closed : r, text, error);
 }
 
 int python_prepare(const struct python_options *options, struct python *ret, struct error *error)

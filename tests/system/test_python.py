@@ -383,8 +383,8 @@ def test_help_and_by_hand(build_dir, tmp_path):
     assert ran.stderr == ("this is started by loads-runner and loads-agent; by itself, a test runs under python3 -m "
                           "unittest\n")
     ran = plain(build_dir, tmp_path, "-m", "loads.runner", "--check", "nothing")
-    assert (ran.returncode, ran.stderr) == (2, "'nothing' is not a test's name, such as "
-                                               "example.TestWebSite.test_es\n")
+    assert (ran.returncode, ran.stdout, ran.stderr) == (
+        3, "'nothing' is not a test's name, such as example.TestWebSite.test_es\n", "")
 
 
 def test_nothing_of_webtest_is_needed_for_a_session(build_dir, tmp_path):

@@ -707,6 +707,10 @@ static void test_prepare_python_errors(void **state _unused_)
                    "pip cannot install what the test needs (--python-dep nothing==1)");
     fail_in_python("case \"$*\" in *--list*) exit 2;; esac", -ENOEXEC,
                    "Python cannot use path.m, as it says itself");
+    fail_in_python("case \"$*\" in *--list*) echo 'no class'; echo more; exit 3;; esac", -ENOENT,
+                   "no class");
+    fail_in_python("case \"$*\" in *--list*) exit 3;; esac", -ENOEXEC,
+                   "Python cannot use path.m, as it says itself");
     fail_in_python("kill -9 $$", -ENOEXEC, "/venv/bin/python3 does not work");
     (void)unlink(below("venv/bin/python3"));
     const struct prepare_options options = {.module = "path.m", .test_dir = test_dir()};

@@ -21,16 +21,20 @@ class CannotRun(Exception):
     """The test can't be executed; its text says why."""
 
 
+class CannotImport(CannotRun):
+    """Its text is a traceback."""
+
+
 # ---- finding a test ----
 
 
 def import_module(name):
     try:
         return importlib.import_module(name)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         if isinstance(error, ModuleNotFoundError) and error.name and f"{name}.".startswith(f"{error.name}."):
             raise CannotRun(f"there is no module '{name}': run from the directory where its path begins") from None
-        raise CannotRun(words_of(error)) from None
+        raise CannotImport(words_of(error)) from None
 
 
 def words_of(error):
@@ -77,15 +81,28 @@ def place_of(suite, name):
     return f"{suite.__name__}.{name} ({os.path.basename(code.co_filename)}:{code.co_firstlineno})"
 
 
-def print_tests(fqn=None, module_name=None):
-    if fqn:
-        print(place_of(*find_test(fqn)))
-        return
+def places(module_name):
     module = import_module(module_name)
     found = [(suite, name) for suite in suites_of(module) for name in tests_of(suite)]
     found.sort(key=lambda test: inspect.unwrap(getattr(*test)).__code__.co_firstlineno)
-    for suite, name in found:
-        print(place_of(suite, name))
+    return [place_of(suite, name) for suite, name in found]
+
+
+def look(options):
+    """Where tests are, or in a line why there are none, to standard output, which nobody else writes to: what a
+    module prints goes to standard error. The exit status says which (daemons/worker/python.c)."""
+    with os.fdopen(os.dup(1), "w") as output:
+        os.dup2(2, 1)
+        try:
+            lines = places(options.test) if options.list else [place_of(*find_test(options.test))]
+        except CannotImport:
+            raise
+        except CannotRun as error:
+            print(error, file=output)
+            return 3
+        for line in lines:
+            print(line, file=output)
+    return 0
 
 
 # ---- executing it ----
@@ -278,8 +295,7 @@ def main(arguments=None):
     options = parse(arguments)
     try:
         if options.check or options.list:
-            print_tests(fqn=options.test if options.check else None, module_name=options.test)
-            return 0
+            return look(options)
         if "LOADS_ZMQ_RECEIVER" not in os.environ:
             raise CannotRun("this is started by loads-runner and loads-agent; by itself, a test runs under "
                             "python3 -m unittest")
