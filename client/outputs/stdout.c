@@ -119,7 +119,7 @@ static void put_slowest(FILE *file, const struct summary_name *slowest)
 static void put_unanswered(FILE *file, const struct summary *summary)
 {
     if (summary->hits == 0 && summary->request_errors == 0) {
-        (void)fputs("\nNo request was made, so there are no latencies.\n", file);
+        (void)fputs("\nNo request got an answer, so there are no latencies.\n", file);
     } else if (summary->hits == 0) {
         (void)fprintf(file,
                       "\nNone of %" PRIu64 " requests got a complete answer, so there are no "

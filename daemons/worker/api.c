@@ -139,8 +139,9 @@ void loads_sleep(loads_user *user, double seconds)
         return;
     }
     if (!(seconds >= 0)) {
-        loads_fail_at_("", 0, "loads_sleep(%g): no such time", seconds); /* nor do we know where */
-        return;
+        char text[64];
+        (void)snprintf(text, sizeof text, "loads_sleep(%g): no such time", seconds);
+        call_fail(user, ERROR_KIND_ERROR, "argument", "", 0, text); /* nor do we know where */
     }
     if (user_sleep(user, MIN(seconds, 1e9)) < 0) {
         user_leave(user);

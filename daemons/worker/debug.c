@@ -273,7 +273,7 @@ void debug_failure(const struct loads_user *user, const struct error_key *error)
     struct page page;
     begin(&page);
     if (page.file) {
-        (void)fprintf(page.file, "%s%s%s: %s\n", error->place, *error->place ? ": " : "",
+        (void)fprintf(page.file, "%s: %s: %s\n", *error->place ? error->place : error->test,
                       error->kind == ERROR_KIND_FAILURE ? "failure" : "error", error->message);
         if (answer && answer->response.status > 0) {
             char shown[SHOWN_BYTES];

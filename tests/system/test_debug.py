@@ -94,6 +94,12 @@ def test_an_error_is_said_at_once(own):
     assert re.search(r"^own\.c:4: error: .+", ran.stderr, re.MULTILINE)
 
 
+def test_one_without_a_place_has_the_tests_name(own):
+    ran = own("loads_sleep(user, -1);")
+    assert ran.code == 1, ran
+    assert "Own.test: error: loads_sleep(-1): no such time\n" in ran.stderr
+
+
 @pytest.mark.parametrize("arguments", [["-u", "2"], ["--hits", "2"], ["-u", "1:1"], ["-d", "0.2"]])
 def test_of_several_none_is(own, arguments):
     ran = own(FAILING, *arguments)

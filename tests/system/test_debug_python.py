@@ -126,6 +126,17 @@ def test_errors_in_libraries_have_the_tests_line(own, target):
     assert ran.lines[0].startswith("own.py:7: error: JSONDecodeError: ")
 
 
+def test_one_that_cannot_be_called_is_where_it_begins(own):
+    ran = own("pass", head=HEAD.replace("(self)", "()"))
+    assert ran.lines[0] == ("own.py:5: error: TypeError: TestIt.test_it() takes 0 positional arguments but 1 was given")
+
+
+def test_a_web_socket_that_does_not_open(own):
+    ran = own("first = 1\nself.create_ws('ws://127.0.0.1:9/?key=planted')")
+    assert ran.lines[0] == ("own.py:7: error: ConnectionRefusedError: [Errno 111] Connection refused: "
+                            "'ws://127.0.0.1:9/?***'")
+
+
 def test_all_that_failed_is_said(own):
     ran = own("for i in range(3):\n    with self.subTest(i=i):\n        self.assertEqual(i, 1)\nassert 7 == 8")
     assert [line for line in ran.lines if line.startswith("own.py")] == [

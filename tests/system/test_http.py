@@ -335,9 +335,9 @@ def test_memory(loads):
 
 def test_no_such_time(loads):
     run = loads("life.TestRest.test_no_such_time")
-    assert run.outcomes() == (0, 0, 1, 0)
+    assert run.outcomes() == (0, 1, 0, 0)
     error = run.error()
-    assert (error["message"], error["place"]) == ("loads_sleep(-1): no such time", "")
+    assert (error["kind"], error["message"], error["place"]) == ("error", "loads_sleep(-1): no such time", "")
 
 
 def test_no_server_url(loads):

@@ -412,7 +412,7 @@ static void test_stdout_without_hits(void **state)
 
     _cleanup_free_ char *none = print_summary(f);
     (void)snprintf(expected, sizeof expected, "%s%s", head,
-                   "No request was made, so there are no latencies.\n");
+                   "No request got an answer, so there are no latencies.\n");
     assert_string_equal(none, expected);
 
     f->summary.request_errors = 12;

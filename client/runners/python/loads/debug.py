@@ -3,6 +3,7 @@
 first execution of the test; and what fails, at once, where one user executes it once. It looks as for tests in C
 (daemons/worker/debug.c), and the same is left out: values of cookies and credentials, and queries."""
 
+import inspect
 import os
 import re
 import traceback
@@ -69,12 +70,15 @@ def shown_answer(response, most):
     return head + shown_body(response.content, most)
 
 
-def place_of(error, file):
-    """Where in that file, or else where an error came from: "example.py:7"; and what it says."""
+def place_of(error, test):
+    """Where in the test's file, or else where an error came from: "example.py:7". One that can't even be called
+    is where it begins."""
+    code = inspect.unwrap(getattr(type(test), test._testMethodName)).__code__
     frames = traceback.extract_tb(error.__traceback__)
-    frames = ([frame for frame in frames if frame.filename == file] or
+    frames = ([frame for frame in frames if frame.filename in (code.co_filename, inspect.getfile(type(test)))] or
               [frame for frame in frames if os.path.dirname(frame.filename) != UNITTEST])
-    return f"{os.path.basename(frames[-1].filename)}:{frames[-1].lineno}: " if frames else ""
+    file, line = (frames[-1].filename, frames[-1].lineno) if frames else (code.co_filename, code.co_firstlineno)
+    return f"{os.path.basename(file)}:{line}: "
 
 
 def say(text):
@@ -120,8 +124,8 @@ class Debug:
         if self.is_on():
             say(f"* after {seconds * 1e3:.3f} ms\n" + shown_answer(response, BODY_BYTES))
 
-    def failures(self, troubles, file):
-        """What went wrong in an execution of the test, whose file that is: (data_type, sys.exc_info()) each."""
+    def failures(self, troubles, test):
+        """What went wrong in an execution of the test: (data_type, sys.exc_info()) each."""
         if not self.single:
             return
         text = ""
@@ -129,7 +133,7 @@ class Debug:
             words = str(error) or kind.__name__
             if data_type == "addError" and words != kind.__name__:
                 words = f"{kind.__name__}: {words}"
-            text += place_of(error, file) + ("failure: " if data_type == "addFailure" else "error: ")
+            text += place_of(error, test) + ("failure: " if data_type == "addFailure" else "error: ")
             text += plain(shown_words(words), lines=True) + "\n"
         if self.last is not None:
             text += (f"* the last answer, of {plain(shown_url(self.last.url))}:\n" +

@@ -132,7 +132,7 @@ class Result(unittest.TestResult):
             exc_info = describe(error)
             exc_info[2] += "".join("\nand then:\n" + describe(other)[2] for _, other in self.troubles[1:])
             self.user.tell(data_type, exc_info=exc_info)
-            self.user.debug.failures(self.troubles, inspect.getfile(type(test)))
+            self.user.debug.failures(self.troubles, test)
         self.user.tell("stopTest")
 
     def addError(self, test, error):

@@ -80,6 +80,7 @@ class Socket:
                 raise
             finally:
                 self.scheme = scheme
+        problem.filename = self.url  # what is shown behind its words
         raise problem
 
     def drop_socket(self):
