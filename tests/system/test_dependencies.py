@@ -107,7 +107,7 @@ CONFINED = {
                     "lib/loop/child_start.c", "lib/loop/orphans.c", "tests"],
     "sys/syscall.h": ["client/cluster/database.c", "lib/loop/child.c", "lib/loop/orphans.c"],
     "sys/xattr.h": ["lib/run/cgroup.c", "tests/unit/test_cgroup.c"],
-    "sys/uio.h": ["lib/base/log.c", "tests/unit/test_log.c", "tests/system/journal.c"],
+    "sys/uio.h": ["lib/base/log.c", "daemons/external/processes.c", "tests/unit/test_log.c", "tests/system/journal.c"],
     "ucontext.h": ["daemons/worker/context_ucontext.c"],
     "unwind.h": ["daemons/worker/crash.c", "daemons/worker/user.h", "tests/unit/test_context.c"],
 }

@@ -37,8 +37,8 @@ def test_where_the_time_is(runner, target):
     ran = runner.summarize(target.url + "/delay/30", "-u", 2, "--hits", 5)
     assert phases(ran.summary)["wait"]["latency"]["min_usec"] >= 30000
     adds_up(ran.summary)
-    ran = runner.summarize(target.url + "/size/5/slow/10", "-u", 2, "--hits", 2)
-    assert phases(ran.summary)["receive"]["latency"]["min_usec"] >= 30000
+    ran = runner.summarize(target.url + "/size/20/slow/10", "-u", 2, "--hits", 2)
+    assert phases(ran.summary)["receive"]["latency"]["min_usec"] >= 50000
     adds_up(ran.summary)
 
 
