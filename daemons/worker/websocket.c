@@ -219,15 +219,11 @@ static int open_at(loads_ws *socket, struct opening *opening, const char *addres
                                  .headers = socket->options->headers,
                                  .callbacks = &callbacks,
                                  .context = socket};
-    struct ws_ending ending;
 
     socket->ended = false;
     socket->ending = (struct ws_ending){.error = TRANSPORT_OK};
-    int r = ws_open(&socket->ws, socket->user->worker->ws, &request, &ending);
-    if (r == -EIO) {
-        socket->ended = true;
-        socket->ending = ending;
-    } else if (r < 0) {
+    int r = ws_open(&socket->ws, socket->user->worker->ws, &request);
+    if (r < 0) {
         return r;
     }
     r = wait_for(socket, has_opened, opening->until_usec);

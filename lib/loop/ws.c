@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* libwebsockets tells of one end in several ways: CLIENT_CONNECTION_ERROR, CLIENT_CLOSED,
  * CLOSED_CLIENT_HTTP, WSI_DESTROY. The first of them is it. Its own timeouts are as long as can be,
- * and none is left on an open connection: it keeps them in a sorted list that it walks. */
+ * and none is left on a connection: it keeps them in a sorted list, which it walks to its end for
+ * each one that is added. For the same reason only so many are opened per turn of the loop: those
+ * before have been connected meanwhile. */
 #include "loop/ws.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -12,6 +15,7 @@
 #include <libwebsockets.h>
 
 #include "base/log.h"
+#include "loop/turns.h"
 #include "loop/url.h"
 #include "loop/ws_ending.h"
 
@@ -19,7 +23,11 @@
 #define SERVICE_BYTES  16384
 #define NEVER_SEC      86400
 #define MAX_HOST_BYTES 300
-#define FLUSH_SEC      2 /* for what is on its way to a server that has closed */
+
+/* Of thousands that are to be opened at once. */
+#define CONNECTS_PER_TURN 32
+
+#define FLUSH_SEC 2 /* for what is on its way to a server that has closed */
 
 /* What every answer to a handshake begins with. */
 #define HTTP_BEGINS "HTTP/1."
@@ -28,6 +36,7 @@ struct ws_client {
     struct ev_loop *loop;
     struct lws_context *context;
     struct lws_vhost *vhost;
+    struct turns connecting, asking;
     bool insecure;
 };
 
@@ -41,19 +50,23 @@ struct outgoing {
 struct ws {
     struct lws *wsi; /* NULL: there is no connection any more */
     struct ws_client *client;
-    const struct ws_callbacks *callbacks;
-    void *context;
-    const char *const *headers;
+    struct ws_request request;
+    char address[INET6_ADDRSTRLEN]; /* of that */
+    struct turn turn;
     struct outgoing *first, **last;
     size_t unsent_bytes;
     ev_io answering; /* before the library reads the answer to the handshake */
-    bool starting;   /* ws_open() is on */
     bool asked;      /* the handshake is on its way */
     bool open, closing, ended;
     unsigned close_code;
     char protocol[64];
     struct ws_ending ending;
 };
+
+static struct ws *of_turn(struct turn *turn)
+{
+    return (struct ws *)((char *)turn - offsetof(struct ws, turn));
+}
 
 /* ---- the end --------------------------------------------------------------------------------- */
 
@@ -62,13 +75,12 @@ static void conclude(struct ws *ws)
     if (ws->ended) {
         return;
     }
+    turns_remove(&ws->turn);
     ev_io_stop(ws->client->loop, &ws->answering);
     ws->ended = true;
     ws->open = false;
     ws->wsi = NULL;
-    if (!ws->starting) {
-        ws->callbacks->ended(ws, &ws->ending, ws->context);
-    }
+    ws->request.callbacks->ended(ws, &ws->ending, ws->request.context);
 }
 
 /* The library ends the connection, in its own time, and tells us nothing more of it. */
@@ -83,7 +95,7 @@ static void never_opened(struct ws *ws, struct lws *wsi, const char *reason)
 {
     if (ws->ending.text[0] == '\0') {
         ws_ending_unopened(&ws->ending, ws->asked ? WS_SHAKING_HANDS : WS_CONNECTING,
-                           lws_http_client_http_response(wsi), reason);
+                           wsi ? lws_http_client_http_response(wsi) : 0, reason);
     }
     conclude(ws);
 }
@@ -161,6 +173,9 @@ static void on_answer(struct ev_loop *loop, ev_io *io, int events _unused_)
 static void watch_answer(struct ws *ws, struct lws *wsi)
 {
     ws->asked = true;
+    ws->wsi = wsi;
+    turns_remove(&ws->turn);
+    turns_add(&ws->client->asking, &ws->turn);
     if (!lws_is_ssl(wsi)) {
         ev_io_init(&ws->answering, on_answer, lws_get_socket_fd(wsi), EV_READ);
         ev_set_priority(&ws->answering, EV_MAXPRI);
@@ -208,7 +223,7 @@ static int send_next(struct ws *ws)
         }
         drop_first(ws);
         if (!ws->first) {
-            ws->callbacks->drained(ws, ws->context);
+            ws->request.callbacks->drained(ws, ws->request.context);
         }
         if (ws->first || ws->closing) {
             lws_callback_on_writable(ws->wsi);
@@ -235,7 +250,7 @@ static int add_headers(const struct ws *ws, unsigned char **at, size_t room)
         return -1;
     }
     memcpy(to, agent, used);
-    for (const char *const *line = ws->headers; line && *line; line++) {
+    for (const char *const *line = ws->request.headers; line && *line; line++) {
         int n = snprintf(to + used, room - used, "%s\r\n", *line);
         if (n < 0 || (size_t)n >= room - used) {
             return -1;
@@ -255,7 +270,7 @@ static void receive(struct ws *ws, struct lws *wsi, const void *bytes, size_t si
                              .binary = lws_frame_is_binary(wsi),
                              .last = more == 0 && lws_is_final_fragment(wsi)};
 
-    ws->callbacks->received(ws, &piece, ws->context);
+    ws->request.callbacks->received(ws, &piece, ws->request.context);
 }
 
 static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *user _unused_,
@@ -278,7 +293,7 @@ static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *use
         ev_io_stop(ws->client->loop, &ws->answering);
         ws->wsi = wsi;
         ws->open = true;
-        ws->callbacks->opened(ws, ws->protocol, ws->context);
+        ws->request.callbacks->opened(ws, ws->protocol, ws->request.context);
         return 0;
     case LWS_CALLBACK_CLIENT_RECEIVE:
         receive(ws, wsi, in, size);
@@ -304,6 +319,72 @@ static const struct lws_protocols protocols[] = {
     {.name = "loads", .callback = on_event, .rx_buffer_size = RX_BYTES},
     {0},
 };
+
+/* ---- connecting ------------------------------------------------------------------------------ */
+
+static int flags_of(const struct ws_client *client, const struct url *url)
+{
+    int flags = LCCSCF_HTTP_NO_FOLLOW_REDIRECT;
+
+    if (url->secure) {
+        flags |= LCCSCF_USE_SSL;
+        if (client->insecure) {
+            flags |= LCCSCF_ALLOW_SELFSIGNED | LCCSCF_SKIP_SERVER_CERT_HOSTNAME_CHECK |
+                     LCCSCF_ALLOW_EXPIRED | LCCSCF_ALLOW_INSECURE;
+        }
+    }
+    return flags;
+}
+
+/* As it stands in the URL: the path with its query. */
+static const char *path_of(const struct url *url)
+{
+    const char *host = strstr(url->text, "://");
+    const char *path = host ? strpbrk(host + 3, "/?") : NULL;
+
+    return path && *path == '/' ? path : url->path;
+}
+
+/* The library's own: see above. */
+static void without_timeout(struct turn *turn)
+{
+    lws_set_timeout(of_turn(turn)->wsi, NO_PENDING_TIMEOUT, 0);
+}
+
+static void connect_now(struct turn *turn)
+{
+    struct ws *ws = of_turn(turn);
+    const struct ws_client *client = ws->client;
+    const struct url *url = ws->request.url;
+    bool usual = url->port == (url->secure ? 443 : 80), ipv6 = strchr(url->host, ':');
+    char host[MAX_HOST_BYTES];
+
+    (void)snprintf(host, sizeof host, usual ? "%s%s%s" : "%s%s%s:%u", ipv6 ? "[" : "", url->host,
+                   ipv6 ? "]" : "", url->port);
+    struct lws_client_connect_info info = {
+        .context = client->context,
+        .vhost = client->vhost,
+        .address = ws->address[0] ? ws->address : url->host,
+        .port = url->port,
+        .ssl_connection = flags_of(client, url),
+        .path = path_of(url),
+        .host = host,
+        .protocol = ws->request.protocols,
+        .local_protocol_name = "loads",
+        .opaque_user_data = ws,
+        .pwsi = &ws->wsi,
+    };
+    struct lws *wsi = lws_client_connect_via_info(&info);
+    if (ws->ended) {
+        return;
+    }
+    if (wsi) {
+        without_timeout(turn);
+    } else {
+        ws->wsi = NULL;
+        never_opened(ws, NULL, NULL);
+    }
+}
 
 /* ---- the client ------------------------------------------------------------------------------ */
 
@@ -342,6 +423,8 @@ int ws_client_new(struct ws_client **ret, struct ev_loop *loop, const char *ca_f
         return error_set_errno(error, -ENOMEM, "WebSockets");
     }
     client->loop = loop;
+    turns_init(&client->connecting, loop, CONNECTS_PER_TURN, connect_now);
+    turns_init(&client->asking, loop, SIZE_MAX, without_timeout);
     client->insecure = insecure;
     lws_set_log_level(LLL_ERR | LLL_WARN, on_log);
     client->context = lws_create_context(&info);
@@ -358,6 +441,8 @@ int ws_client_new(struct ws_client **ret, struct ev_loop *loop, const char *ca_f
 struct ws_client *ws_client_free(struct ws_client *client)
 {
     if (client) {
+        turns_stop(&client->connecting);
+        turns_stop(&client->asking);
         if (client->context) {
             lws_context_destroy(client->context);
         }
@@ -368,78 +453,16 @@ struct ws_client *ws_client_free(struct ws_client *client)
 
 /* ---- a socket -------------------------------------------------------------------------------- */
 
-static int flags_of(const struct ws_client *client, const struct url *url)
+int ws_open(struct ws **ret, struct ws_client *client, const struct ws_request *request)
 {
-    int flags = LCCSCF_HTTP_NO_FOLLOW_REDIRECT;
-
-    if (url->secure) {
-        flags |= LCCSCF_USE_SSL;
-        if (client->insecure) {
-            flags |= LCCSCF_ALLOW_SELFSIGNED | LCCSCF_SKIP_SERVER_CERT_HOSTNAME_CHECK |
-                     LCCSCF_ALLOW_EXPIRED | LCCSCF_ALLOW_INSECURE;
-        }
-    }
-    return flags;
-}
-
-/* The socket that never was, and why. */
-static void give_up(struct ws *ws, struct ws_ending *ending)
-{
-    *ending = ws->ending;
-    if (ending->text[0] == '\0') {
-        ending->error = TRANSPORT_CONNECT;
-        (void)snprintf(ending->text, sizeof ending->text, "the WebSocket did not open");
-    }
-    free(ws);
-}
-
-/* As it stands in the URL: the path with its query. */
-static const char *path_of(const struct url *url)
-{
-    const char *host = strstr(url->text, "://");
-    const char *path = host ? strpbrk(host + 3, "/?") : NULL;
-
-    return path && *path == '/' ? path : url->path;
-}
-
-int ws_open(struct ws **ret, struct ws_client *client, const struct ws_request *request,
-            struct ws_ending *ending)
-{
-    const struct url *url = request->url;
     struct ws *ws = calloc(1, sizeof *ws);
-    char host[MAX_HOST_BYTES];
 
     if (!ws) {
         return -ENOMEM;
     }
-    *ws = (struct ws){.client = client,
-                      .callbacks = request->callbacks,
-                      .context = request->context,
-                      .headers = request->headers,
-                      .last = &ws->first,
-                      .starting = true};
-    bool usual = url->port == (url->secure ? 443 : 80), ipv6 = strchr(url->host, ':');
-    (void)snprintf(host, sizeof host, usual ? "%s%s%s" : "%s%s%s:%u", ipv6 ? "[" : "", url->host,
-                   ipv6 ? "]" : "", url->port);
-    struct lws_client_connect_info info = {
-        .context = client->context,
-        .vhost = client->vhost,
-        .address = request->address ? request->address : url->host,
-        .port = url->port,
-        .ssl_connection = flags_of(client, url),
-        .path = path_of(url),
-        .host = host,
-        .protocol = request->protocols,
-        .local_protocol_name = "loads",
-        .opaque_user_data = ws,
-        .pwsi = &ws->wsi,
-    };
-    struct lws *wsi = lws_client_connect_via_info(&info);
-    ws->starting = false;
-    if (!wsi || ws->ended) {
-        give_up(ws, ending);
-        return -EIO;
-    }
+    *ws = (struct ws){.client = client, .request = *request, .last = &ws->first};
+    (void)snprintf(ws->address, sizeof ws->address, "%s", request->address ? request->address : "");
+    turns_add(&client->connecting, &ws->turn);
     *ret = ws;
     return 0;
 }
@@ -447,6 +470,7 @@ int ws_open(struct ws **ret, struct ws_client *client, const struct ws_request *
 struct ws *ws_free(struct ws *ws)
 {
     if (ws) {
+        turns_remove(&ws->turn);
         ev_io_stop(ws->client->loop, &ws->answering);
         if (ws->wsi) {
             let_go(ws);

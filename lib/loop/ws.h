@@ -64,10 +64,10 @@ struct ws_request {
     void *context;
 };
 
-/* Begins to open one; borrows the callbacks, and the rest until it has opened or ended. -EIO: it
- * couldn't, *ending says why, and there is nothing to free; -ENOMEM. */
-int ws_open(struct ws **ret, struct ws_client *client, const struct ws_request *request,
-            struct ws_ending *ending) _must_check_;
+/* Begins to open one; borrows the callbacks, and the rest but the address until it has opened or
+ * ended. -ENOMEM. */
+int ws_open(struct ws **ret, struct ws_client *client, const struct ws_request *request)
+    _must_check_;
 
 /* Cuts the connection, if there still is one; no callback follows. Not from a callback. */
 struct ws *ws_free(struct ws *ws);

@@ -92,6 +92,16 @@ def test_a_thousand_users(chat, echo_server):
     assert echo_server.counts() == as_counted_by_the_server(sockets)
 
 
+def test_thousands_at_once(chat, echo_server):
+    """One worker opens them all before it waits for the first: none is late for its server."""
+    ran = chat(f"""
+    loads_ws *ws = loads_ws_open(user, "{echo_server.ws_url}");
+    loads_assert(loads_ws_is_open(ws));""", "-u", 4000, "--workers", 1)
+    assert (ran.code, outcomes_of(ran.summary)) == (0, (4000, 0, 0, 0)), ran
+    assert ran.summary["web_sockets"]["opened"] == ran.summary["web_sockets"]["closed"] == 4000
+    assert echo_server.counts()["opened"] == 4000
+
+
 def test_large_and_binary_and_empty(chat, echo_server):
     ran = chat(f"""
     loads_ws *ws = loads_ws_open(user, "{echo_server.ws_url}");

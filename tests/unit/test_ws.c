@@ -196,9 +196,8 @@ static void start(struct fixture *f, const char *protocols)
                                  .headers = headers,
                                  .callbacks = &callbacks,
                                  .context = f};
-    struct ws_ending ending;
 
-    assert_int_equal(ws_open(&f->ws, f->client, &request, &ending), 0);
+    assert_int_equal(ws_open(&f->ws, f->client, &request), 0);
 }
 
 static void test_there_and_back(void **state)
