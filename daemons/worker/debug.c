@@ -13,8 +13,10 @@
 #include "base/shown.h"
 #include "base/utf8.h"
 
-#define BODY_BYTES 2000
-#define HEAD_BYTES 500 /* of a body under a failure */
+#define BODY_BYTES  2000
+#define HEAD_BYTES  500 /* of a body under a failure */
+#define NOTE_BYTES  2000
+#define FRAME_BYTES 500 /* of a WebSocket's text */
 
 struct page {
     FILE *file; /* NULL: no memory, then nothing is shown */
@@ -42,13 +44,16 @@ static void end(struct page *page)
 
 /* ---- what may be shown ----------------------------------------------------------------------- */
 
-/* A terminal obeys control characters, also those of two bytes in UTF-8. */
+/* A terminal obeys control characters, also those of two bytes in UTF-8, and, if it doesn't speak
+ * UTF-8, those of one byte above it. */
 static void put_plain(FILE *file, const char *text, size_t size)
 {
-    for (size_t i = 0; i < size; i++) {
-        unsigned char c = (unsigned char)text[i];
-        bool second = i > 0 && (unsigned char)text[i - 1] == 0xc2 && c < 0xa0;
-        (void)fputc(c < ' ' || c == 0x7f || second ? '?' : c, file);
+    for (size_t i = 0; i < size;) {
+        uint32_t character = 0;
+        size_t n = utf8_character(text + i, size - i, &character);
+        bool plain = n > 0 && character >= ' ' && (character < 0x7f || character >= 0xa0);
+        (void)fprintf(file, "%.*s", plain ? (int)n : 1, plain ? text + i : "?");
+        i += MAX(n, (size_t)1);
     }
 }
 
@@ -133,6 +138,20 @@ static size_t cut(const char *bytes, size_t size, size_t most)
     return whole;
 }
 
+/* A message of a failure may have several lines. */
+static void put_lines(FILE *file, const char *text)
+{
+    while (*text) {
+        size_t size = strcspn(text, "\n\t");
+        put_plain(file, text, size);
+        text += size;
+        if (*text) {
+            (void)fputc(*text++, file);
+        }
+    }
+    (void)fputc('\n', file);
+}
+
 static void put_body(FILE *file, const char *bytes, size_t size, size_t most)
 {
     size_t shown = cut(bytes, size, most);
@@ -170,10 +189,8 @@ bool debug_is_on(const struct loads_user *user)
            user->worker->share.cycle == 0;
 }
 
-void debug_http_note(const struct loads_user *user, const char *format, ...)
+void debug_http_line(const struct loads_user *user, const char *text, size_t size)
 {
-    va_list arguments;
-
     if (!debug_is_on(user)) {
         return;
     }
@@ -181,12 +198,24 @@ void debug_http_note(const struct loads_user *user, const char *format, ...)
     begin(&page);
     if (page.file) {
         (void)fputs("* ", page.file);
-        va_start(arguments, format);
-        (void)vfprintf(page.file, format, arguments);
-        va_end(arguments);
+        put_plain(page.file, text, size);
         (void)fputc('\n', page.file);
     }
     end(&page);
+}
+
+void debug_http_note(const struct loads_user *user, const char *format, ...)
+{
+    char text[NOTE_BYTES];
+    va_list arguments;
+
+    if (!debug_is_on(user)) {
+        return;
+    }
+    va_start(arguments, format);
+    (void)vsnprintf(text, sizeof text, format, arguments); /* cut is fine */
+    va_end(arguments);
+    debug_http_line(user, text, strlen(text));
 }
 
 void debug_http_cookie(const struct loads_user *user, const char *text, size_t size, int result)
@@ -256,6 +285,71 @@ void debug_http_answer(const struct loads_user *user, const struct exchange *exc
     end(&page);
 }
 
+/* ---- WebSockets ------------------------------------------------------------------------------ */
+
+void debug_http_opened(const struct loads_user *user, const char *protocol)
+{
+    if (!debug_is_on(user)) {
+        return;
+    }
+    struct page page;
+    begin(&page);
+    if (page.file) {
+        (void)fputs("< HTTP 101\n", page.file);
+        if (*protocol) {
+            (void)fputs("< Sec-WebSocket-Protocol: ", page.file);
+            put_plain(page.file, protocol, strlen(protocol));
+            (void)fputc('\n', page.file);
+        }
+        (void)fputs("<\n", page.file);
+    }
+    end(&page);
+}
+
+static const char *name_of(enum ws_opcode opcode)
+{
+    return opcode == WS_CONTINUATION ? "continuation"
+           : opcode == WS_TEXT       ? "text"
+           : opcode == WS_BINARY     ? "binary"
+           : opcode == WS_CLOSE      ? "close"
+                                     : "pong";
+}
+
+/* One line with what is there of the text, or of the reason. */
+static void put_payload(FILE *file, const struct ws_frame *frame)
+{
+    const unsigned char *bytes = frame->head;
+    size_t code = frame->opcode == WS_CLOSE && frame->head_size >= 2 ? 2 : 0;
+    const char *text = (const char *)frame->head + code;
+    size_t size = frame->head_size - code;
+    size_t shown = cut(text, size, FRAME_BYTES);
+
+    if (code > 0) {
+        (void)fprintf(file, ", code %u", (unsigned)bytes[0] << 8 | bytes[1]);
+    }
+    if (size > 0 && frame->opcode != WS_BINARY && frame->opcode != WS_PONG) {
+        (void)fputs(": ", file);
+        put_plain(file, text, shown);
+        (void)fputs(shown + code < frame->size ? "…" : "", file);
+    }
+}
+
+void debug_http_frame(const struct loads_user *user, const struct ws_frame *frame)
+{
+    if (!debug_is_on(user)) {
+        return;
+    }
+    struct page page;
+    begin(&page);
+    if (page.file) {
+        (void)fprintf(page.file, "%c %s frame, %zu bytes%s", frame->sent ? '>' : '<',
+                      name_of(frame->opcode), frame->size, frame->more ? ", more to come" : "");
+        put_payload(page.file, frame);
+        (void)fputc('\n', page.file);
+    }
+    end(&page);
+}
+
 /* ---- at once --------------------------------------------------------------------------------- */
 
 void debug_keep(struct loads_user *user, const struct answer *answer)
@@ -273,8 +367,9 @@ void debug_failure(const struct loads_user *user, const struct error_key *error)
     struct page page;
     begin(&page);
     if (page.file) {
-        (void)fprintf(page.file, "%s: %s: %s\n", *error->place ? error->place : error->test,
-                      error->kind == ERROR_KIND_FAILURE ? "failure" : "error", error->message);
+        (void)fprintf(page.file, "%s: %s: ", *error->place ? error->place : error->test,
+                      error->kind == ERROR_KIND_FAILURE ? "failure" : "error");
+        put_lines(page.file, error->message);
         if (answer && answer->response.status > 0) {
             char shown[SHOWN_BYTES];
             (void)fprintf(page.file, "* the last answer, of %s:\n",

@@ -8,6 +8,7 @@
 #include "answer.h"
 #include "loop/transport.h"
 #include "loop/url.h"
+#include "loop/ws.h"
 #include "metrics/names.h"
 #include "user.h"
 
@@ -15,7 +16,8 @@
  * if they aren't. */
 bool debug_is_on(const struct loads_user *user);
 
-/* A line about what happens, "* …". */
+/* A line about what happens, "* …". Bytes of a server's may be in it. */
+void debug_http_line(const struct loads_user *user, const char *text, size_t size);
 void debug_http_note(const struct loads_user *user, const char *format, ...) _printf_(2, 3);
 
 /* What became of a cookie, by the result of cookie_jar_set(). */
@@ -27,6 +29,12 @@ void debug_http_request(const struct loads_user *user, const struct exchange *ex
 /* An answer that has come whole: "< …". */
 void debug_http_answer(const struct loads_user *user, const struct exchange *exchange,
                        const struct answer *answer);
+
+/* A WebSocket is open, with that sub-protocol or "". */
+void debug_http_opened(const struct loads_user *user, const char *protocol);
+
+/* A frame of one: "> text frame, 5 bytes: hello". */
+void debug_http_frame(const struct loads_user *user, const struct ws_frame *frame);
 
 /* The last answer of the iteration that is on: borrowed, NULL: none. Remembered only where it may
  * be shown. */

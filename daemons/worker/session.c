@@ -235,7 +235,16 @@ static void on_done(struct exchange *exchange)
     user_wake(call->user);
 }
 
-static const struct exchange_callbacks callbacks = {on_header, on_body, on_done};
+static void on_told(struct exchange *exchange, const char *line, size_t size)
+{
+    const struct call *call = call_of(exchange);
+    debug_http_line(call->user, line, size);
+}
+
+static const struct exchange_callbacks callbacks = {
+    .header = on_header, .body = on_body, .done = on_done};
+static const struct exchange_callbacks callbacks_shown = {
+    .header = on_header, .body = on_body, .done = on_done, .told = on_told};
 
 /* ---- one exchange ---------------------------------------------------------------------------- */
 
@@ -265,7 +274,7 @@ static int exchange_once(struct call *call, const char *address)
         .body = call->body,
         .body_size_bytes = call->body_size,
         .timeout_usec = call->deadline_usec > now ? call->deadline_usec - now : 1,
-        .callbacks = &callbacks,
+        .callbacks = debug_is_on(user) ? &callbacks_shown : &callbacks,
     };
     answer_begin(&call->answer);
     if (!user->session.connections) {

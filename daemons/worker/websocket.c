@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "call.h"
+#include "debug.h"
 #include "iteration.h"
 #include "loop/ws.h"
 #include "metrics/summary.h"
@@ -155,8 +156,26 @@ static void on_received(struct ws *ws _unused_, const struct ws_piece *piece, vo
     }
 }
 
+static void on_told(const char *line, void *context)
+{
+    const loads_ws *socket = context;
+    debug_http_line(socket->user, line, strlen(line));
+}
+
+static void on_frame(const struct ws_frame *frame, void *context)
+{
+    const loads_ws *socket = context;
+    debug_http_frame(socket->user, frame);
+}
+
 static const struct ws_callbacks callbacks = {
     .opened = on_opened, .received = on_received, .drained = on_drained, .ended = on_ended};
+static const struct ws_callbacks callbacks_shown = {.opened = on_opened,
+                                                    .received = on_received,
+                                                    .drained = on_drained,
+                                                    .ended = on_ended,
+                                                    .told = on_told,
+                                                    .frame = on_frame};
 
 /* ---- waiting, on the user's ------------------------------------------------------------------- */
 
@@ -217,9 +236,11 @@ static int open_at(loads_ws *socket, struct opening *opening, const char *addres
                                  .address = address,
                                  .protocols = socket->options->protocols,
                                  .headers = socket->options->headers,
-                                 .callbacks = &callbacks,
+                                 .callbacks =
+                                     debug_is_on(socket->user) ? &callbacks_shown : &callbacks,
                                  .context = socket};
 
+    opening_show(opening, address);
     socket->ended = false;
     socket->ending = (struct ws_ending){.error = TRANSPORT_OK};
     int r = ws_open(&socket->ws, socket->user->worker->ws, &request);
@@ -228,6 +249,7 @@ static int open_at(loads_ws *socket, struct opening *opening, const char *addres
     }
     r = wait_for(socket, has_opened, opening->until_usec);
     if (r == 0 && socket->opened) {
+        debug_http_opened(socket->user, socket->protocol);
         return 0;
     }
     socket->ws = ws_free(socket->ws);
@@ -347,6 +369,9 @@ static void note_end(loads_ws *socket)
 {
     if (socket->opened && !socket->close_counted) {
         socket->close_counted = true;
+        if (is_over(socket)) {
+            debug_http_note(socket->user, "WebSocket: %s", socket->ending.text);
+        }
         record_counter(socket->user, COUNTER_SOCKETS_CLOSED, 1);
     }
 }

@@ -40,6 +40,7 @@ int opening_fail(struct opening *opening, const char *class, const char *text)
                             .test = user->test->name};
     opening->error_id =
         record_request_error(user, opening_name(opening), "GET", url, opening->started_usec, &key);
+    debug_http_note(user, "no WebSocket: %s", text);
     if (!options->may_fail) {
         debug_failure(user, &key);
     }
@@ -111,6 +112,31 @@ void opening_start(struct opening *opening, uint64_t until_usec)
     opening->started_usec = clock_monotonic_usec();
     opening->until_usec = until_usec;
     record_request(opening->user, opening_name(opening), "GET");
+}
+
+void opening_show(const struct opening *opening, const char *address)
+{
+    char protocols[256] = "Sec-WebSocket-Protocol: ";
+    const char *lines[EXCHANGE_MAX_HEADERS + 4] = {"Upgrade: websocket", "Connection: Upgrade"};
+    size_t n = 2;
+    struct exchange exchange = {.method = "GET", .url = opening->url, .headers = lines};
+
+    if (!debug_is_on(opening->user)) {
+        return;
+    }
+    if (opening->options->protocols) {
+        size_t used = strlen(protocols);
+        (void)snprintf(protocols + used, sizeof protocols - used, "%s",
+                       opening->options->protocols);
+        lines[n++] = protocols;
+    }
+    for (const char *const *line = opening->options->headers;
+         line && *line && n < ELEMENTSOF(lines) - 1; line++) {
+        lines[n++] = *line;
+    }
+    debug_http_note(opening->user, "to %s, port %u", address ? address : opening->url->host,
+                    opening->url->port);
+    debug_http_request(opening->user, &exchange);
 }
 
 void opening_succeed(const struct opening *opening)

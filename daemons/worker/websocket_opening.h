@@ -21,6 +21,9 @@ int opening_begin(struct opening *opening) _must_check_;
 /* The handshake is the request that is on from now on. */
 void opening_start(struct opening *opening, uint64_t until_usec);
 
+/* Shows the request that is sent, if it is to be. */
+void opening_show(const struct opening *opening, const char *address);
+
 /* Records an error of the request. -EIO. */
 int opening_fail(struct opening *opening, const char *class, const char *text);
 

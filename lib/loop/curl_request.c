@@ -131,6 +131,24 @@ static size_t on_body(char *bytes, size_t unit, size_t count, void *context)
     return size;
 }
 
+/* What is told of TLS, among all that is told. */
+static int on_debug(CURL *easy _unused_, curl_infotype type, char *text, size_t size, void *context)
+{
+    static const char *const begins[] = {
+        "SSL connection using ", "Server certificate:", " subject: ",
+        " start date: ",         " expire date: ",      " issuer: "};
+    struct request *request = context;
+    struct exchange *exchange = request->exchange;
+
+    for (size_t i = 0; type == CURLINFO_TEXT && exchange && i < ELEMENTSOF(begins); i++) {
+        size_t length = strlen(begins[i]);
+        if (size > length && memcmp(text, begins[i], length) == 0) {
+            exchange->callbacks->told(exchange, text, size - (text[size - 1] == '\n'));
+        }
+    }
+    return 0;
+}
+
 static bool set_constants(struct request *request, const struct transport_curl_options *options)
 {
     CURL *easy = request->easy;
@@ -142,6 +160,8 @@ static bool set_constants(struct request *request, const struct transport_curl_o
            curl_easy_setopt(easy, CURLOPT_HEADERDATA, request) == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body) == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_WRITEDATA, request) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_DEBUGFUNCTION, on_debug) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_DEBUGDATA, request) == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_NOPROXY, "*") == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK &&
@@ -309,6 +329,8 @@ int request_prepare(struct request *request, struct exchange *exchange, CURLSH *
     return curl_easy_setopt(easy, CURLOPT_URL, exchange->url->text) == CURLE_OK &&
                    curl_easy_setopt(easy, CURLOPT_CURLU, exchange->url->parsed) == CURLE_OK &&
                    curl_easy_setopt(easy, CURLOPT_SHARE, share) == CURLE_OK &&
+                   curl_easy_setopt(easy, CURLOPT_VERBOSE, exchange->callbacks->told ? 1L : 0L) ==
+                       CURLE_OK &&
                    set_method(request) && set_timeout(request, exchange->timeout_usec) &&
                    set_address(request, exchange->address)
                ? 0

@@ -50,6 +50,9 @@ struct exchange_callbacks {
     /* The end, once per successful start, never from inside transport_start() or another callback
      * of the transport's library: here a new exchange may be started and this one may be freed. */
     void (*done)(struct exchange *exchange);
+    /* A line about the TLS of a connection that is made, as `curl -v` has it. NULL: nobody wants to
+     * know. */
+    void (*told)(struct exchange *exchange, const char *line, size_t size);
 };
 
 /* The caller fills the first part; what it points to stays valid until done() or

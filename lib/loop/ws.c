@@ -18,6 +18,7 @@
 #include "loop/turns.h"
 #include "loop/url.h"
 #include "loop/ws_ending.h"
+#include "loop/ws_tls.h"
 
 #define RX_BYTES       4096
 #define SERVICE_BYTES  16384
@@ -55,8 +56,9 @@ struct ws {
     struct turn turn;
     struct outgoing *first, **last;
     size_t unsent_bytes;
-    ev_io answering; /* before the library reads the answer to the handshake */
-    bool asked;      /* the handshake is on its way */
+    size_t more_bytes; /* of the frame that is coming */
+    ev_io answering;   /* before the library reads the answer to the handshake */
+    bool asked;        /* the handshake is on its way */
     bool open, closing, ended;
     unsigned close_code;
     char protocol[64];
@@ -66,6 +68,17 @@ struct ws {
 static struct ws *of_turn(struct turn *turn)
 {
     return (struct ws *)((char *)turn - offsetof(struct ws, turn));
+}
+
+static void tell_frame(struct ws *ws, bool sent, enum ws_opcode opcode, const void *bytes,
+                       size_t size)
+{
+    struct ws_frame frame = {
+        .sent = sent, .opcode = opcode, .size = size, .head = bytes, .head_size = size};
+
+    if (ws->request.callbacks->frame) {
+        ws->request.callbacks->frame(&frame, ws->request.context);
+    }
 }
 
 /* ---- the end --------------------------------------------------------------------------------- */
@@ -138,6 +151,7 @@ static int note_close_frame(struct ws *ws, struct lws *wsi, const void *bytes, s
     if (ws->ending.text[0] && !ws->closing) {
         return -1; /* refused already: of that the library tells as if it came from the server */
     }
+    tell_frame(ws, false, WS_CLOSE, bytes, size);
     if (!ws_ending_close_frame(&ws->ending, bytes, size)) {
         lws_close_reason(wsi, LWS_CLOSE_STATUS_PROTOCOL_ERR, NULL, 0);
         return -1;
@@ -216,6 +230,9 @@ static int send_next(struct ws *ws)
     struct outgoing *outgoing = ws->first;
 
     if (outgoing) {
+        /* Before the library masks it. */
+        tell_frame(ws, true, outgoing->binary ? WS_BINARY : WS_TEXT, outgoing->bytes + LWS_PRE,
+                   outgoing->size);
         int n = lws_write(ws->wsi, outgoing->bytes + LWS_PRE, outgoing->size,
                           outgoing->binary ? LWS_WRITE_BINARY : LWS_WRITE_TEXT);
         if (n < 0 || (size_t)n < outgoing->size) {
@@ -232,6 +249,11 @@ static int send_next(struct ws *ws)
     }
     if (!ws->closing) {
         return 0;
+    }
+    const unsigned char code[] = {(unsigned char)(ws->close_code >> 8),
+                                  (unsigned char)ws->close_code};
+    if (ws->ending.text[0] == '\0') { /* the library asks twice */
+        tell_frame(ws, true, WS_CLOSE, code, sizeof code);
     }
     lws_close_reason(ws->wsi, (enum lws_close_status)ws->close_code, NULL, 0);
     ws_ending_closed(&ws->ending, ws->close_code);
@@ -261,6 +283,22 @@ static int add_headers(const struct ws *ws, unsigned char **at, size_t room)
     return 0;
 }
 
+/* The first piece of a frame. */
+static void tell_received(struct ws *ws, struct lws *wsi, const struct ws_piece *piece)
+{
+    struct ws_frame frame = {.opcode = !lws_is_first_fragment(wsi) ? WS_CONTINUATION
+                                       : piece->binary             ? WS_BINARY
+                                                                   : WS_TEXT,
+                             .more = piece->more_bytes == 0 && !piece->last,
+                             .size = piece->size + piece->more_bytes,
+                             .head = piece->bytes,
+                             .head_size = piece->size};
+
+    if (ws->request.callbacks->frame) {
+        ws->request.callbacks->frame(&frame, ws->request.context);
+    }
+}
+
 static void receive(struct ws *ws, struct lws *wsi, const void *bytes, size_t size)
 {
     size_t more = lws_remaining_packet_payload(wsi);
@@ -270,6 +308,10 @@ static void receive(struct ws *ws, struct lws *wsi, const void *bytes, size_t si
                              .binary = lws_frame_is_binary(wsi),
                              .last = more == 0 && lws_is_final_fragment(wsi)};
 
+    if (ws->more_bytes == 0) {
+        tell_received(ws, wsi, &piece);
+    }
+    ws->more_bytes = more;
     ws->request.callbacks->received(ws, &piece, ws->request.context);
 }
 
@@ -293,10 +335,16 @@ static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *use
         ev_io_stop(ws->client->loop, &ws->answering);
         ws->wsi = wsi;
         ws->open = true;
+        if (ws->request.callbacks->told) {
+            ws_tls_tell(wsi, ws->request.callbacks->told, ws->request.context);
+        }
         ws->request.callbacks->opened(ws, ws->protocol, ws->request.context);
         return 0;
     case LWS_CALLBACK_CLIENT_RECEIVE:
         receive(ws, wsi, in, size);
+        return 0;
+    case LWS_CALLBACK_CLIENT_RECEIVE_PONG:
+        tell_frame(ws, false, WS_PONG, in, size);
         return 0;
     case LWS_CALLBACK_CLIENT_WRITEABLE:
         return send_next(ws);

@@ -45,6 +45,25 @@ struct ws_piece {
     bool last; /* of the message */
 };
 
+enum ws_opcode {
+    WS_CONTINUATION = 0x0,
+    WS_TEXT = 0x1,
+    WS_BINARY = 0x2,
+    WS_CLOSE = 0x8,
+    WS_PONG = 0xa,
+};
+
+/* A frame, when its beginning is there, or when it is sent. */
+struct ws_frame {
+    bool sent; /* by us */
+    enum ws_opcode opcode;
+    bool more;        /* another one of the same message follows; of one that hasn't come whole it
+                         isn't known */
+    size_t size;      /* of the payload */
+    const void *head; /* what of the payload is there */
+    size_t head_size;
+};
+
 struct ws_callbacks {
     /* The handshake succeeded; `protocol`: the sub-protocol that the server chose, or "". */
     void (*opened)(struct ws *ws, const char *protocol, void *context);
@@ -53,6 +72,10 @@ struct ws_callbacks {
     void (*drained)(struct ws *ws, void *context);
     /* The end, once at most; the socket is still to be freed, but not in here. */
     void (*ended)(struct ws *ws, const struct ws_ending *ending, void *context);
+    /* For who wants to see what happens, or NULL: lines about TLS, when it is open; all frames but
+     * pings, which the library answers, and the server's answer to a close frame. */
+    void (*told)(const char *line, void *context);
+    void (*frame)(const struct ws_frame *frame, void *context);
 };
 
 struct ws_request {

@@ -3,9 +3,13 @@
 
 import http.server
 import re
+import ssl
+import subprocess
 import threading
 
 import pytest
+
+from test_websockets import HostileServer, hostile, hostile_server  # noqa: F401  (fixtures)
 
 
 @pytest.fixture
@@ -148,3 +152,127 @@ def test_a_rude_server(runner):
     assert "planted" not in ran.stderr and "\x1b" not in ran.stderr and "\x9b" not in ran.stderr
     assert ran.stderr.count("* 600 bytes that are no text\n") == 2
     assert "* cookie  refused: it makes no sense\n" in ran.stderr
+
+
+# ---- WebSockets ----
+
+
+@pytest.fixture
+def chat(runner):
+    """chat(body, *arguments): a run of a test with that body; what it wrote to standard error, in lines."""
+    def run(body, *arguments):
+        runner.write("own.c", f"#include <loads/loads.h>\nLOADS_TEST(Own, test)\n{{\n{body}\n}}\n")
+        ran = runner.run("own.Own.test", "--debug-http", *arguments)
+        ran.lines = ran.stderr.splitlines()
+        return ran
+    return run
+
+
+CHAT = """
+loads_ws *ws = loads_ws_open(user, "{url}?key=planted", .protocols = "chat",
+                             .headers = LOADS_HEADERS("X-Name: ada", "Authorization: planted"));
+loads_ws_send(ws, "something");
+loads_ws_receive(ws);
+loads_ws_send_binary(ws, "\\0planted", 8);
+loads_ws_receive(ws);
+loads_ws_send(ws, loads_printf(user, "%03000d", 7));
+loads_ws_receive(ws);
+loads_ws_close(ws, 4000);"""
+
+
+def test_the_frames_of_a_websocket(chat, echo_server):
+    ran = chat(CHAT.format(url=echo_server.ws_url))
+    assert ran.code == 0, ran
+    zeros = 500 * "0"
+    begin = ran.lines.index(f"* to 127.0.0.1, port {echo_server.port}")
+    assert ran.lines[begin + 1:begin + 20] == [
+        "> GET /ws?***", f"> Host: 127.0.0.1:{echo_server.port}", "> Upgrade: websocket", "> Connection: Upgrade",
+        "> Sec-WebSocket-Protocol: chat", "> X-Name: ada", "> Authorization: (secret)", ">",
+        "< HTTP 101", "< Sec-WebSocket-Protocol: chat", "<",
+        "> text frame, 9 bytes: something", "< text frame, 9 bytes: something",
+        "> binary frame, 8 bytes", "< binary frame, 8 bytes",
+        f"> text frame, 3000 bytes: {zeros}…", f"< text frame, 3000 bytes: {zeros}…",
+        "> close frame, 2 bytes, code 4000", "* WebSocket: closed with code 4000"]
+    assert "planted" not in ran.stderr
+
+
+def test_the_frames_of_one_user(chat, echo_server):
+    ran = chat(CHAT.format(url=echo_server.ws_url), "-u", 3, "--hits", 2)
+    assert ran.code == 0, ran
+    assert ran.lines.count("> text frame, 9 bytes: something") == 1
+
+
+def test_frames_that_are_no_whole_messages(chat, hostile):  # noqa: F811
+    ran = chat(f'loads_ws *ws = loads_ws_open(user, "{hostile}/fragments"); loads_ws_receive(ws);')
+    assert ran.code == 0, ran
+    begin = ran.lines.index("< text frame, 3 bytes, more to come: one")
+    assert ran.lines[begin:begin + 3] == [
+        "< text frame, 3 bytes, more to come: one", "< continuation frame, 3 bytes, more to come: two",
+        "< continuation frame, 5 bytes: three"]
+
+
+def test_a_rude_websocket(chat, hostile):  # noqa: F811
+    """What it sends reaches no terminal as it is."""
+    ran = chat(f'loads_ws *ws = loads_ws_open(user, "{hostile}/rude"); loads_ws_receive(ws); loads_ws_receive(ws);')
+    assert ran.code == 1, ran
+    assert "< text frame, 12 bytes: a?[31m?31mb" in ran.lines
+    assert "< close frame, 9 bytes, code 4001: b?]0;x?" in ran.lines
+    assert "\x1b" not in ran.stderr and "\x9b" not in ran.stderr and "\x07" not in ran.stderr
+
+
+def test_a_websocket_that_is_refused(chat, echo_server):
+    """It is said at once, too."""
+    ran = chat(f'loads_ws_open(user, "{echo_server.ws_url}x");')
+    assert ran.code == 1, ran
+    assert "* no WebSocket: the server refused the WebSocket: status 404" in ran.lines
+    assert "own.c:4: error: the server refused the WebSocket: status 404" in ran.lines
+
+
+# ---- TLS ----
+
+
+@pytest.fixture
+def tls(tmp_path):
+    """A context with a certificate whose subject and issuer is not fit for terminals."""
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                    "-days", "2", "-utf8", "-subj", "/CN=rude\x1b[31m\u009b31m", "-keyout", key, "-out", certificate],
+                   check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    return context
+
+
+def said_of_tls(ran):
+    """Its lines, which must be fit for terminals."""
+    assert "\x1b" not in ran.stderr and "\x9b" not in ran.stderr
+    begin = next(i for i, line in enumerate(ran.lines) if line.startswith("* SSL connection using "))
+    lines = [line for line in ran.lines[begin:begin + 6] if line.startswith(("* SSL", "* Server", "*  "))]
+    assert re.fullmatch(r"\* SSL connection using TLSv1\.3 / TLS_\w+( / .*)?", lines[0]), lines
+    assert lines[1] == "* Server certificate:", lines
+    for name, value in (("subject", "CN ?= ?rude"), ("expire date", r"\w{3} [ \d]\d \d\d:\d\d:\d\d \d{4} GMT"),
+                        ("issuer", "/?CN ?= ?rude")):
+        assert sum(bool(re.match(rf"\*  {name}: {value}", line)) for line in lines) == 1, (name, lines)
+    return lines
+
+
+def test_tls_of_a_request(chat, tls):
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Rude) as server:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        ran = chat(f'loads_get(user, "https://127.0.0.1:{server.server_address[1]}/");', "--insecure")
+        server.shutdown()
+    assert ran.code == 0, ran
+    said_of_tls(ran)
+
+
+def test_tls_of_a_websocket(chat, tls):
+    with HostileServer() as server:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        ran = chat(f'loads_ws *ws = loads_ws_open(user, "wss{server.url.removeprefix("ws")}/early");'
+                   "loads_ws_receive(ws);", "--insecure")
+        server.shutdown()
+    assert ran.code == 0, ran
+    said_of_tls(ran)
+    assert "< text frame, 5 bytes: early" in ran.lines

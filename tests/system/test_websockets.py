@@ -343,6 +343,7 @@ class Hostile(http.server.BaseHTTPRequestHandler):
     deeds = {
         "/huge": b"\x82\x7f" + (64 * MIB + 1).to_bytes(8, "big") + 5000 * b"x",
         "/huge-fragments": frame(0x02, MIB * b"x") + 64 * frame(0x00, MIB * b"x"),
+        "/rude": text("a\x1b[31m\x9b31mb") + closing(4001, b"b\x1b]0;x\x07"),
         "/announced": text("t") + b"\x82\x7f" + (64 * MIB).to_bytes(8, "big") + 5000 * b"x",
         "/cut": b"",
         "/close": b"\x88\x02\x0f\xa1",

@@ -37,6 +37,8 @@ struct fixture {
     char protocol[64], message[256];
     size_t message_size, more_bytes;
     struct ws_ending ending;
+    struct ws_frame frames[16]; /* without what they point to */
+    size_t n_frames;
 };
 
 /* ---- the server ------------------------------------------------------------------------------ */
@@ -144,7 +146,19 @@ static void on_ended(struct ws *ws _unused_, const struct ws_ending *ending, voi
     f->ending = *ending;
 }
 
-static const struct ws_callbacks callbacks = {on_opened, on_received, on_drained, on_ended};
+static void on_frame(const struct ws_frame *frame, void *context)
+{
+    struct fixture *f = context;
+
+    assert_true(f->n_frames < ELEMENTSOF(f->frames));
+    f->frames[f->n_frames++] = *frame;
+}
+
+static const struct ws_callbacks callbacks = {.opened = on_opened,
+                                              .received = on_received,
+                                              .drained = on_drained,
+                                              .ended = on_ended,
+                                              .frame = on_frame};
 
 static int set_up(void **state)
 {
@@ -279,6 +293,37 @@ static void test_closed_by_us(void **state)
     assert_int_equal(f->ending.code, WS_CLOSE_NORMAL);
 }
 
+static void expect_frame(const struct fixture *f, size_t i, bool sent, enum ws_opcode opcode,
+                         size_t size, bool more)
+{
+    assert_in_range(i, 0, f->n_frames - 1);
+    assert_int_equal(f->frames[i].sent, sent);
+    assert_int_equal(f->frames[i].opcode, opcode);
+    assert_int_equal(f->frames[i].size, size);
+    assert_int_equal(f->frames[i].more, more);
+}
+
+static void test_frames_are_told(void **state)
+{
+    struct fixture *f = *state;
+
+    start(f, NULL);
+    run_until(f->loop, &f->opened);
+    assert_int_equal(ws_send(f->ws, "hi", 2, false), 0);
+    assert_int_equal(ws_send(f->ws, "", 0, true), 0);
+    run_until(f->loop, &f->drained);
+    put(f, "\x01\x02he\x8a\x01p\x80\x03llo\x82\x00\x88\x02\x0f\xa1", 18);
+    run_until(f->loop, &f->ended);
+    assert_int_equal(f->n_frames, 7);
+    expect_frame(f, 0, true, WS_TEXT, 2, false);
+    expect_frame(f, 1, true, WS_BINARY, 0, false);
+    expect_frame(f, 2, false, WS_TEXT, 2, true);
+    expect_frame(f, 3, false, WS_PONG, 1, false);
+    expect_frame(f, 4, false, WS_CONTINUATION, 3, false);
+    expect_frame(f, 5, false, WS_BINARY, 0, false);
+    expect_frame(f, 6, false, WS_CLOSE, 2, false);
+}
+
 static void test_refused(void **state)
 {
     struct fixture *f = *state;
@@ -384,6 +429,7 @@ int main(void)
         TEST(test_not_http),
         TEST(test_what_may_not_be),
         TEST(test_a_frame_says_how_long_it_is),
+        TEST(test_frames_are_told),
         TEST(test_freed_at_any_time),
         TEST(test_freed_when_open),
     };
