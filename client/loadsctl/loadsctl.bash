@@ -25,7 +25,7 @@ _loadsctl_words()
     local verb=$1 previous=$2
     case $previous in
     --on-agent-loss) echo continue abort ;;
-    --output) echo stdout json null ;;
+    --output) echo stdout html json csv junit prometheus hdr null ;;
     --agent) key=agent_id _loadsctl_ids agents ;;
     *)
         _loadsctl_options loadsctl "$verb"
@@ -45,7 +45,7 @@ _loadsctl()
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
     COMPREPLY=()
     case $previous in
-    --config | --ca-file | --include-file | --file) return ;; # the shell's own: files
+    --config | --ca-file | --include-file | --file | --output-*-filename) return ;; # the shell's own: files
     esac
     if [ "$COMP_CWORD" -eq 1 ]; then
         mapfile -t COMPREPLY < <(compgen -W "$(_loadsctl_verbs) $(_loadsctl_options loadsctl)" -- "$current")
@@ -59,9 +59,9 @@ _loads_runner()
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} words
     COMPREPLY=()
     case $previous in
-    --config | --ca-file | --include-file | --test-dir) return ;;
+    --config | --ca-file | --include-file | --test-dir | --output-*-filename) return ;;
     --on-agent-loss) words='continue abort' ;;
-    --output) words='stdout json file null' ;;
+    --output) words='stdout html json csv junit prometheus hdr file funkload exec: null' ;;
     --attach) words=$(_loadsctl_ids runs --active) ;;
     *) words=$(_loadsctl_options loads-runner) ;;
     esac

@@ -40,7 +40,7 @@ static const struct conf_option run_row[] = {
 
 static const struct conf_option attach_rows[] = {
     {.name = "output", .kind = CONF_LIST, FIELD(outputs), .metavar = "NAME[=FILE]",
-     .group = RESULTS, .help = "Report as stdout, json or null; may be repeated."},
+     .group = RESULTS, .help = "Report as stdout, html, json, csv and others; may be repeated."},
     {.name = "quiet", .letters = "q", .kind = CONF_FLAG, FIELD(quiet), .group = RESULTS,
      .help = "Show neither progress nor summary."},
 };
@@ -184,12 +184,14 @@ const struct conf_table submit_table =
           "Starts a run on agents, on one unless --agents says how many, and prints its id. Takes "
           "what loads-runner takes.",
           {&run_option_rows, offsetof(struct ctl_options, new_run)},
+          {&output_option_rows, offsetof(struct ctl_options, new_run.output_options)},
           {&submit_option_rows, offsetof(struct ctl_options, submit)}, OWN(submit_rows));
 
 const struct conf_table attach_table =
     TABLE("attach", "[OPTION...] [RUN]",
           "Shows a run until it is over, and its summary; of one that is over, the summary.",
-          OWN(optional_run_row), OWN(attach_rows), BROKER);
+          OWN(optional_run_row), OWN(attach_rows),
+          {&output_option_rows, offsetof(struct ctl_options, new_run.output_options)}, BROKER);
 
 const struct conf_table detach_table = TABLE(
     "detach", "[OPTION...] [RUN]", "Asks the consoles that are attached to a run to let go of it.",

@@ -42,7 +42,7 @@ static enum exit_code verb_attach(const struct ctl_options *options)
     return remote_attach(options->broker, options->run,
                          options->json && options->outputs.count == 0 ? &as_json
                                                                       : &options->outputs,
-                         options->quiet);
+                         &options->new_run.output_options, options->quiet);
 }
 
 static enum exit_code verb_purge(const struct ctl_options *options)

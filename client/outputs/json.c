@@ -40,11 +40,10 @@ static void set_count(struct builder *b, json_t *object, const char *key, uint64
     set(b, object, key, json_integer((json_int_t)MIN(value, (uint64_t)INT64_MAX)));
 }
 
-/* A text from outside: what is no UTF-8 in it becomes U+FFFD. */
-static json_t *text_value(const char *text)
+json_t *json_text(const char *text, size_t size)
 {
     static const size_t growth = sizeof UTF8_REPLACEMENT - 1;
-    size_t size = strlen(text), used = 0;
+    size_t used = 0;
 
     if (utf8_valid(text, size)) {
         return json_stringn(text, size);
@@ -62,6 +61,11 @@ static json_t *text_value(const char *text)
         i += length > 0 ? length : 1;
     }
     return json_stringn(clean, used);
+}
+
+static json_t *text_value(const char *text)
+{
+    return json_text(text, strlen(text));
 }
 
 static void set_text(struct builder *b, json_t *object, const char *key, const char *text)

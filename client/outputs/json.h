@@ -9,4 +9,7 @@
 /* The caller's; NULL: no memory. */
 json_t *json_summary(const struct output_run *run, const struct summary *summary);
 
+/* A text from outside: what is no UTF-8 in it becomes U+FFFD. The same. */
+json_t *json_text(const char *text, size_t size);
+
 #endif

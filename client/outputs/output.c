@@ -15,11 +15,15 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "outputs/exec.h"
 #include "outputs/types.h"
 
 /* For a line per hit: few and large writes. */
 #define DETAIL_BUFFER_BYTES (256 << 10)
 
+#define FILE_OPTION(field) .wants_file = true, .filename = offsetof(struct output_options, field)
+
+/* clang-format off */
 const struct output_type output_types[] = {
     {
         .name = "stdout",
@@ -31,21 +35,73 @@ const struct output_type output_types[] = {
         .help = "nothing",
     },
     {
+        .name = "html",
+        .help = "a page with charts",
+        .wants_timeline = true,
+        FILE_OPTION(html_filename),
+        .end = html_end,
+    },
+    {
         .name = "json",
         .help = "the summary as a JSON object",
-        .wants_file = true,
+        FILE_OPTION(json_filename),
         .end = json_end,
+    },
+    {
+        .name = "csv",
+        .help = "a line per second",
+        .wants_timeline = true,
+        FILE_OPTION(csv_filename),
+        .end = csv_end,
+    },
+    {
+        .name = "junit",
+        .help = "a case per test, as XML",
+        FILE_OPTION(junit_filename),
+        .end = junit_end,
+    },
+    {
+        .name = "prometheus",
+        .help = "the numbers of the summary as metrics",
+        FILE_OPTION(prometheus_filename),
+        .end = prometheus_end,
+    },
+    {
+        .name = "hdr",
+        .help = "the latencies as a log of HdrHistogram",
+        .wants_timeline = true,
+        FILE_OPTION(hdr_filename),
+        .end = hdr_end,
     },
     {
         .name = "file",
         .help = "every hit and test event as a line of JSON",
         .wants_detail = true,
-        .wants_file = true,
+        FILE_OPTION(file_filename),
+        .begin = file_begin,
+        .detail = file_detail,
+    },
+    {
+        .name = "funkload",
+        .help = "every hit and test as XML of FunkLoad",
+        .wants_detail = true,
+        FILE_OPTION(funkload_filename),
+        .begin = funkload_begin,
+        .detail = funkload_detail,
+        .end = funkload_end,
+        .release = funkload_release,
+    },
+    {
+        .name = "exec",
+        .help = "what file has, to a program",
+        .wants_detail = true,
+        .wants_program = true,
         .begin = file_begin,
         .detail = file_detail,
     },
     {0},
 };
+/* clang-format on */
 
 /* ---- opening ---- */
 
@@ -68,6 +124,9 @@ static int find_type(const char *name, size_t size, const struct output_type **r
 
 static int failed(const struct output *output, int code, struct error *error)
 {
+    if (output->exec) {
+        return exec_failure(output->exec, error);
+    }
     return error_set_errno(error, code, "output %s: can't write %s%s%s", output->type->name,
                            output->path ? "'" : "", output->path ? output->path : "standard output",
                            output->path ? "'" : "");
@@ -90,7 +149,7 @@ static int open_file(struct output *output)
     return fd;
 }
 
-static int open_stream(struct output *output)
+static int open_descriptor(struct output *output)
 {
     _cleanup_fd_ int fd =
         output->path ? open_file(output) : fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
@@ -102,6 +161,22 @@ static int open_stream(struct output *output)
         return -errno;
     }
     TAKE_FD(fd);
+    return 0;
+}
+
+static int open_stream(struct output *output)
+{
+    int r = 0;
+
+    if (output->exec) {
+        output->file = exec_stream(output->exec);
+        r = output->file ? 0 : -ENOMEM;
+    } else {
+        r = open_descriptor(output);
+    }
+    if (r < 0) {
+        return r;
+    }
     if (output->type->wants_detail) {
         output->buffer = malloc(DETAIL_BUFFER_BYTES);
         if (!output->buffer) {
@@ -112,34 +187,73 @@ static int open_stream(struct output *output)
     return 0;
 }
 
-int output_open(struct output **ret, const char *argument, struct error *error)
+/* What stands behind the name, from '=' or ':' on, makes sense. */
+static int check_rest(const struct output_type *type, const char *rest, const char *argument,
+                      struct error *error)
 {
-    const char *path = strchr(argument, '=');
-    size_t name_size = path ? (size_t)(path - argument) : strlen(argument);
-    const struct output_type *type;
-
-    int r = find_type(argument, name_size, &type, error);
-    if (r < 0) {
-        return r;
+    if (type->wants_program) {
+        return *rest == ':' ? 0
+                            : error_set(error, -EINVAL,
+                                        "output %s: name the program behind it, as in %s:PROGRAM",
+                                        type->name, type->name);
     }
-    if (path && !type->wants_file) {
+    if (*rest == ':') {
+        return error_set(error, -EINVAL, "output %s: is not written to a program: '%s'", type->name,
+                         argument);
+    }
+    if (*rest && !type->wants_file) {
         return error_set(error, -EINVAL, "output %s: is not written to a file: '%s'", type->name,
                          argument);
     }
-    if (path && path[1] == '\0') {
+    if (*rest && rest[1] == '\0') {
         return error_set(error, -EINVAL, "output %s: the name of the file is missing behind '='",
                          type->name);
+    }
+    return 0;
+}
+
+static int set_path(struct output *output, const char *rest)
+{
+    const char *path = *rest ? rest + 1 : NULL;
+
+    if (!path && output->type->wants_file && output->options) {
+        path = *(char *const *)((const char *)output->options + output->type->filename);
+    }
+    if (!path || strcmp(path, "-") == 0) {
+        return 0;
+    }
+    output->path = strdup(path);
+    return output->path ? 0 : -ENOMEM;
+}
+
+int output_open(struct output **ret, const char *argument, const struct output_options *options,
+                struct error *error)
+{
+    size_t name_size = strcspn(argument, "=:");
+    const char *rest = argument + name_size;
+    const struct output_type *type;
+
+    int r = find_type(argument, name_size, &type, error);
+    if (r == 0) {
+        r = check_rest(type, rest, argument, error);
+    }
+    if (r < 0) {
+        return r;
     }
     _cleanup_(output_freep) struct output *output = calloc(1, sizeof *output);
     if (!output) {
         return error_set_errno(error, -ENOMEM, "output %s", type->name);
     }
     output->type = type;
-    if (path && strcmp(path + 1, "-") != 0) {
-        output->path = strdup(path + 1);
-        if (!output->path) {
-            return error_set_errno(error, -ENOMEM, "output %s", type->name);
+    output->options = options;
+    if (type->wants_program) {
+        r = exec_start(&output->exec, rest + 1,
+                       options ? options->exec_timeout_usec : OUTPUT_EXEC_TIMEOUT_USEC, error);
+        if (r < 0) {
+            return r;
         }
+    } else if (set_path(output, rest) < 0) {
+        return error_set_errno(error, -ENOMEM, "output %s", type->name);
     }
     if (type->begin || type->detail || type->end) {
         r = open_stream(output);
@@ -149,6 +263,11 @@ int output_open(struct output **ret, const char *argument, struct error *error)
     }
     *ret = TAKE_PTR(output);
     return 0;
+}
+
+bool output_writes_to_stdout(const struct output *output)
+{
+    return output->file && !output->path && !output->exec;
 }
 
 bool output_shares_file(const struct output *output, const struct output *other)
@@ -176,7 +295,7 @@ static int truncate_file(struct output *output, struct error *error)
 {
     struct stat status;
 
-    if (!output->path) {
+    if (!output->path) { /* or it is a program's pipe */
         return 0;
     }
     if (fstat(fileno(output->file), &status) < 0 ||
@@ -235,10 +354,13 @@ int output_close(struct output *output, struct error *error)
         return 0;
     }
     int r = fclose(TAKE_PTR(output->file)) == 0 ? 0 : -errno;
-    if (r == 0 || output->broken) {
+    if (output->broken) {
         return 0;
     }
-    return settle(output, failed(output, r, error));
+    if (r < 0) {
+        return settle(output, failed(output, r, error));
+    }
+    return output->exec ? settle(output, exec_end(output->exec, error)) : 0;
 }
 
 struct output *output_free(struct output *output)
@@ -250,9 +372,14 @@ struct output *output_free(struct output *output)
         if (output->file) {
             (void)fclose(output->file); /* who wants to know calls output_close() */
         }
+        exec_free(output->exec);
         free(output->buffer);
         free(output->path);
-        free(output->data);
+        if (output->type->release) {
+            output->type->release(output->data);
+        } else {
+            free(output->data);
+        }
         free(output);
     }
     return NULL;

@@ -11,6 +11,9 @@
 #include "metrics/detail.h"
 #include "metrics/names.h"
 #include "metrics/summary.h"
+#include "metrics/timeline.h"
+#include "metrics/totals.h"
+#include "outputs/options.h"
 #include "wire/spec.h"
 
 /* What processes of the run used on an agent; 0: not known. */
@@ -33,6 +36,8 @@ struct output_run {
     const struct strlist *agents, *lost; /* of a run on agents; NULL */
     const struct output_usage *usage;    /* n_usage, of agents that know */
     size_t n_usage;
+    const struct timeline *timeline; /* for outputs that want it; NULL: not known */
+    const struct totals *totals;     /* what the summary is of; at the end */
 };
 
 struct output;
@@ -41,7 +46,10 @@ struct output_type {
     const char *name;
     const char *help;  /* for --help: one line */
     bool wants_detail; /* gets every hit and test event */
-    bool wants_file;   /* FILE may be given; else standard output */
+    bool wants_timeline;
+    bool wants_file;    /* FILE may be given; else standard output */
+    bool wants_program; /* is called NAME:PROGRAM, and writes to that instead */
+    size_t filename;    /* offset of --output-NAME-filename in struct output_options */
 
     /* Each may be NULL. -errno with a text. Writing errors are reported by the first call that sees
      * them, once; the run goes on. */
@@ -50,6 +58,7 @@ struct output_type {
                   struct error *error);
     int (*end)(struct output *output, const struct output_run *run, const struct summary *summary,
                struct error *error);
+    void (*release)(void *data); /* of the type; NULL: free() */
 };
 
 /* The types, ended by one without a name. */
@@ -57,19 +66,25 @@ extern const struct output_type output_types[];
 
 struct output {
     const struct output_type *type;
-    FILE *file;   /* NULL: nothing is written, ever, or it is closed */
-    char *buffer; /* the stream's, where it is larger than usual */
-    char *path;   /* NULL: standard output */
-    void *data;   /* the type's, freed with free() */
-    bool made;    /* the file wasn't there before, and nothing has begun: it goes again */
-    bool broken;  /* a write failed: it was said, nothing more is written */
+    const struct output_options *options; /* borrowed */
+    FILE *file;                           /* NULL: nothing is written, ever, or it is closed */
+    char *buffer;                         /* the stream's, where it is larger than usual */
+    char *path;                           /* NULL: standard output, or a program */
+    struct exec *exec;                    /* the program it is written to; NULL: none */
+    void *data;                           /* the type's */
+    bool made;   /* the file wasn't there before, and nothing has begun: it goes again */
+    bool broken; /* a write failed: it was said, nothing more is written */
 };
 
-/* Parses NAME or NAME=FILE and opens the file for writing, so that what can't be written is known
- * before the run starts: an existing file is only truncated at begin(), and one that wasn't there
- * goes again if nothing begins. -EINVAL for an unknown name (lists those there are), or -errno of
- * the file; with a text. */
-int output_open(struct output **ret, const char *argument, struct error *error) _must_check_;
+/* Parses NAME, NAME=FILE or NAME:PROGRAM, starts the program or opens the file for writing, so that
+ * what can't be written is known before the run starts: an existing file is only truncated at
+ * begin(), and one that wasn't there goes again if nothing begins. -EINVAL for an unknown name
+ * (lists those there are), or -errno of the file; with a text. `options` is borrowed. */
+int output_open(struct output **ret, const char *argument, const struct output_options *options,
+                struct error *error) _must_check_;
+
+/* Whether what it writes is on standard output. */
+bool output_writes_to_stdout(const struct output *output) _must_check_;
 
 /* Whether both write to one regular file, whatever its names. */
 bool output_shares_file(const struct output *output, const struct output *other) _must_check_;

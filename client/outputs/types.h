@@ -14,6 +14,28 @@ int stdout_end(struct output *output, const struct output_run *run, const struct
 int json_end(struct output *output, const struct output_run *run, const struct summary *summary,
              struct error *error);
 
+int html_end(struct output *output, const struct output_run *run, const struct summary *summary,
+             struct error *error);
+
+int csv_end(struct output *output, const struct output_run *run, const struct summary *summary,
+            struct error *error);
+
+int junit_end(struct output *output, const struct output_run *run, const struct summary *summary,
+              struct error *error);
+
+int prometheus_end(struct output *output, const struct output_run *run,
+                   const struct summary *summary, struct error *error);
+
+int hdr_end(struct output *output, const struct output_run *run, const struct summary *summary,
+            struct error *error);
+
+int funkload_begin(struct output *output, const struct output_run *run, struct error *error);
+int funkload_detail(struct output *output, const struct output_run *run,
+                    const struct detail *detail, struct error *error);
+int funkload_end(struct output *output, const struct output_run *run, const struct summary *summary,
+                 struct error *error);
+void funkload_release(void *data);
+
 int file_begin(struct output *output, const struct output_run *run, struct error *error);
 int file_detail(struct output *output, const struct output_run *run, const struct detail *detail,
                 struct error *error);

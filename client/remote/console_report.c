@@ -68,6 +68,7 @@ static struct output_run describe(const struct snapshot *snapshot)
         .lost = &snapshot->lost,
         .usage = snapshot->usage,
         .n_usage = snapshot->n_usage,
+        .totals = snapshot->totals,
     };
 }
 
@@ -91,7 +92,7 @@ void console_report_so_far(const struct snapshot *snapshot)
     if (summarize(snapshot, &summary) < 0) {
         return;
     }
-    int r = output_open(&output, "stdout", &error);
+    int r = output_open(&output, "stdout", NULL, &error);
     if (r == 0) {
         r = output_begin(output, &run, &error);
     }

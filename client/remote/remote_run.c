@@ -121,7 +121,7 @@ enum exit_code remote_run(const struct run_options *run, const struct submit_opt
 
     int r = submission_make(&submission, run, submit, &error);
     if (r == 0 && !detach) {
-        r = reports_open(&reports, &run->outputs, run->quiet, &error);
+        r = reports_open(&reports, &run->outputs, &run->output_options, run->quiet, &error);
     }
     if (r == 0) {
         r = check_reports(&reports, &error);
@@ -140,14 +140,14 @@ enum exit_code remote_run(const struct run_options *run, const struct submit_opt
 /* ---- attaching ---- */
 
 enum exit_code remote_attach(const char *broker, const char *run_id, const struct strlist *outputs,
-                             bool quiet)
+                             const struct output_options *options, bool quiet)
 {
     _cleanup_(reports_clear) struct reports reports = {.count = 0};
     _cleanup_(remote_close) struct remote remote = {.loop = NULL};
     _cleanup_free_ char *whole = NULL;
     struct error error;
 
-    int r = reports_open(&reports, outputs, quiet, &error);
+    int r = reports_open(&reports, outputs, options, quiet, &error);
     if (r == 0) {
         r = check_reports(&reports, &error);
     }

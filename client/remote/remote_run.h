@@ -25,7 +25,7 @@ enum exit_code remote_run(const struct run_options *run, const struct submit_opt
 
 /* Attaches to a run; NULL or "": to the one that is on, or one that is asked for. */
 enum exit_code remote_attach(const char *broker, const char *run_id, const struct strlist *outputs,
-                             bool quiet);
+                             const struct output_options *options, bool quiet);
 
 /* The result of one request on the loop's back: prints the error and returns what to exit with. */
 enum exit_code remote_fail(const struct remote *remote, int result, const struct error *error);

@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "loop/orphans.h"
 #include "metrics/summary.h"
+#include "metrics/timeline.h"
 #include "metrics/totals.h"
 #include "run/file_list.h"
 #include "run/preparation.h"
@@ -37,9 +38,11 @@ struct local_run {
     struct strlist tests; /* that the preparation found */
     struct supervisor *supervisor;
     struct totals *totals;
+    struct timeline *timeline; /* NULL: nobody wants it */
     struct progress *progress;
     struct reports reports;
     struct output_run report;
+    uint64_t start_usec; /* of the first cycle, monotonic */
     ev_signal signals[3];
     unsigned interrupts;
     int result; /* of the part that the loop runs */
@@ -161,7 +164,8 @@ static void on_interval(const struct interval *interval, void *context)
 {
     struct local_run *run = context;
 
-    if (totals_add(run->totals, interval) < 0) {
+    if (totals_add(run->totals, interval) < 0 ||
+        (run->timeline && timeline_add(run->timeline, interval) < 0)) {
         log_error("out of memory: the run's numbers would be wrong");
         supervisor_stop(run->supervisor, 0);
         run->result = -ENOMEM;
@@ -175,13 +179,18 @@ static void on_detail(const struct detail *detail, void *context)
     reports_detail(&run->reports, &run->report, detail);
 }
 
-static void on_cycle(unsigned index, const struct cycle *cycle _unused_, void *context)
+static void on_cycle(unsigned index, const struct cycle *cycle, void *context)
 {
     struct local_run *run = context;
 
     if (index == 0) {
         run->report.started_usec = clock_realtime_usec();
+        run->start_usec = clock_monotonic_usec();
         reports_begin(&run->reports, &run->report);
+    }
+    uint64_t second = (clock_monotonic_usec() - run->start_usec) / USEC_PER_SEC;
+    if (run->timeline && timeline_set_users(run->timeline, (uint32_t)second, cycle->users) < 0) {
+        log_warning("out of memory: the users of cycle %u are in no output", index);
     }
 }
 
@@ -263,8 +272,17 @@ static int supervise(struct local_run *run)
     if (r < 0) {
         return r;
     }
-    run->report = (struct output_run){
-        .spec = run->spec, .names = supervisor_names(run->supervisor), .workers = workers};
+    if (run->reports.wants_timeline) {
+        r = timeline_new(&run->timeline, TIMELINE_MAX_STEPS);
+        if (r < 0) {
+            return error_set_errno(&run->error, r, "cannot count");
+        }
+    }
+    run->report = (struct output_run){.spec = run->spec,
+                                      .names = supervisor_names(run->supervisor),
+                                      .workers = workers,
+                                      .timeline = run->timeline,
+                                      .totals = run->totals};
     if (!run->options->quiet) {
         r = progress_new(&run->progress, run->loop, look, run);
         if (r < 0) {
@@ -336,6 +354,7 @@ static void release(struct local_run *run)
     orphans_free(run->orphans);
     reports_clear(&run->reports);
     totals_free(run->totals);
+    timeline_free(run->timeline);
     strlist_clear(&run->tests);
     run_spec_free(run->spec);
     free(run->worker_program);
@@ -411,7 +430,8 @@ static int prepare_all(struct local_run *run, bool debug_http)
         r = supervisor_check_users(run->spec, workers_wanted(run), &run->error);
     }
     if (r == 0) {
-        r = reports_open(&run->reports, &run->options->outputs, run->options->quiet, &run->error);
+        r = reports_open(&run->reports, &run->options->outputs, &run->options->output_options,
+                         run->options->quiet, &run->error);
         run->spec->detail = run->reports.wants_detail;
     }
     if (r == 0 && !run->spec->url && !run->spec->test_runner) {

@@ -41,7 +41,8 @@ static enum exit_code run(const struct runner_options *options)
         return health_check(broker, false);
     }
     if (options->attach) {
-        return remote_attach(broker, options->attach, &options->run.outputs, options->run.quiet);
+        return remote_attach(broker, options->attach, &options->run.outputs,
+                             &options->run.output_options, options->run.quiet);
     }
     if (options->submit.agents > 0) {
         return remote_run(&options->run, &options->submit, options->detach, false);

@@ -8,12 +8,13 @@
 
 #include "base/log.h"
 
-static int add_output(struct reports *reports, const char *argument, struct error *error)
+static int add_output(struct reports *reports, const char *argument,
+                      const struct output_options *options, struct error *error)
 {
     if (reports->count == REPORTS_MAX) {
         return error_set(error, -E2BIG, "more than %d outputs", REPORTS_MAX);
     }
-    int r = output_open(&reports->outputs[reports->count], argument, error);
+    int r = output_open(&reports->outputs[reports->count], argument, options, error);
     if (r < 0) {
         return r;
     }
@@ -21,22 +22,23 @@ static int add_output(struct reports *reports, const char *argument, struct erro
     return 0;
 }
 
-int reports_open(struct reports *reports, const struct strlist *wanted, bool quiet,
-                 struct error *error)
+int reports_open(struct reports *reports, const struct strlist *wanted,
+                 const struct output_options *options, bool quiet, struct error *error)
 {
     unsigned to_stdout = 0;
     bool summary = !quiet;
 
     for (size_t i = 0; i < wanted->count; i++) {
-        int r = add_output(reports, wanted->items[i], error);
+        int r = add_output(reports, wanted->items[i], options, error);
         if (r < 0) {
             return r;
         }
         const struct output *output = reports->outputs[reports->count - 1];
         bool silent = strcmp(output->type->name, "null") == 0;
         summary = summary && !silent && strcmp(output->type->name, "stdout") != 0;
-        to_stdout += !output->path && !silent ? 1 : 0;
+        to_stdout += output_writes_to_stdout(output) ? 1 : 0;
         reports->wants_detail = reports->wants_detail || output->type->wants_detail;
+        reports->wants_timeline = reports->wants_timeline || output->type->wants_timeline;
         for (size_t j = 0; output->path && j + 1 < reports->count; j++) {
             if (output_shares_file(reports->outputs[j], output)) {
                 return error_set(error, -EINVAL, "two outputs write to %s", output->path);
@@ -48,7 +50,7 @@ int reports_open(struct reports *reports, const struct strlist *wanted, bool qui
                          "two outputs write to standard output: give one a file, as in "
                          "--output json=FILE");
     }
-    return summary && to_stdout == 0 ? add_output(reports, "stdout", error) : 0;
+    return summary && to_stdout == 0 ? add_output(reports, "stdout", options, error) : 0;
 }
 
 static void complain(struct reports *reports, int r, const struct error *error)

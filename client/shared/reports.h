@@ -14,13 +14,16 @@ struct reports {
     struct output *outputs[REPORTS_MAX];
     size_t count;
     bool wants_detail;         /* one of them gets every hit and test event */
+    bool wants_timeline;       /* one of them shows the run over time */
     struct progress *progress; /* of whoever shows some: is hidden before a complaint. Borrowed */
 };
 
 /* Opens what is asked for; the summary goes to standard output unless something else does, or
- * nothing shall. -EINVAL, -E2BIG or an -errno of a file, with a text; clear them in either case. */
-int reports_open(struct reports *reports, const struct strlist *wanted, bool quiet,
-                 struct error *error) _must_check_;
+ * nothing shall. `options` is borrowed. -EINVAL, -E2BIG or an -errno of a file, with a text; clear
+ * them in either case. */
+int reports_open(struct reports *reports, const struct strlist *wanted,
+                 const struct output_options *options, bool quiet, struct error *error)
+    _must_check_;
 
 /* An output that can't write is said once and left alone: the run goes on. */
 void reports_begin(struct reports *reports, const struct output_run *run);

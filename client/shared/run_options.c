@@ -236,7 +236,7 @@ static const struct conf_option rows[] = {
 
     {.name = "output", .kind = CONF_LIST, FIELD(outputs), .metavar = "NAME[=FILE]",
      .where = EVERYWHERE, .group = RESULTS,
-     .help = "Report as stdout, json, file (every hit) or null; may be repeated."},
+     .help = "Report as stdout, html, json, csv, file (every hit) and others; may be repeated."},
     {.name = "quiet", .letters = "q", .kind = CONF_FLAG, FIELD(quiet), .where = EVERYWHERE,
      .group = RESULTS, .help = "Show neither progress nor summary."},
     {.name = "tag", .kind = CONF_LIST, FIELD(tags), .metavar = "KEY=VALUE", .parse = check_tag,
@@ -260,6 +260,7 @@ void run_options_init(struct run_options *options)
         .stall_timeout_usec = DEFAULT_STALL_USEC,
         .external_timeout_usec = SPEC_EXTERNAL_TIMEOUT_USEC,
     };
+    output_options_init(&options->output_options);
 }
 
 int run_options_check(const struct run_options *options, bool on_agents, const char *program,

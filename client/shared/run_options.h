@@ -9,6 +9,7 @@
 
 #include "base/conf.h"
 #include "base/parse.h"
+#include "outputs/options.h"
 #include "wire/spec.h"
 
 struct run_options {
@@ -34,6 +35,7 @@ struct run_options {
     bool test_runner_self;
     uint64_t external_timeout_usec;
     struct strlist outputs;
+    struct output_options output_options; /* their rows are output_option_rows */
     bool quiet;
     struct strlist tags;
     char *project_name, *user_id;

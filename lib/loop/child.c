@@ -31,6 +31,7 @@ struct child {
 
 /* The kernel numbers the children of a process, whoever asks; so this is the process's as well. */
 static struct child *running;
+static struct child_note *notes;
 
 static void note_running(struct child *child)
 {
@@ -57,7 +58,29 @@ bool child_is_one(pid_t pid)
     while (child && child->pid != pid) {
         child = child->next;
     }
-    return child;
+    const struct child_note *note = notes;
+    while (note && note->pid != pid) {
+        note = note->next;
+    }
+    return child || note;
+}
+
+void child_note_add(struct child_note *note)
+{
+    note->next = notes;
+    notes = note;
+}
+
+void child_note_remove(struct child_note *note)
+{
+    struct child_note **at = &notes;
+
+    while (*at && *at != note) {
+        at = &(*at)->next;
+    }
+    if (*at) {
+        *at = note->next;
+    }
 }
 
 /* Gives out what there is, a bounded piece of it: others are on the loop, too. */

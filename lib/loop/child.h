@@ -20,6 +20,7 @@ struct child_options {
     const char *directory;   /* NULL: where we are */
     const char *const *environment; /* "NAME=value" each, ends with NULL; NULL: ours */
     int channel_fd;                 /* becomes descriptor 3 of the child; -1: none */
+    int stdin_fd;                   /* becomes descriptor 0 of the child; 0: /dev/null */
     int stdout_fd;                  /* becomes descriptor 1 of the child; -1: its stderr */
     bool dies_with_us;              /* it is killed when we are gone, however that came */
     const char *cgroup;             /* directory of the cgroup that it begins in; NULL: ours */
@@ -32,15 +33,25 @@ struct child_options {
     void *context;
 };
 
-/* Standard input is /dev/null. Not on libev's default loop, which reaps every
+/* Not on libev's default loop, which reaps every
  * child of the process itself. -errno with a text that names the program. */
 int child_spawn(struct child **ret, struct ev_loop *loop, const struct child_options *options,
                 struct error *error) _must_check_;
 
 pid_t child_pid(const struct child *child);
 
-/* Whether that is a child that child_spawn() started and that isn't reaped yet. */
+/* Whether that is a child that child_spawn() started and that isn't reaped yet, or one of a note.
+ */
 bool child_is_one(pid_t pid);
+
+/* For a child of child_start(), which whoever started it reaps: the caller's memory, until it is
+ * removed. */
+struct child_note {
+    pid_t pid;
+    struct child_note *next;
+};
+void child_note_add(struct child_note *note);
+void child_note_remove(struct child_note *note);
 
 /* Sends a signal to the child and all of its group; nothing if it is gone. */
 void child_signal(struct child *child, int signal_number);

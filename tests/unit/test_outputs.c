@@ -238,7 +238,7 @@ static struct output *open_output(const char *type, const char *path)
     char argument[256];
 
     (void)snprintf(argument, sizeof argument, "%s=%s", type, path);
-    int r = output_open(&output, argument, &error);
+    int r = output_open(&output, argument, NULL, &error);
     assert_string_equal(error.text, "");
     assert_int_equal(r, 0);
     return output;
@@ -736,28 +736,36 @@ static void test_file_hostile(void **state)
 
 /* ---- opening, failing ---- */
 
+#define ALL_TYPES "stdout, null, html, json, csv, junit, prometheus, hdr, file, funkload, exec"
+
 static void check_refused(const char *argument, int code, const char *text)
 {
     struct output *output = NULL;
     struct error error = {0};
 
-    assert_int_equal(output_open(&output, argument, &error), code);
+    assert_int_equal(output_open(&output, argument, NULL, &error), code);
     assert_string_equal(error.text, text);
     assert_null(output);
 }
 
 static void test_refused(void **state _unused_)
 {
-    check_refused("jsn", -EINVAL, "there is no output 'jsn'; there are: stdout, null, json, file");
-    check_refused("", -EINVAL, "there is no output ''; there are: stdout, null, json, file");
-    check_refused("=x", -EINVAL, "there is no output ''; there are: stdout, null, json, file");
-    check_refused("jso=x", -EINVAL,
-                  "there is no output 'jso'; there are: stdout, null, json, file");
+    check_refused("jsn", -EINVAL, "there is no output 'jsn'; there are: " ALL_TYPES);
+    check_refused("", -EINVAL, "there is no output ''; there are: " ALL_TYPES);
+    check_refused("=x", -EINVAL, "there is no output ''; there are: " ALL_TYPES);
+    check_refused("jso=x", -EINVAL, "there is no output 'jso'; there are: " ALL_TYPES);
     check_refused("stdout=x", -EINVAL, "output stdout: is not written to a file: 'stdout=x'");
     check_refused("null=x", -EINVAL, "output null: is not written to a file: 'null=x'");
     check_refused("json=", -EINVAL, "output json: the name of the file is missing behind '='");
     check_refused("json=/nonexistent/x", -ENOENT,
                   "output json: can't write '/nonexistent/x': No such file or directory");
+    check_refused("json:x", -EINVAL, "output json: is not written to a program: 'json:x'");
+    check_refused("exec", -EINVAL, "output exec: name the program behind it, as in exec:PROGRAM");
+    check_refused("exec=x", -EINVAL, "output exec: name the program behind it, as in exec:PROGRAM");
+    check_refused("exec:", -EINVAL, "output exec: name the program behind it, as in exec:PROGRAM");
+    check_refused("exec:'x", -EINVAL, "output exec: ''x' has a quote without its end");
+    check_refused("exec:/nonexistent/x y", -ENOENT,
+                  "output exec: cannot start '/nonexistent/x': No such file or directory");
     check_refused("file=/", -EISDIR, "output file: can't write '/': Is a directory");
 }
 
@@ -768,7 +776,7 @@ static void test_null(void **state)
     struct error error = {0};
     struct detail detail = {.type = DETAIL_START_TEST};
 
-    assert_int_equal(output_open(&output, "null", &error), 0);
+    assert_int_equal(output_open(&output, "null", NULL, &error), 0);
     assert_null(output->file);
     assert_false(output->type->wants_detail);
     assert_int_equal(output_begin(output, &f->run, &error), 0);
@@ -877,7 +885,7 @@ static void test_standard_output(void **state)
         int fd = open(file_path("out"), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
         assert_true(saved >= 0 && fd >= 0 && write(fd, "kept\n", 5) == 5);
         assert_int_equal(dup2(fd, STDOUT_FILENO), STDOUT_FILENO);
-        int opened = output_open(&output, arguments[i], &error);
+        int opened = output_open(&output, arguments[i], NULL, &error);
         int r = opened == 0 ? output_begin(output, &f->run, &error) : opened;
         r = r == 0 ? output_end(output, &f->run, &f->summary, &error) : r;
         bool no_path = r == 0 && !output->path;
