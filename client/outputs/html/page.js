@@ -59,6 +59,8 @@
     }
     return element;
   };
+  /* A path may go on in the next line behind a slash. */
+  const path = (text) => text.split(/(?<=[/?&])/).flatMap((part) => [part, make("wbr")]);
   const number = (tag, key, value, form, classes) => {
     const known = value !== undefined && value !== null;
     return make(tag, { class: classes, "data-key": key, "data-value": known ? value : "" },
@@ -175,7 +177,7 @@
         ],
         series: [{ label: "at", value: (u, v) => v === null || v === undefined ? "–" : clock(v) }]
           .concat(series.map((one) => ({
-            label: one.label, stroke: colour(one.colour), width: 2, show: !one.hidden,
+            label: one.label, stroke: colour(one.colour), width: 2, show: !one.hidden, dash: one.dash,
             paths: one.steps ? uPlot.paths.stepped({ align: 1 }) : undefined,
             fill: one.fill ? colour(one.colour) + "22" : undefined,
             points: { show: dots, size: 5, fill: colour(one.colour) }, spanGaps: false,
@@ -201,9 +203,9 @@
         { label: "99 %", values: time.p99_usec, colour: "--red" },
         { label: "longest", values: time.max_usec, colour: "--muted", hidden: true }], usec),
       over("chart-errors", "Errors and failures", step_note(), [
-        { label: "errors", values: time.errors, colour: "--red" },
-        { label: "failures", values: time.failures, colour: "--amber" },
-        { label: "without an answer", values: time.request_errors, colour: "--purple" }], short),
+        { label: "without an answer", values: time.request_errors, colour: "--purple" },
+        { label: "errors", values: time.errors, colour: "--red", dash: [7, 5] },
+        { label: "failures", values: time.failures, colour: "--amber" }], short),
       over("chart-users", "Users", "virtual users at a time", [
         { label: "users", values: time.users, colour: "--purple", fill: true, steps: true }], short));
   };
@@ -268,7 +270,7 @@
         const good = make("span", { class: "share" }, make("i"));
         good.firstChild.style.width = name.success_rate * 100 + "%";
         return make("tr", {},
-          make("td", { class: "name" }, make("span", { class: "method" }, name.method), name.name,
+          make("td", { class: "name" }, make("span", { class: "method" }, name.method), path(name.name),
             several && name.test ? make("span", { class: "test" }, name.test) : null),
           cell("hits", name.hits, count), cell("hits_per_sec", name.hits_per_sec, rate),
           make("td", { class: "number", "data-key": "success_rate", "data-value": name.success_rate },
