@@ -260,7 +260,7 @@ static void look(struct progress_numbers *ret, void *context)
 static int finish(struct console *console)
 {
     progress_finish(console->progress);
-    return (int)console_report_end(console->snapshot, console->stops > 0,
+    return (int)console_report_end(console->snapshot, console->stops > 0, console->frontend,
                                    console->options->reports);
 }
 

@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "outputs/json.h"
+#include "remote/timelines.h"
 #include "run/cycles.h"
 
 void console_report_live(const struct publication *live, struct progress_numbers *ret)
@@ -131,9 +132,24 @@ static enum exit_code verdict(const char *state, const char *outcome)
     return EXIT_ABORTED;
 }
 
-enum exit_code console_report_end(const struct snapshot *snapshot, bool stopped,
-                                  struct reports *reports)
+/* The run over time, for outputs that show it. Without it they show the rest. */
+static struct timeline *ask_timeline(const struct snapshot *snapshot, struct frontend *frontend,
+                                     const struct reports *reports)
 {
+    struct timeline *timeline = NULL;
+    struct error error;
+
+    if (reports->wants_timeline && request_timeline(frontend, snapshot, &timeline, &error) < 0) {
+        log_warning("the run over time is missing in the outputs: %s", error.text);
+        return NULL;
+    }
+    return timeline;
+}
+
+enum exit_code console_report_end(const struct snapshot *snapshot, bool stopped,
+                                  struct frontend *frontend, struct reports *reports)
+{
+    _cleanup_(timeline_freep) struct timeline *timeline = NULL;
     _cleanup_(summary_freep) struct summary *summary = NULL;
     struct output_run run = describe(snapshot);
     enum exit_code code = verdict(snapshot->state, snapshot->outcome);
@@ -153,6 +169,8 @@ enum exit_code console_report_end(const struct snapshot *snapshot, bool stopped,
     if (summarize(snapshot, &summary) < 0) {
         return EXIT_ABORTED;
     }
+    timeline = ask_timeline(snapshot, frontend, reports);
+    run.timeline = timeline;
     reports_begin(reports, &run);
     int r = reports_end(reports, &run, summary);
     return r < 0 && code == EXIT_PASSED ? EXIT_FAILED : code;

@@ -3,6 +3,7 @@
 #ifndef LOADS_REMOTE_CONSOLE_REPORT_H
 #define LOADS_REMOTE_CONSOLE_REPORT_H
 
+#include "remote/frontend.h"
 #include "remote/publication.h"
 #include "remote/snapshot.h"
 #include "shared/exit_code.h"
@@ -19,10 +20,11 @@ void console_report_so_far(const struct snapshot *snapshot);
 /* The same as an object, the caller's; NULL: no memory. */
 json_t *console_report_json(const struct snapshot *snapshot);
 
-/* The results of a run that is over, to all outputs; what kept it from starting, on standard error.
+/* The results of a run that is over, to all outputs, for which the broker is asked how it went over
+ * time if one of them shows that; what kept it from starting, on standard error.
  * `stopped`: from here, so that "aborted" means what an interrupt of a local run means. Returns
  * what to exit with. */
 enum exit_code console_report_end(const struct snapshot *snapshot, bool stopped,
-                                  struct reports *reports);
+                                  struct frontend *frontend, struct reports *reports);
 
 #endif

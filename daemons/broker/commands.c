@@ -156,6 +156,7 @@ static const struct command table[] = {
     {"CTRL_LIST_RUNS", command_list_runs, KEY_OBSERVE},
     {"CTRL_RUNS", command_runs, KEY_OBSERVE},
     {"CTRL_SNAPSHOT", command_snapshot, KEY_OBSERVE},
+    {"CTRL_TIMELINE", command_timeline, KEY_OBSERVE},
     {"CTRL_STOP_RUN", command_stop_run, KEY_RUN},
     {"CTRL_GET_COUNTS", command_get_counts, KEY_OBSERVE},
     {"CTRL_GET_URLS", command_get_urls, KEY_OBSERVE},

@@ -10,6 +10,7 @@
 #include "story.h"
 
 #define DEFAULT_RUNS    20
+#define DEFAULT_SECONDS 60
 #define DEFAULT_DETAILS 100
 
 /* ---- reports --------------------------------------------------------------------------------- */
@@ -22,6 +23,47 @@ static void snapshot_found(struct inquiry *inquiry, struct run *run)
 void command_snapshot(struct broker *broker, const struct request *request)
 {
     inquiry_begin(broker, request, snapshot_found);
+}
+
+static void on_timeline(const struct store_answer *answer, const char *json, void *context)
+{
+    struct inquiry *inquiry = context;
+    json_t *object = NULL;
+
+    if (answer->result < 0) {
+        inquiry_deny(inquiry, answer);
+    } else if (wire_json_load_any(json, strlen(json), &object, NULL) < 0) {
+        inquiry_answer(inquiry, NULL);
+    } else {
+        inquiry_answer(inquiry, object);
+    }
+}
+
+static void timeline_found(struct inquiry *inquiry, struct run *run)
+{
+    struct store *store = inquiry->broker->store;
+    struct error error = {0};
+    uint64_t start, size;
+
+    if (keys_number(inquiry->json, "start", INT32_MAX, 0, &start, &error) < 0 ||
+        keys_number(inquiry->json, "size", STORE_MAX_SECONDS, DEFAULT_SECONDS, &size, &error) < 0) {
+        inquiry_refuse(inquiry, "bad-request", "%s", error.text);
+    } else if (!store_keeps(store)) {
+        assert(run); /* where else would it be? */
+        const struct timeline *kept = run->results ? results_timeline(run->results) : NULL;
+        inquiry_answer(inquiry, report_timeline(kept, start, size));
+    } else {
+        int r =
+            store_load_timeline(store, inquiry->run_id, start, size, on_timeline, inquiry);
+        if (r < 0) {
+            inquiry_fail(inquiry, r);
+        }
+    }
+}
+
+void command_timeline(struct broker *broker, const struct request *request)
+{
+    inquiry_begin(broker, request, timeline_found);
 }
 
 static void counts_found(struct inquiry *inquiry, struct run *run)

@@ -75,6 +75,9 @@ void conduct_results(struct broker *broker, struct run *run, struct member *memb
                  "the run keeps no detail");
         return;
     }
+    if (!store_keeps(broker->store)) {
+        results_keep_timeline(run->results);
+    }
     switch (results_take(run->results, run_member_number(run, member), message, payload, size,
                          &error)) {
     case RESULTS_TAKEN:

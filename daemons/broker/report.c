@@ -3,6 +3,7 @@
  * that only the end is looked at. */
 #include "report.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "base/base64.h"
@@ -150,6 +151,66 @@ json_t *report_snapshot(const struct report *report)
                      (json_int_t)report->row->active_usec, "names", names_of(report->results),
                      "overflows", overflows_of(report->results), "totals",
                      totals_of(report->results));
+}
+
+/* ---- over time ---- */
+
+struct steps {
+    json_t *list;
+    uint64_t start, size, end;
+};
+
+struct latencies {
+    json_t *buckets, *counts;
+};
+
+static void add_bucket(unsigned bucket, uint64_t count, void *context)
+{
+    struct latencies *latencies = context;
+
+    (void)json_array_append_new(latencies->buckets, json_integer(bucket));
+    (void)json_array_append_new(latencies->counts, json_integer((json_int_t)count));
+}
+
+static json_t *step_of(const struct timeline_step *step)
+{
+    const struct histogram *latency = step->latency;
+    struct latencies latencies = {json_array(), json_array()};
+
+    histogram_each(latency, add_bucket, &latencies);
+    return json_pack(
+        "{sI sI sI sI sI sI sI sI sI so so sI sI sI sI}", "second", (json_int_t)step->second,
+        "seconds", (json_int_t)step->seconds, "hits", (json_int_t)latency->count, "request_errors",
+        (json_int_t)step->request_errors, "sum_usec", (json_int_t)latency->sum_usec, "min_usec",
+        (json_int_t)latency->min_usec, "max_usec", (json_int_t)latency->max_usec, "sent_bytes",
+        (json_int_t)step->sent_bytes, "received_bytes", (json_int_t)step->received_bytes, "buckets",
+        latencies.buckets, "counts", latencies.counts, "successes",
+        (json_int_t)step->outcomes[OUTCOME_SUCCESS], "failures",
+        (json_int_t)step->outcomes[OUTCOME_FAILURE], "errors",
+        (json_int_t)step->outcomes[OUTCOME_ERROR], "interrupted",
+        (json_int_t)step->outcomes[OUTCOME_INTERRUPTED]);
+}
+
+static int add_step(const struct timeline_step *step, void *context)
+{
+    struct steps *steps = context;
+
+    steps->end = (uint64_t)step->second + step->seconds;
+    if (step->second < steps->start || step->second - steps->start >= steps->size) {
+        return 0;
+    }
+    return json_array_append_new(steps->list, step_of(step)) < 0 ? -ENOMEM : 0;
+}
+
+json_t *report_timeline(const struct timeline *timeline, uint64_t start, uint64_t size)
+{
+    struct steps steps = {.list = json_array(), .start = start, .size = size};
+
+    if (timeline && timeline_each(timeline, add_step, &steps) < 0) {
+        json_decref(steps.list);
+        return NULL;
+    }
+    return json_pack("{sI so}", "seconds", (json_int_t)steps.end, "steps", steps.list);
 }
 
 /* Adds to a count by name; what is 0 is left out unless `always`. */

@@ -48,6 +48,8 @@ struct results {
     void *memory;
     struct names *names;
     struct totals *totals;
+    bool keeps_timeline;
+    struct timeline *timeline; /* NULL: it isn't kept, or there was no memory */
     struct source *sources;
     unsigned n_sources;
     uint64_t restored_overflows[NAME_KINDS];
@@ -116,6 +118,7 @@ struct results *results_free(struct results *results)
         }
         clear_sources(results);
         totals_free(results->totals);
+        timeline_free(results->timeline);
         names_free(results->names);
         if (results->memory) {
             (void)munmap(results->memory, names_size_bytes()); /* it was mapped like this */
@@ -145,6 +148,22 @@ void results_overflows(const struct results *results, uint64_t overflows[static 
         /* sources tell theirs anew, if they are still there */
         overflows[kind] = MAX(overflows[kind], results->restored_overflows[kind]);
     }
+}
+
+void results_keep_timeline(struct results *results)
+{
+    if (results->keeps_timeline) {
+        return;
+    }
+    results->keeps_timeline = true;
+    if (timeline_new(&results->timeline, TIMELINE_MAX_STEPS) < 0) {
+        results->timeline = NULL; /* then there is none */
+    }
+}
+
+struct timeline *results_timeline(struct results *results)
+{
+    return results->timeline;
 }
 
 /* ---- taking ---- */
@@ -288,6 +307,9 @@ static int take_interval(struct results *results, unsigned number, const void *p
         return error_set(error, -ERANGE, "the sums are too large");
     }
     r = totals_add(results->totals, interval);
+    if (r == 0 && results->timeline && timeline_add(results->timeline, interval) < 0) {
+        results->timeline = timeline_free(results->timeline); /* better none than a wrong one */
+    }
     if (r == 0) {
         ret->interval = TAKE_PTR(interval);
         ret->size = size;

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 
 #include "metrics/names.h"
+#include "metrics/timeline.h"
 #include "metrics/totals.h"
 #include "store.h"
 #include "wire/agent_message.h"
@@ -31,6 +32,11 @@ DEFINE_CLEANUP(struct results, results_free)
 
 struct names *results_names(struct results *results);
 struct totals *results_totals(struct results *results);
+
+/* The run over time, for a broker whose store doesn't keep it. From the first call on it is kept;
+ * NULL: there is no memory for it, or nothing was taken. */
+void results_keep_timeline(struct results *results);
+struct timeline *results_timeline(struct results *results);
 
 /* Which one a message, AGENT_RESULTS or AGENT_DETAIL, is of. */
 static inline enum results_stream results_stream_of(const struct agent_message *message)

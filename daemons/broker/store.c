@@ -127,6 +127,15 @@ int store_load_details(struct store *store, const char *run_id, const char *data
                                      context);
 }
 
+int store_load_timeline(struct store *store, const char *run_id, uint64_t start, uint64_t size,
+                        store_json_loaded *loaded, void *context)
+{
+    if (start > INT32_MAX || size > STORE_MAX_SECONDS) {
+        return -EINVAL;
+    }
+    return store->kind->load_timeline(store, run_id, start, size, loaded, context);
+}
+
 int store_record_restore(const struct store_record *record, struct names *names,
                          struct totals *totals)
 {

@@ -30,6 +30,7 @@ struct resolver;
 #define STORE_MAX_BYTES   (256 << 20) /* of calls that wait: beyond it they answer -EAGAIN */
 #define STORE_MAX_RUNS    1000        /* of one store_list_runs() */
 #define STORE_MAX_LOGS    10000       /* pieces of one store_load_logs() */
+#define STORE_MAX_SECONDS 600         /* of one store_load_timeline() */
 #define STORE_MAX_DETAILS 10000       /* records of one store_load_details() */
 
 struct store;
@@ -271,6 +272,11 @@ typedef void store_json_loaded(const struct store_answer *answer, const char *js
 int store_load_details(struct store *store, const char *run_id, const char *data_type, bool grouped,
                        uint64_t start, uint64_t size, store_json_loaded *loaded, void *context)
     _must_check_;
+
+/* A run over time, as the object that CTRL_TIMELINE answers: its seconds `start` to `start` + `size`
+ * (at most STORE_MAX_SECONDS). -ENOENT: no such run. */
+int store_load_timeline(struct store *store, const char *run_id, uint64_t start, uint64_t size,
+                        store_json_loaded *loaded, void *context) _must_check_;
 
 /* Fills empty names and totals of a run with what was read back. -EBADMSG: names can't have the
  * numbers that they have there. -ENOMEM. */

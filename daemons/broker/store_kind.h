@@ -38,6 +38,8 @@ struct store_kind {
     int (*load_details)(struct store *store, const char *run_id, const char *data_type,
                         bool grouped, uint64_t start, uint64_t size, store_json_loaded *loaded,
                         void *context);
+    int (*load_timeline)(struct store *store, const char *run_id, uint64_t start, uint64_t size,
+                         store_json_loaded *loaded, void *context);
 };
 
 struct store {

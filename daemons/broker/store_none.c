@@ -221,6 +221,13 @@ static int none_load_details(struct store *store, const char *run_id _unused_,
                    .answer = ANSWER_JSON, .result = -ENOENT, .json = loaded, .context = context});
 }
 
+static int none_load_timeline(struct store *store, const char *run_id _unused_,
+                              uint64_t start _unused_, uint64_t size _unused_,
+                              store_json_loaded *loaded, void *context)
+{
+    return none_load_details(store, NULL, NULL, false, 0, 0, loaded, context);
+}
+
 static const struct store_kind kind = {
     .free = none_free,
     .is_up = none_is_up,
@@ -241,6 +248,7 @@ static const struct store_kind kind = {
     .delete_run = none_find_run,
     .load_logs = none_load_logs,
     .load_details = none_load_details,
+    .load_timeline = none_load_timeline,
 };
 
 int store_none_new(struct store **ret, struct ev_loop *loop, const struct store_options *options,

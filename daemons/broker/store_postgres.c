@@ -361,6 +361,7 @@ static const struct store_kind store_postgres_kind = {
     .delete_run = store_postgres_delete_run,
     .load_logs = store_postgres_load_logs,
     .load_details = store_postgres_load_details,
+    .load_timeline = store_postgres_load_timeline,
 };
 
 /* ---- the views' cache ---- */

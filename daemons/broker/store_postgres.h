@@ -235,6 +235,8 @@ int store_postgres_load_logs(struct store *base, const char *run_id, const char 
 int store_postgres_load_details(struct store *base, const char *run_id, const char *data_type,
                                 bool grouped, uint64_t start, uint64_t size,
                                 store_json_loaded *loaded, void *context);
+int store_postgres_load_timeline(struct store *base, const char *run_id, uint64_t start,
+                                 uint64_t size, store_json_loaded *loaded, void *context);
 
 /* Has the views' cache of a run brought up to date, some time. */
 void store_postgres_digest(struct store_postgres *store, const char *run_id);
