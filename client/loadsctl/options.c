@@ -38,6 +38,11 @@ static const struct conf_option run_row[] = {
      .group = "What", .help = "The id of a run, or its beginning."},
 };
 
+static const struct conf_option show_rows[] = {
+    {.name = "output", .kind = CONF_LIST, FIELD(outputs), .metavar = "NAME[=FILE]",
+     .group = RESULTS, .help = "Report as html, json, csv and others instead; may be repeated."},
+};
+
 static const struct conf_option attach_rows[] = {
     {.name = "output", .kind = CONF_LIST, FIELD(outputs), .metavar = "NAME[=FILE]",
      .group = RESULTS, .help = "Report as stdout, html, json, csv and others; may be repeated."},
@@ -138,6 +143,7 @@ static const struct conf_option main_rows[] = {
 PART(optional_run_row);
 PART(run_row);
 PART(attach_rows);
+PART(show_rows);
 PART(submit_rows);
 PART(runs_rows);
 PART(logs_rows);
@@ -208,8 +214,10 @@ const struct conf_table purge_table =
 const struct conf_table runs_table =
     TABLE("runs", "[OPTION...]", "Lists runs, also those that are over.", OWN(runs_rows), BROKER);
 
-const struct conf_table show_table = TABLE(
-    "show", "[OPTION...] RUN", "Shows a run with its numbers up to now.", OWN(run_row), BROKER);
+const struct conf_table show_table =
+    TABLE("show", "[OPTION...] RUN", "Shows a run with its numbers up to now.", OWN(run_row),
+          OWN(show_rows),
+          {&output_option_rows, offsetof(struct ctl_options, new_run.output_options)}, BROKER);
 
 const struct conf_table logs_table =
     TABLE("logs", "[OPTION...] RUN", "Shows what compilers and tests wrote.", OWN(run_row),

@@ -180,6 +180,24 @@ static enum exit_code print_run_json(const struct snapshot *snapshot, const json
     return status_print_json(document);
 }
 
+static enum exit_code report_run(const struct remote *remote, const struct snapshot *snapshot,
+                                 const struct ctl_options *options)
+{
+    _cleanup_(reports_clear) struct reports reports = {.count = 0};
+    struct error error;
+
+    int r =
+        reports_open(&reports, &options->outputs, &options->new_run.output_options, true, &error);
+    if (r == 0) {
+        r = console_report_check(snapshot, &reports, &error);
+    }
+    if (r < 0) {
+        log_error("%s", error.text);
+        return EXIT_USAGE;
+    }
+    return console_report_now(snapshot, remote->frontend, &reports);
+}
+
 enum exit_code verb_show(const struct ctl_options *options)
 {
     _cleanup_(remote_close) struct remote remote = {.loop = NULL};
@@ -203,6 +221,9 @@ enum exit_code verb_show(const struct ctl_options *options)
         return remote_fail(&remote, r, &error);
     }
     assert(snapshot); /* it was decoded */
+    if (options->outputs.count > 0) {
+        return report_run(&remote, snapshot, options);
+    }
     if (options->json) {
         return print_run_json(snapshot, result);
     }

@@ -34,11 +34,13 @@ static int put_step(const struct timeline_step *step, void *context)
     FILE *file = writer->file;
     char date[CLOCK_TEXT_BYTES];
 
-    (void)fprintf(file, "%" PRIu32 ",%" PRIu32 ",%s,%" PRIu64 ",%" PRIu64 ",%.10g,%" PRIu64,
-                  step->second, step->seconds,
-                  clock_format_iso(writer->started_usec + step->second * USEC_PER_SEC, date),
-                  step->users, step->latency->count, (double)step->latency->count / step->seconds,
-                  step->request_errors);
+    (void)fprintf(file, "%" PRIu32 ",%" PRIu32 ",%s,", step->second, step->seconds,
+                  clock_format_iso(writer->started_usec + step->second * USEC_PER_SEC, date));
+    if (step->users > 0) {
+        (void)fprintf(file, "%" PRIu64, step->users);
+    }
+    (void)fprintf(file, ",%" PRIu64 ",%.10g,%" PRIu64, step->latency->count,
+                  (double)step->latency->count / step->seconds, step->request_errors);
     (void)fprintf(file, ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64,
                   step->outcomes[OUTCOME_SUCCESS], step->outcomes[OUTCOME_FAILURE],
                   step->outcomes[OUTCOME_ERROR], step->outcomes[OUTCOME_INTERRUPTED]);

@@ -163,7 +163,8 @@ static void put_start(FILE *file, const struct output_run *run, const struct det
 {
     put(file, "{\"data_type\":\"");
     put(file, data_type);
-    put(file, "\",\"agent_id\":\"local\",\"run_id\":\"");
+    put_text_field(file, "\",\"agent_id\":", run->detail_agent ? run->detail_agent : "local");
+    put(file, ",\"run_id\":\"");
     put(file, run->spec->run_id);
     put(file, "\"");
     put_text_field(file, ",\"test\":", names_text(run->names, NAME_TEST, detail->test));

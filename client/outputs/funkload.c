@@ -25,8 +25,16 @@
 #define DURATION_BYTES 12 /* room for a length that is known at the end */
 #define METHOD_BYTES   32
 
+/* Users of a cycle, over all agents. */
+static unsigned users_of(const struct output_run *run, unsigned cycle)
+{
+    size_t agents = run->agents ? MAX(run->agents->count, (size_t)1) : 1;
+    return cycles_at(run->spec, cycle).users * (unsigned)agents;
+}
+
 /* Where a user is in its iteration. */
 struct place {
+    uint32_t cycle, iteration;
     uint32_t steps, numbers; /* pages; responses to the last one */
     uint32_t redirects;
     bool is_redirected; /* the next request follows the last answer */
@@ -58,11 +66,11 @@ static void put_url(FILE *file, const char *key, const char *url)
 }
 
 /* "[10, 20, 30]" */
-static void put_cycles(FILE *file, const struct run_spec *spec)
+static void put_cycles(FILE *file, const struct output_run *run)
 {
     (void)fputs("<config key=\"cycles\" value=\"[", file);
-    for (unsigned i = 0; i < cycles_count(spec); i++) {
-        (void)fprintf(file, "%s%u", i > 0 ? ", " : "", cycles_at(spec, i).users);
+    for (unsigned i = 0; i < cycles_count(run->spec); i++) {
+        (void)fprintf(file, "%s%u", i > 0 ? ", " : "", users_of(run, i));
     }
     (void)fputs("]\"/>\n", file);
 }
@@ -146,7 +154,7 @@ int funkload_begin(struct output *output, const struct output_run *run, struct e
     put_test(file, spec);
     put_config(file, "node", node);
     put_url(file, "server_url", spec->url ? spec->url : spec->server_url);
-    put_cycles(file, spec);
+    put_cycles(file, run);
     put_config(file, "cycle_time", "0");
     put_duration(file, funkload, spec->duration_usec);
     put_config(file, "log_xml", output->path ? output->path : "-");
@@ -161,12 +169,13 @@ int funkload_begin(struct output *output, const struct output_run *run, struct e
 
 /* ---- what happens ---- */
 
-/* Of a user there can be in its cycle; NULL: there can't, or no memory. */
-static struct place *find_place(struct funkload *funkload, const struct run_spec *spec,
+/* Of a user there can be in its cycle; NULL: there can't, or no memory. Stored detail comes ordered
+ * by time, in which a request may be a microsecond before its test: so the iteration's number says
+ * when another one begins. */
+static struct place *find_place(struct funkload *funkload, const struct output_run *run,
                                 const struct detail *detail)
 {
-    if (detail->cycle >= cycles_count(spec) ||
-        detail->user >= cycles_at(spec, detail->cycle).users) {
+    if (detail->cycle >= cycles_count(run->spec) || detail->user >= users_of(run, detail->cycle)) {
         return NULL;
     }
     if (detail->user >= funkload->n_places) {
@@ -179,7 +188,11 @@ static struct place *find_place(struct funkload *funkload, const struct run_spec
         funkload->places = places;
         funkload->n_places = n;
     }
-    return &funkload->places[detail->user];
+    struct place *place = &funkload->places[detail->user];
+    if (place->cycle != detail->cycle || place->iteration != detail->iteration) {
+        *place = (struct place){.cycle = detail->cycle, .iteration = detail->iteration};
+    }
+    return place;
 }
 
 /* What both elements begin with. */
@@ -188,8 +201,7 @@ static void put_start(FILE *file, const struct output_run *run, const struct det
 {
     const char *test = names_text(run->names, NAME_TEST, detail->test);
     const char *dot = strrchr(test, '.');
-    unsigned users =
-        detail->cycle < cycles_count(run->spec) ? cycles_at(run->spec, detail->cycle).users : 0;
+    unsigned users = detail->cycle < cycles_count(run->spec) ? users_of(run, detail->cycle) : 0;
 
     (void)fprintf(file, "<%s cycle=\"%03" PRIu32 "\" cvus=\"%03u\" thread=\"%03" PRIu32 "\"",
                   element, detail->cycle, users, detail->user);
@@ -240,7 +252,7 @@ static void put_response(FILE *file, struct funkload *funkload, const struct out
                          const struct detail *detail)
 {
     bool is_hit = detail->type == DETAIL_HIT;
-    struct place nowhere = {.steps = 0}, *place = find_place(funkload, run->spec, detail);
+    struct place nowhere = {.steps = 0}, *place = find_place(funkload, run, detail);
     struct series_key key;
 
     place = place ? place : &nowhere;
@@ -288,7 +300,7 @@ static void put_result(FILE *file, struct funkload *funkload, const struct outpu
                        const struct detail *detail)
 {
     static const struct place nowhere;
-    const struct place *place = find_place(funkload, run->spec, detail);
+    const struct place *place = find_place(funkload, run, detail);
 
     place = place ? place : &nowhere;
     put_start(file, run, detail, "testResult");
@@ -316,15 +328,8 @@ int funkload_detail(struct output *output, const struct output_run *run,
                     const struct detail *detail, struct error *error)
 {
     struct funkload *funkload = output->data;
-    struct place *place;
 
     switch (detail->type) {
-    case DETAIL_START_TEST:
-        place = find_place(funkload, run->spec, detail);
-        if (place) {
-            *place = (struct place){.steps = 0};
-        }
-        break;
     case DETAIL_HIT:
     case DETAIL_REQUEST_ERROR:
         put_response(output->file, funkload, run, detail);
@@ -334,6 +339,7 @@ int funkload_detail(struct output *output, const struct output_run *run,
     case DETAIL_ERROR:
         put_result(output->file, funkload, run, detail);
         break;
+    case DETAIL_START_TEST:
     case DETAIL_STOP_TEST: /* FunkLoad says nothing of iterations that were cut, nor of the rest */
     case DETAIL_INTERRUPTED:
     case DETAIL_COUNTER:

@@ -67,7 +67,8 @@ static int add_step(const struct timeline_step *step, void *context)
     int r = 0;
 
     r |= append(columns[SECOND], step->second);
-    r |= append(columns[USERS], step->users);
+    r |= step->users > 0 ? append(columns[USERS], step->users)
+                         : json_array_append_new(columns[USERS], json_null()); /* not known */
     r |= append(columns[HITS], step->latency->count);
     r |= append(columns[REQUEST_ERRORS], step->request_errors);
     r |= append(columns[SUCCESSES], outcomes[OUTCOME_SUCCESS]);

@@ -36,6 +36,7 @@ struct output_run {
     const struct strlist *agents, *lost; /* of a run on agents; NULL */
     const struct output_usage *usage;    /* n_usage, of agents that know */
     size_t n_usage;
+    const char *detail_agent;        /* whose the detail is that comes; NULL: it is a run here */
     const struct timeline *timeline; /* for outputs that want it; NULL: not known */
     const struct totals *totals;     /* what the summary is of; at the end */
 };

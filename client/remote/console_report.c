@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "outputs/json.h"
+#include "remote/details.h"
 #include "remote/timelines.h"
 #include "run/cycles.h"
 
@@ -146,10 +147,72 @@ static struct timeline *ask_timeline(const struct snapshot *snapshot, struct fro
     return timeline;
 }
 
+struct telling {
+    struct reports *reports;
+    struct output_run *run;
+};
+
+static void tell(const struct detail *detail, const char *agent_id, void *context)
+{
+    struct telling *telling = context;
+
+    telling->run->detail_agent = agent_id;
+    reports_detail(telling->reports, telling->run, detail);
+}
+
+/* All that outputs show of a run. -EIO: not all could be had, or written; it was said. */
+static int write_reports(const struct snapshot *snapshot, struct output_run *run,
+                         const struct summary *summary, struct frontend *frontend,
+                         struct reports *reports)
+{
+    _cleanup_(timeline_freep) struct timeline *timeline = ask_timeline(snapshot, frontend, reports);
+    struct telling telling = {reports, run};
+    struct error error;
+    int told = 0;
+
+    run->timeline = timeline;
+    reports_begin(reports, run);
+    if (reports->wants_detail) {
+        told = request_details(frontend, snapshot, tell, &telling, &error);
+    }
+    if (told < 0) {
+        log_error("hits and test events are missing in the outputs: %s", error.text);
+    }
+    int written = reports_end(reports, run, summary);
+    run->timeline = NULL;
+    return told < 0 || written < 0 ? -EIO : 0;
+}
+
+int console_report_check(const struct snapshot *snapshot, const struct reports *reports,
+                         struct error *error)
+{
+    return reports->wants_detail && !snapshot->save_hits
+               ? error_set(error, -EINVAL,
+                           "--output file, funkload and exec need every hit, and this run keeps "
+                           "none: submit it with --save-hits")
+               : 0;
+}
+
+enum exit_code console_report_now(const struct snapshot *snapshot, struct frontend *frontend,
+                                  struct reports *reports)
+{
+    _cleanup_(summary_freep) struct summary *summary = NULL;
+    struct output_run run = describe(snapshot);
+
+    if (snapshot->started_usec == 0) {
+        log_error("the run has not started: there is nothing to report");
+        return EXIT_ABORTED;
+    }
+    if (summarize(snapshot, &summary) < 0) {
+        return EXIT_ABORTED;
+    }
+    return write_reports(snapshot, &run, summary, frontend, reports) < 0 ? EXIT_FAILED
+                                                                         : EXIT_PASSED;
+}
+
 enum exit_code console_report_end(const struct snapshot *snapshot, bool stopped,
                                   struct frontend *frontend, struct reports *reports)
 {
-    _cleanup_(timeline_freep) struct timeline *timeline = NULL;
     _cleanup_(summary_freep) struct summary *summary = NULL;
     struct output_run run = describe(snapshot);
     enum exit_code code = verdict(snapshot->state, snapshot->outcome);
@@ -169,9 +232,6 @@ enum exit_code console_report_end(const struct snapshot *snapshot, bool stopped,
     if (summarize(snapshot, &summary) < 0) {
         return EXIT_ABORTED;
     }
-    timeline = ask_timeline(snapshot, frontend, reports);
-    run.timeline = timeline;
-    reports_begin(reports, &run);
-    int r = reports_end(reports, &run, summary);
+    int r = write_reports(snapshot, &run, summary, frontend, reports);
     return r < 0 && code == EXIT_PASSED ? EXIT_FAILED : code;
 }

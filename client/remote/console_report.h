@@ -24,6 +24,16 @@ json_t *console_report_json(const struct snapshot *snapshot);
  * time if one of them shows that; what kept it from starting, on standard error.
  * `stopped`: from here, so that "aborted" means what an interrupt of a local run means. Returns
  * what to exit with. */
+/* The numbers up to now of a run, which may be on, to all outputs. EXIT_PASSED, or what to exit
+ * with when they could not be had or written. */
+enum exit_code console_report_now(const struct snapshot *snapshot, struct frontend *frontend,
+                                  struct reports *reports);
+
+/* Whether what outputs show of a run can be had: those that get every hit need one that keeps them.
+ * -EINVAL with a text. */
+int console_report_check(const struct snapshot *snapshot, const struct reports *reports,
+                         struct error *error) _must_check_;
+
 enum exit_code console_report_end(const struct snapshot *snapshot, bool stopped,
                                   struct frontend *frontend, struct reports *reports);
 

@@ -11,6 +11,7 @@
 #include "remote/address.h"
 #include "remote/choose.h"
 #include "remote/console.h"
+#include "remote/console_report.h"
 #include "remote/requests.h"
 #include "remote/submit.h"
 #include "shared/reports.h"
@@ -55,14 +56,14 @@ void remote_close(struct remote *remote)
 
 /* ---- starting ---- */
 
-/* Every hit would have to come here. */
-static int check_reports(const struct reports *reports, struct error *error)
+/* Every hit comes here at the end, from where the broker keeps it. */
+static int check_reports(const struct reports *reports, const struct submit_options *submit,
+                         struct error *error)
 {
-    return reports->wants_detail
-               ? error_set(
-                     error, -EINVAL,
-                     "--output file is for local runs; --save-hits keeps all hits of a run on "
-                     "agents")
+    return reports->wants_detail && !submit->save_hits
+               ? error_set(error, -EINVAL,
+                           "--output file, funkload and exec need every hit: with --agents, "
+                           "give --save-hits, too")
                : 0;
 }
 
@@ -124,7 +125,7 @@ enum exit_code remote_run(const struct run_options *run, const struct submit_opt
         r = reports_open(&reports, &run->outputs, &run->output_options, run->quiet, &error);
     }
     if (r == 0) {
-        r = check_reports(&reports, &error);
+        r = check_reports(&reports, submit, &error);
     }
     if (r < 0) {
         log_error("%s", error.text);
@@ -139,6 +140,24 @@ enum exit_code remote_run(const struct run_options *run, const struct submit_opt
 
 /* ---- attaching ---- */
 
+/* It keeps what the outputs need. */
+static enum exit_code check_run(const struct remote *remote, const char *run_id,
+                                const struct reports *reports)
+{
+    _cleanup_(snapshot_freep) struct snapshot *snapshot = NULL;
+    struct error error;
+
+    int r = request_snapshot(remote->frontend, run_id, &snapshot, &error);
+    if (r < 0) {
+        return remote_fail(remote, r, &error);
+    }
+    r = console_report_check(snapshot, reports, &error);
+    if (r < 0) {
+        log_error("%s", error.text);
+    }
+    return r < 0 ? EXIT_USAGE : EXIT_PASSED;
+}
+
 enum exit_code remote_attach(const char *broker, const char *run_id, const struct strlist *outputs,
                              const struct output_options *options, bool quiet)
 {
@@ -148,9 +167,6 @@ enum exit_code remote_attach(const char *broker, const char *run_id, const struc
     struct error error;
 
     int r = reports_open(&reports, outputs, options, quiet, &error);
-    if (r == 0) {
-        r = check_reports(&reports, &error);
-    }
     if (r < 0) {
         log_error("%s", error.text);
         return EXIT_USAGE;
@@ -158,6 +174,9 @@ enum exit_code remote_attach(const char *broker, const char *run_id, const struc
     enum exit_code code = remote_open(&remote, broker);
     if (code == EXIT_PASSED) {
         code = choose_run(remote.frontend, run_id, &whole);
+    }
+    if (code == EXIT_PASSED && reports.wants_detail) {
+        code = check_run(&remote, whole, &reports);
     }
     if (code != EXIT_PASSED) {
         return code;

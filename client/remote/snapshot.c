@@ -107,6 +107,7 @@ static int decode_run(const json_t *run, struct snapshot *snapshot, struct error
     if (r == 0) {
         r = field_texts(run, "lost", &snapshot->lost, error);
     }
+    snapshot->save_hits = json_is_true(json_object_get(run, "save_hits"));
     if (r == 0) {
         r = decode_usage(run, snapshot, error);
     }

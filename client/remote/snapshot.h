@@ -23,6 +23,7 @@ struct snapshot {
     struct output_usage *usage; /* n_usage; their texts are `usage_agents`' */
     size_t n_usage;
     struct strlist usage_agents;
+    bool save_hits; /* every hit is kept */
     uint64_t number, active_usec;
     struct names *names;
     void *names_memory;

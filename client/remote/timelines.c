@@ -51,7 +51,8 @@ static int read_latency(const json_t *step, struct histogram *latency, struct er
         r = read_buckets(step, latency, error);
     }
     if (r == 0 && !histogram_is_valid(latency)) {
-        r = error_set(error, -EBADMSG, "hits, sum_usec, min_usec and max_usec aren't of the counts");
+        r = error_set(error, -EBADMSG,
+                      "hits, sum_usec, min_usec and max_usec aren't of the counts");
     }
     return r;
 }
@@ -106,8 +107,7 @@ static int take_step(struct timeline *timeline, const json_t *step, struct error
     return r;
 }
 
-int timeline_take(struct timeline *timeline, const json_t *page, uint64_t *ret,
-                  struct error *error)
+int timeline_take(struct timeline *timeline, const json_t *page, uint64_t *ret, struct error *error)
 {
     const json_t *steps;
     json_t *step;

@@ -13,7 +13,7 @@ int request_timeline(struct frontend *frontend, const struct snapshot *snapshot,
 
 /* Adds one page. Returns how many seconds there are in all through `ret`. -EBADMSG with a text;
  * -ENOMEM. */
-int timeline_take(struct timeline *timeline, const json_t *page, uint64_t *ret,
-                  struct error *error) _must_check_;
+int timeline_take(struct timeline *timeline, const json_t *page, uint64_t *ret, struct error *error)
+    _must_check_;
 
 #endif

@@ -53,8 +53,7 @@ static void timeline_found(struct inquiry *inquiry, struct run *run)
         const struct timeline *kept = run->results ? results_timeline(run->results) : NULL;
         inquiry_answer(inquiry, report_timeline(kept, start, size));
     } else {
-        int r =
-            store_load_timeline(store, inquiry->run_id, start, size, on_timeline, inquiry);
+        int r = store_load_timeline(store, inquiry->run_id, start, size, on_timeline, inquiry);
         if (r < 0) {
             inquiry_fail(inquiry, r);
         }

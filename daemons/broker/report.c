@@ -178,17 +178,17 @@ static json_t *step_of(const struct timeline_step *step)
     struct latencies latencies = {json_array(), json_array()};
 
     histogram_each(latency, add_bucket, &latencies);
-    return json_pack(
-        "{sI sI sI sI sI sI sI sI sI so so sI sI sI sI}", "second", (json_int_t)step->second,
-        "seconds", (json_int_t)step->seconds, "hits", (json_int_t)latency->count, "request_errors",
-        (json_int_t)step->request_errors, "sum_usec", (json_int_t)latency->sum_usec, "min_usec",
-        (json_int_t)latency->min_usec, "max_usec", (json_int_t)latency->max_usec, "sent_bytes",
-        (json_int_t)step->sent_bytes, "received_bytes", (json_int_t)step->received_bytes, "buckets",
-        latencies.buckets, "counts", latencies.counts, "successes",
-        (json_int_t)step->outcomes[OUTCOME_SUCCESS], "failures",
-        (json_int_t)step->outcomes[OUTCOME_FAILURE], "errors",
-        (json_int_t)step->outcomes[OUTCOME_ERROR], "interrupted",
-        (json_int_t)step->outcomes[OUTCOME_INTERRUPTED]);
+    return json_pack("{sI sI sI sI sI sI sI sI sI so so sI sI sI sI}", "second",
+                     (json_int_t)step->second, "seconds", (json_int_t)step->seconds, "hits",
+                     (json_int_t)latency->count, "request_errors", (json_int_t)step->request_errors,
+                     "sum_usec", (json_int_t)latency->sum_usec, "min_usec",
+                     (json_int_t)latency->min_usec, "max_usec", (json_int_t)latency->max_usec,
+                     "sent_bytes", (json_int_t)step->sent_bytes, "received_bytes",
+                     (json_int_t)step->received_bytes, "buckets", latencies.buckets, "counts",
+                     latencies.counts, "successes", (json_int_t)step->outcomes[OUTCOME_SUCCESS],
+                     "failures", (json_int_t)step->outcomes[OUTCOME_FAILURE], "errors",
+                     (json_int_t)step->outcomes[OUTCOME_ERROR], "interrupted",
+                     (json_int_t)step->outcomes[OUTCOME_INTERRUPTED]);
 }
 
 static int add_step(const struct timeline_step *step, void *context)

@@ -22,7 +22,8 @@ json_t *report_run(const struct report *report, bool full);
 
 json_t *report_snapshot(const struct report *report);
 
-/* CTRL_TIMELINE's answer from memory: seconds from `start`, `size` of them. `timeline` may be NULL. */
+/* CTRL_TIMELINE's answer from memory: seconds from `start`, `size` of them. `timeline` may be NULL.
+ */
 json_t *report_timeline(const struct timeline *timeline, uint64_t start, uint64_t size);
 json_t *report_counts(const struct report *report);
 json_t *report_urls(const struct report *report);

@@ -273,8 +273,8 @@ int store_load_details(struct store *store, const char *run_id, const char *data
                        uint64_t start, uint64_t size, store_json_loaded *loaded, void *context)
     _must_check_;
 
-/* A run over time, as the object that CTRL_TIMELINE answers: its seconds `start` to `start` + `size`
- * (at most STORE_MAX_SECONDS). -ENOENT: no such run. */
+/* A run over time, as the object that CTRL_TIMELINE answers: its seconds `start` to `start` +
+ * `size` (at most STORE_MAX_SECONDS). -ENOENT: no such run. */
 int store_load_timeline(struct store *store, const char *run_id, uint64_t start, uint64_t size,
                         store_json_loaded *loaded, void *context) _must_check_;
 

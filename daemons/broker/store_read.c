@@ -117,7 +117,8 @@ static void answer_details(struct store_postgres *store _unused_, const struct c
     " 'run_id', $1::uuid, 'test', nullif(t.name, ''), 'url', d.url, 'method', q.method,"           \
     " 'status', q.status, 'started', CASE WHEN d.data_type = 'add_hit' THEN d.date END,"           \
     " 'time', CASE WHEN d.data_type <> 'add_hit' THEN d.date END,"                                 \
-    " 'elapsed', (d.elapsed_usec / 1000000.0)::float8, 'name', c.name, 'value', d.value,"          \
+    " 'elapsed', (d.elapsed_usec / 1000000.0)::float8, 'name', coalesce(c.name, q.name),"          \
+    " 'value', d.value,"                                                                           \
     " 'exc_info', " EXC_INFO ", 'loads_status', " STATUS "))"
 #define GROUP_OBJECT                                                                               \
     "json_strip_nulls(json_build_object('data_type', d.data_type, 'run_id', $1::uuid,"             \

@@ -206,7 +206,7 @@
         { label: "without an answer", values: time.request_errors, colour: "--purple" },
         { label: "errors", values: time.errors, colour: "--red", dash: [7, 5] },
         { label: "failures", values: time.failures, colour: "--amber" }], short),
-      over("chart-users", "Users", "virtual users at a time", [
+      !time.users.some((users) => users > 0) ? null : over("chart-users", "Users", "virtual users at a time", [
         { label: "users", values: time.users, colour: "--purple", fill: true, steps: true }], short));
   };
 

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: MPL-2.0
+"""Outputs of runs on agents: attached to, of one that is over, and by loadsctl show; the same numbers as
+the database has."""
+
+import json
+
+import pytest
+
+from formats import FunkLoad, agree, read_csv, read_events, read_hdr, read_json, read_junit, read_prometheus
+from stored import OVER
+
+SUMMARIES = ["html", "json", "csv", "junit", "prometheus", "hdr"]
+DETAILS = ["file", "funkload"]
+
+MODULE = """\
+#include <loads/loads.h>
+
+LOADS_TEST(TestShop, test_browse)
+{
+    loads_get(user, "/any/front", .name = "the front, \\"<page>\\"");
+    loads_get(user, "/redirect/1");
+    if (loads_random_int(user, 0, 3) == 0) {
+        loads_get(user, "http://127.0.0.1:1/", .name = "refused");
+    }
+    loads_incr_counter(user, "seen");
+    loads_assert_int_ne(loads_random_int(user, 0, 3), 0);
+}
+"""
+
+
+def outputs(folder, names):
+    paths = {name: folder / f"out.{name}" for name in names}
+    return paths, [part for name in names for part in ("--output", f"{name}={paths[name]}")]
+
+
+def check(paths):
+    """All that were written have the same numbers; those of json."""
+    expected = read_json(paths["json"])
+    by_second, rows = read_csv(paths["csv"])
+    agree(expected, by_second)
+    agree(expected, read_prometheus(paths["prometheus"])[0])
+    agree(expected, read_junit(paths["junit"])[0])
+    steps = [line for line in read_hdr(paths["hdr"]) if line["tag"] is None]
+    assert [line["count"] for line in steps] == [row["hits"] for row in rows if row["hits"]]
+    page = paths["html"].read_text()
+    data = json.loads(page.partition('id="data">')[2].partition("</script>")[0])
+    assert data["summary"] == json.loads(paths["json"].read_text())
+    assert sum(data["timeline"]["hits"]) == expected.hits
+    return expected, rows
+
+
+def check_details(paths, expected):
+    events = read_events(paths["file"])
+    agree(expected, events)
+    funkload = FunkLoad(paths["funkload"]).check()
+    numbers = funkload.numbers()
+    assert (numbers.hits, numbers.request_errors, numbers.outcomes) == \
+        (expected.hits, expected.request_errors, expected.outcomes)
+    return funkload
+
+
+@pytest.fixture
+def module(tmp_path):
+    folder = tmp_path / "module"
+    folder.mkdir()
+    (folder / "shop.c").write_text(MODULE)
+    return folder
+
+
+def test_attached(stored, target, module, tmp_path):
+    """One run: attached to from its start, attached to when it is over, and shown."""
+    paths, arguments = outputs(tmp_path, SUMMARIES + DETAILS)
+    stored.run("loads-runner", "shop.TestShop.test_browse", "-a", 2, "-u", "2:3", "-d", 2, "--seed", 7,
+               "--save-hits", "--server-url", target.url, *arguments, cwd=module, code=1)
+    expected, rows = check(paths)
+    assert expected.hits > 10 and expected.request_errors > 0 and expected.outcomes[1] > 0
+    assert {row["users"] for row in rows} == {4, 6}
+    funkload = check_details(paths, expected)
+    assert funkload.config["cycles"] == "[4, 6]"
+    assert {int(one["thread"]) for one in funkload.results if one["cycle"] == "001"} == set(range(6))
+    (run_id,) = (row["run_id"] for row in stored.database.rows("SELECT run_id FROM loads.runs"))
+    timeline = stored.database.rows(
+        f"SELECT * FROM loads.timeline WHERE run_id = '{run_id}' ORDER BY second")
+    for row, second in zip(rows, timeline, strict=True):
+        for mine, theirs in (("hits", "hits"), ("request_errors", "request_errors"), ("p50_usec", "p50"),
+                             ("p95_usec", "p95"), ("p999_usec", "p999"), ("max_usec", "max"),
+                             ("successes", "successes"), ("failures", "failures"), ("errors", "errors"),
+                             ("sent_bytes", "sent_bytes")):
+            assert row[mine] == second[theirs], (row["second"], mine)
+
+    for verb, *more in (["attach", "--quiet"], ["show"]):
+        folder = tmp_path / verb
+        folder.mkdir()
+        again, arguments = outputs(folder, SUMMARIES + DETAILS)
+        stored.run("loadsctl", verb, run_id, *more, *arguments, code=1 if verb == "attach" else 0)
+        for name in SUMMARIES + DETAILS:
+            if name != "funkload":  # it tells where it is
+                assert again[name].read_bytes() == paths[name].read_bytes(), (verb, name)
+
+
+def test_without_a_database(two_agents, target, module, tmp_path):
+    """The broker remembers the seconds itself."""
+    paths, arguments = outputs(tmp_path, SUMMARIES)
+    two_agents.run("loads-runner", "shop.TestShop.test_browse", "-a", 2, "-u", 2, "-d", 2, "--server-url",
+                   target.url, *arguments, cwd=module, code=1)
+    expected, rows = check(paths)
+    assert expected.hits > 10 and len(rows) >= 2 and {row["users"] for row in rows} == {4}
+
+
+def test_without_hits(stored, target, tmp_path):
+    """What needs every hit is refused where there are none, before anything is written."""
+    run_id = stored.submit(f"{target.url}/any", "--hits", 3)
+    stored.wait_for_state(run_id, *OVER)
+    for verb in ("show", "attach"):
+        for name in DETAILS:
+            path = tmp_path / "out"
+            said = stored.run("loadsctl", verb, run_id, "--output", f"{name}={path}", code=2).stderr
+            assert "--save-hits" in said and not path.exists()
+    paths, arguments = outputs(tmp_path, SUMMARIES)
+    stored.run("loadsctl", "show", run_id, *arguments)
+    assert check(paths)[0].hits == 3
+
+
+def test_of_one_that_is_on(stored, target, tmp_path):
+    """Numbers up to now; the run goes on."""
+    run_id = stored.submit(f"{target.url}/any", "-a", 1, "-u", 2, "-d", "1h")
+    stored.wait_for(lambda _: stored.result("CTRL_GET_COUNTS", run_id=run_id)["add_hit"] > 0)
+    path = tmp_path / "now.json"
+    stored.run("loadsctl", "show", run_id, "--output", f"json={path}", "--output", f"html={tmp_path / 'now.html'}")
+    summary = json.loads(path.read_text())
+    assert summary["hits"] > 0 and "outcome" not in summary
+    stored.result("CTRL_STOP_RUN", run_id=run_id, grace_usec=0)
+    stored.wait_for_state(run_id, *OVER)
