@@ -101,7 +101,9 @@ static int take_step(struct timeline *timeline, const json_t *step, struct error
     if (r == 0) {
         interval.second = (uint32_t)second;
         r = timeline_add(timeline, &interval);
-        r = r < 0 ? error_set_errno(error, r, "steps") : 0;
+        r = r == -ERANGE ? error_set(error, -EBADMSG, "the sums are too large")
+            : r < 0      ? error_set_errno(error, r, "steps")
+                         : 0;
     }
     histogram_clear(&series.latency);
     return r;

@@ -236,7 +236,8 @@ static const struct conf_option rows[] = {
 
     {.name = "output", .kind = CONF_LIST, FIELD(outputs), .metavar = "NAME[=FILE]",
      .where = EVERYWHERE, .group = RESULTS,
-     .help = "Report as stdout, html, json, csv, file (every hit) and others; may be repeated."},
+     .help = "Report as stdout, html, json, csv, junit, prometheus, hdr, file (every hit), funkload, "
+             "exec:PROGRAM or null; may be repeated."},
     {.name = "quiet", .letters = "q", .kind = CONF_FLAG, FIELD(quiet), .where = EVERYWHERE,
      .group = RESULTS, .help = "Show neither progress nor summary."},
     {.name = "tag", .kind = CONF_LIST, FIELD(tags), .metavar = "KEY=VALUE", .parse = check_tag,

@@ -22,6 +22,7 @@ struct timeline {
     struct step *steps; /* max_steps */
     size_t max_steps, n_steps;
     uint32_t step_sec;
+    uint64_t sums[5 + OUTCOMES]; /* of all steps, which no step can exceed */
     struct change *changes;
     size_t n_changes;
 };
@@ -162,6 +163,25 @@ static int flatten(const struct interval *interval, struct interval *flat,
     return 0;
 }
 
+/* Counts may come from a peer, and a step that can't be decoded any more must not be made. */
+static int check_sums(struct timeline *timeline, const struct interval_series *series,
+                      const struct interval_test *test)
+{
+    uint64_t sums[ELEMENTSOF(timeline->sums)] = {series->latency.count, series->latency.sum_usec,
+                                                 series->errors, series->sent_bytes,
+                                                 series->received_bytes};
+    for (size_t i = 0; i < OUTCOMES; i++) {
+        sums[5 + i] = test->outcomes[i];
+    }
+    for (size_t i = 0; i < ELEMENTSOF(sums); i++) {
+        if (__builtin_add_overflow(sums[i], timeline->sums[i], &sums[i]) || sums[i] > INT64_MAX) {
+            return -ERANGE;
+        }
+    }
+    memcpy(timeline->sums, sums, sizeof sums);
+    return 0;
+}
+
 int timeline_add(struct timeline *timeline, const struct interval *interval)
 {
     struct interval_series series = {.id = 0};
@@ -169,6 +189,9 @@ int timeline_add(struct timeline *timeline, const struct interval *interval)
     struct interval flat = {.seconds = 1};
 
     int r = flatten(interval, &flat, &series, &test);
+    if (r == 0) {
+        r = check_sums(timeline, &series, &test);
+    }
     while (r == 0 && interval->second / timeline->step_sec >= timeline->max_steps) {
         r = halve(timeline);
     }

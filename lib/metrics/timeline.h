@@ -30,7 +30,8 @@ int timeline_new(struct timeline **ret, size_t max_steps) _must_check_;
 struct timeline *timeline_free(struct timeline *timeline);
 DEFINE_CLEANUP(struct timeline, timeline_free)
 
-/* Adds an interval to the step of its first second. -ENOMEM: what it had is missing. */
+/* Adds an interval to the step of its first second. -ENOMEM: what it had is missing. -ERANGE:
+ * likewise, since sums over the run would be more than 2^63 - 1. */
 int timeline_add(struct timeline *timeline, const struct interval *interval) _must_check_;
 
 /* From this second on so many users are on. In ascending order of seconds. -ENOMEM. */

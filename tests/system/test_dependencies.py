@@ -38,7 +38,8 @@ LAYERS = {
     "tests/torture/modules": ["lib/include/loads"],
     "tests/torture": [],  # it is loaded into other programs
     "tests/bench": ["lib/include/loads"],  # what it compares with knows nothing of us
-    "tests/fuzz": LIBRARIES + ["daemons/broker", "daemons/worker", "client/remote", "client/runner", "client/shared"],
+    "tests/fuzz": LIBRARIES + ["daemons/broker", "daemons/worker", "client/outputs", "client/remote", "client/runner",
+                               "client/shared"],
     "tests/target": ["lib/base"],
     "tests/unit": LIBRARIES
     + ["lib/include/loads", "daemons/agent", "daemons/broker", "daemons/worker", "client/outputs",

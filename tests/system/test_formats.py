@@ -208,18 +208,34 @@ def test_funkload_redirects(runner, target, written):
     assert [result[key] for key in ("steps", "pages", "redirects", "requests")] == ["2", "2", "2", "4"]
 
 
-def test_options(runner, echo_server):
-    """--output-NAME-filename says where, unless FILE does; the others do what they say."""
-    ran = runner.run(echo_server.url, "--output", "csv", "--output-csv-filename", "a.csv", "--output",
-                     "json=b.json", "--output-json-filename", "c.json", "--output", "junit=j.xml",
-                     "--output-junit-suite", "Smoke & more", "--output", "prometheus=p.prom",
-                     "--output-prometheus-prefix", "shop_", "--output", "funkload",
-                     "--output-funkload-filename", "f.xml")
+FILENAMES = ["--output-csv-filename", "--output-file-filename", "--output-funkload-filename",
+             "--output-hdr-filename", "--output-html-filename", "--output-json-filename",
+             "--output-junit-filename", "--output-prometheus-filename"]
+
+
+def test_filenames(runner, echo_server):
+    """--output-NAME-filename says where, unless FILE does."""
+    arguments = []
+    for option in FILENAMES:
+        name = option.split("-")[3]
+        arguments += ["--output", name, option, f"{name}.out"]
+    ran = runner.run(echo_server.url, *arguments)
     assert ran.code == 0 and ran.counts["Hits"] == 1, ran
-    names = {path.name for path in runner.folder.iterdir()}
-    assert {"a.csv", "b.json", "j.xml", "p.prom", "f.xml"} <= names and "c.json" not in names
+    assert {path.name for path in runner.folder.glob("*.out")} == {f"{name}.out" for name in FORMATS}
+    ran = runner.run(echo_server.url, "--output", "json=a.json", "--output-json-filename", "b.json")
+    assert ran.code == 0 and (runner.folder / "a.json").exists() and not (runner.folder / "b.json").exists()
+
+
+def test_options(runner, echo_server):
+    """They do what they say; of an output that isn't there, nothing."""
+    runner.write("loads.ini", "[loads]\noutput_html_title = ours\noutput_junit_suite = Smoke & more\n")
+    ran = runner.run(echo_server.url, "--config", "loads.ini", "--output", "junit=j.xml", "--output",
+                     "prometheus=p.prom", "--output-prometheus-prefix", "shop_",
+                     "--output", "html=page.html", env={"LOADS_OUTPUT_HTML_TITLE": "their own"})
+    assert ran.code == 0, ran
     assert 'name="Smoke &amp; more"' in (runner.folder / "j.xml").read_text()
     read_prometheus(runner.folder / "p.prom", "shop_")
+    assert "<title>their own</title>" in (runner.folder / "page.html").read_text()
 
 
 @pytest.mark.parametrize("arguments, said", [
@@ -234,6 +250,7 @@ def test_options(runner, echo_server):
     (["--output-prometheus-prefix", ""], "is no beginning of a metric's name"),
     (["--output-exec-timeout", "0"], "'0' is no time at all"),
     (["--output-html-filename", ""], "is empty"),
+    (["--output-junit-suite", "x" * 201], "is longer than 200 bytes"),
     (["--output-html-title", "x" * 201], "is longer than 200 bytes"),
     (["--output", "csv=same", "--output", "junit=./same"], "two outputs write to"),
     (["--output", "csv", "--output", "junit"], "two outputs write to standard output"),

@@ -62,7 +62,8 @@ def complaints(run):
 # ---- outputs ----
 
 
-@pytest.mark.parametrize("name", [pytest.param("file", marks=pytest.mark.quick), "json"])
+@pytest.mark.parametrize("name", [pytest.param("file", marks=pytest.mark.quick), "json", "html", "csv", "junit",
+                                  "prometheus", "hdr", "funkload"])
 def test_output_to_full_device(on_disk, target, name):
     run = on_disk("--output", f"{name}=/dev/full").finish()
     assert run.code == 1, run.said()
@@ -71,7 +72,7 @@ def test_output_to_full_device(on_disk, target, name):
     assert complaints(run) == [f"loads-runner: output {name}: can't write '/dev/full': {NO_SPACE}"]
 
 
-@pytest.mark.parametrize("size, name", [("64k", "file"), ("8k", "file"), ("4k", "json")])
+@pytest.mark.parametrize("size, name", [("64k", "file"), ("8k", "file"), ("4k", "json"), ("64k", "html"), ("64k", "funkload")])
 def test_output_fills_disk(on_disk, with_disk, disk, target, size, name):
     """It fills in mid-run; what the other outputs tell isn't touched."""
     path = disk / "output"

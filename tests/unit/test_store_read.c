@@ -256,6 +256,7 @@ static void test_details(void **state _unused_)
                       "\"run_id\":\"6b0f7d5c-0c5e-4c52-9d8e-000000000001\",\"test\":\"Suite.test\","
                       "\"url\":\"http://h/a?\xef\xbf\xbd\",\"method\":\"GET\",\"status\":200,"
                       "\"started\":\"2026-06-15T07:53:21.000002Z\",\"elapsed\":0.000912,"
+                      "\"name\":\"http://127.0.0.1/\xc3\xa4/0\","
                       "\"loads_status\":[20,20,2,4]}]");
     read_details(&fixture, run.run_id, "add_hit", false, 2, 100, &details);
     assert_non_null(
@@ -311,6 +312,46 @@ static void test_details_that_are_not_there(void **state _unused_)
     close_with_run(&fixture, &run);
 }
 
+/* ---- the run over time ---- */
+
+static void read_timeline(struct fixture *fixture, const char *run_id, uint64_t start,
+                          uint64_t size, struct details *page)
+{
+    *page = (struct details){0};
+    assert_int_equal(store_load_timeline(fixture->store, run_id, start, size, on_details, page), 0);
+    run_until(fixture->loop, &page->done);
+}
+
+/* What the three messages have of a second is one step, with all hits. */
+static void test_timeline(void **state _unused_)
+{
+    const char *database = database_with_schema(&server);
+    struct fixture fixture;
+    struct test_run run;
+    struct details page;
+
+    open_with_run(&fixture, &run, database);
+    const char *hits = postgres_ask(&server, database,
+                                    "SELECT '\"hits\" : ' || sum(hits) FROM loads.intervals"
+                                    " WHERE second = 0");
+    char expected[64];
+    (void)snprintf(expected, sizeof expected, "%s", hits);
+    read_timeline(&fixture, run.run_id, 0, 60, &page);
+    assert_int_equal(page.result, 0);
+    assert_non_null(strstr(page.json, "\"steps\" : [{\"second\" : 0, \"seconds\" : 1, "));
+    assert_non_null(strstr(page.json, expected));
+    assert_non_null(strstr(page.json, "\"buckets\" : ["));
+    read_timeline(&fixture, run.run_id, 1000, 60, &page);
+    assert_int_equal(page.result, 0);
+    assert_non_null(strstr(page.json, "\"steps\" : []"));
+    read_timeline(&fixture, "00000000-0000-0000-0000-000000000000", 0, 1, &page);
+    assert_int_equal(page.result, -ENOENT);
+    assert_int_equal(
+        store_load_timeline(fixture.store, run.run_id, 0, STORE_MAX_SECONDS + 1, on_details, &page),
+        -EINVAL);
+    close_with_run(&fixture, &run);
+}
+
 static int set_up(void **state _unused_)
 {
     assert_ptr_not_equal(signal(SIGPIPE, SIG_IGN), SIG_ERR);
@@ -329,6 +370,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_logs),
+        cmocka_unit_test(test_timeline),
         cmocka_unit_test(test_details),
         cmocka_unit_test(test_details_that_are_not_there),
     };

@@ -148,6 +148,25 @@ static void test_users(void **state _unused_)
     assert_int_equal(coarse.steps[2].users, 20);
 }
 
+/* More than can be counted is refused, and what was there stays. */
+static void test_too_much(void **state _unused_)
+{
+    _cleanup_(timeline_freep) struct timeline *timeline = NULL;
+    struct interval_series series = {.id = 1, .errors = INT64_MAX};
+    struct interval interval = {.seconds = 1, .series = &series, .n_series = 1};
+
+    assert_int_equal(timeline_new(&timeline, 8), 0);
+    assert_int_equal(timeline_add(timeline, &interval), 0);
+    interval.second = 3;
+    series.errors = 1;
+    assert_int_equal(timeline_add(timeline, &interval), -ERANGE);
+    series = (struct interval_series){.id = 1, .received_bytes = UINT64_MAX};
+    assert_int_equal(timeline_add(timeline, &interval), -ERANGE);
+    const struct seen seen = look(timeline);
+    assert_int_equal(seen.count, 1);
+    assert_int_equal(seen.steps[0].request_errors, INT64_MAX);
+}
+
 static int stop(const struct timeline_step *step, void *context)
 {
     ++*(unsigned *)context;
@@ -202,9 +221,10 @@ static void test_no_memory(void **state _unused_)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_steps), cmocka_unit_test(test_coarser),
-        cmocka_unit_test(test_far),   cmocka_unit_test(test_users),
-        cmocka_unit_test(test_stops), cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_steps),     cmocka_unit_test(test_coarser),
+        cmocka_unit_test(test_far),       cmocka_unit_test(test_users),
+        cmocka_unit_test(test_too_much),  cmocka_unit_test(test_stops),
+        cmocka_unit_test(test_no_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
