@@ -15,6 +15,7 @@
 #include "debug.h"
 #include "iteration.h"
 #include "record.h"
+#include "request.h"
 #include "session.h"
 #include "user.h"
 
@@ -93,17 +94,23 @@ static void out_of_memory(loads_user *user)
     call_fail(user, ERROR_KIND_ERROR, "memory", "", 0, "out of memory");
 }
 
+loads_response *call_refused(void)
+{
+    static loads_response refused = {.body = "", .url = "", .error = "the iteration is at its end"};
+    return &refused;
+}
+
 /* ---- requests -------------------------------------------------------------------------------- */
 
 loads_response *loads_send(loads_user *user, const loads_request *request)
 {
-    static loads_response refused = {.body = "", .url = "", .error = "the iteration is at its end"};
     loads_response *response;
     unsigned error_id = 0;
 
     if (!call_allowed(user)) {
-        return &refused;
+        return call_refused();
     }
+    request = request_with_body(user, request);
     int r = session_send(user, request, &response, &error_id);
     if (r == -ECANCELED) {
         user_leave(user);
@@ -114,6 +121,9 @@ loads_response *loads_send(loads_user *user, const loads_request *request)
     }
     if (r < 0 && r != -EIO) {
         out_of_memory(user);
+    }
+    if (request->status) {
+        request_expect(user, request, response, request->status);
     }
     return response;
 }
@@ -225,5 +235,8 @@ unsigned loads_cycle(const loads_user *user)
 const char *loads_server_url(const loads_user *user)
 {
     const struct run_spec *spec = user->worker->spec;
-    return spec->url ? spec->url : spec->server_url ? spec->server_url : "";
+    return user->server_url_text ? user->server_url_text
+           : spec->url           ? spec->url
+           : spec->server_url    ? spec->server_url
+                                 : "";
 }

@@ -13,7 +13,8 @@
 #include "user.h"
 #include "wire/json.h"
 
-#define LEVEL_BYTES ((size_t)512) /* of stack, with room for what called us */
+#define QUOTED_BYTES 200           /* of a value in a message */
+#define LEVEL_BYTES  ((size_t)512) /* of stack, with room for what called us */
 
 /* The documents of an iteration. */
 struct document {
@@ -238,4 +239,78 @@ size_t loads_json_count_(const char *file, int line, const loads_response *respo
     }
     want(&q, json, json_is_array(json), "an array");
     return json_array_size(json);
+}
+
+/* ---- the same as other JSON ------------------------------------------------------------------ */
+
+/* A value for a message, cut. */
+static const char *quote(const struct question *q, const json_t *json)
+{
+    char *text = json_dumps(json, JSON_COMPACT | JSON_ENCODE_ANY);
+    const char *quoted = text ? arena_printf(&q->user->arena, "%.*s%s", QUOTED_BYTES, text,
+                                             strlen(text) > QUOTED_BYTES ? "…" : "")
+                              : NULL;
+
+    free(text);
+    return quoted ? quoted : "…";
+}
+
+/* 1 and 1.0 are the same number, also inside. */
+static bool is_same(const json_t *a, const json_t *b)
+{
+    const char *key;
+    json_t *value;
+    size_t i;
+
+    if (json_is_number(a) && json_is_number(b)) {
+        return json_is_integer(a) && json_is_integer(b)
+                   ? json_integer_value(a) == json_integer_value(b)
+                   : json_number_value(a) == json_number_value(b);
+    }
+    if (json_typeof(a) != json_typeof(b) || json_array_size(a) != json_array_size(b) ||
+        json_object_size(a) != json_object_size(b)) {
+        return false;
+    }
+    json_array_foreach(a, i, value)
+    {
+        if (!is_same(value, json_array_get(b, i))) {
+            return false;
+        }
+    }
+    json_object_foreach((json_t *)a, key, value)
+    {
+        const json_t *other = json_object_get(b, key);
+        if (!other || !is_same(value, other)) {
+            return false;
+        }
+    }
+    return json_typeof(a) >= JSON_STRING ? json_equal(a, b) : true;
+}
+
+void loads_assert_json_(const char *file, int line, const loads_response *response,
+                        const char *path, const char *expected)
+{
+    struct question q = QUESTION;
+    const json_t *json = q.user ? at(&q) : NULL;
+    json_error_t error;
+    json_t *wanted = NULL;
+
+    if (!json) {
+        return;
+    }
+    size_t size = strlen(expected);
+    int r = wire_json_depth(expected, size) * LEVEL_BYTES > q.user->stack.size
+                ? -EINVAL
+                : wire_json_load_any(expected, size, &wanted, &error);
+    if (r < 0) {
+        call_fail(q.user, ERROR_KIND_ERROR, "argument", file, line,
+                  "loads_assert_json_eq(): what is expected isn't JSON: a text has quotes, as in "
+                  "\"\\\"pencil\\\"\"");
+    }
+    bool same = is_same(json, wanted);
+    const char *shown = same ? "" : quote(&q, wanted);
+    json_decref(wanted);
+    if (!same) {
+        fail(&q, "the JSON at \"%s\" is %s, expected %s", path, quote(&q, json), shown);
+    }
 }

@@ -18,6 +18,9 @@ bool call_owned(const loads_user *user);
 /* The user for calls that don't name one; NULL: there is none, or it is on its way out. */
 loads_user *call_user(void);
 
+/* What a request gets while its user is on its way out. */
+loads_response *call_refused(void);
+
 /* Counts an error or failure and leaves the iteration. `file` "" when there is no place. */
 void call_fail(loads_user *user, enum error_kind kind, const char *class, const char *file,
                int line, const char *message) __attribute__((noreturn));

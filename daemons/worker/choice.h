@@ -10,7 +10,14 @@
 #include "user.h"
 
 /* What numbers are for: each purpose has others. */
-enum choice_purpose { CHOICE_LIFE, CHOICE_ITERATION, CHOICE_PACE, CHOICE_FEEDER, CHOICE_TEST };
+enum choice_purpose {
+    CHOICE_LIFE,
+    CHOICE_ITERATION,
+    CHOICE_PACE,
+    CHOICE_FEEDER,
+    CHOICE_TEST,
+    CHOICE_BOUNDARY,
+};
 
 /* The key of a user's numbers for a purpose; `which` is one of several. */
 uint64_t choice_key(const struct loads_user *user, enum choice_purpose purpose, uint64_t which);

@@ -124,6 +124,7 @@ static void clean_up(struct loads_user *user)
         user->release(user);
     }
     user->last_answer = NULL;
+    user->pages = NULL;
     arena_reset(&user->arena);
 }
 

@@ -441,8 +441,9 @@ static int prepare(struct call *call)
     if (!request->url) {
         return fail(call, "request", "there is no URL");
     }
-    int r = url_get(worker->urls, worker->server_url, request->url, &call->url, &error);
-    const char *hint = worker->server_url || strstr(request->url, "://")
+    const struct url *server = call->user->server_url ? call->user->server_url : worker->server_url;
+    int r = url_get(worker->urls, server, request->url, &call->url, &error);
+    const char *hint = server || strstr(request->url, "://")
                            ? ""
                            : "; --server-url says what others are relative to";
     return r == -EINVAL ? fail(call, "request", "%s%s", error.text, hint) : r;

@@ -88,6 +88,11 @@ static void resume(struct loads_user *user)
     current = user;
     stall_begin(user);
     context_enter(&user->context);
+    while (user->on_loop) {
+        void (*function)(void *argument) = TAKE_PTR(user->on_loop);
+        function(user->on_loop_argument);
+        context_enter(&user->context);
+    }
     stall_note(user);
     current = NULL;
 }
@@ -114,6 +119,14 @@ int user_wait(struct loads_user *user)
     assert(user == current);
     context_leave(&user->context);
     return user->cancelled ? -ECANCELED : 0;
+}
+
+void user_on_loop(struct loads_user *user, void (*function)(void *argument), void *argument)
+{
+    assert(user == current);
+    user->on_loop = function;
+    user->on_loop_argument = argument;
+    context_leave(&user->context);
 }
 
 void user_cancel(struct loads_user *user)

@@ -45,6 +45,8 @@ struct loads_user {
     bool leaving;   /* its stack is being unwound */
     bool stopped;   /* no iteration of it starts any more */
     ev_timer sleep;
+    void (*on_loop)(void *argument); /* to be called there; NULL: nothing */
+    void *on_loop_argument;
     jmp_buf *base; /* where leaving ends */
     uintptr_t base_frame;
     struct _Unwind_Exception unwind;
@@ -52,6 +54,9 @@ struct loads_user {
     void (*release)(struct loads_user *user); /* frees `released` at the end of the iteration */
     void *released;
     const struct answer *last_answer; /* debug.c; NULL: none */
+    struct page *pages;               /* page.c: answers of the iteration that were read as HTML */
+    const struct url *server_url;     /* request.c: instead of the worker's; NULL: none */
+    char *server_url_text;            /* as the test gave it */
     enum outcome outcome;             /* of the iteration that is on */
     unsigned error_id;                /* what made it an error or a failure */
     uint64_t iteration_started_usec;  /* CLOCK_MONOTONIC */
@@ -95,6 +100,10 @@ int user_wait(struct loads_user *user) _must_check_;
 /* Calls function(argument); returns when it does, or when the user leaves. In a process that the
  * function forked it ends that process: there is only one worker. */
 void user_guard(struct loads_user *user, void (*function)(void *argument), void *argument);
+
+/* Calls function(argument) on the loop's stack, which is as large as any program's, while the user
+ * waits and nobody else goes on. For what a library does deeper than a small stack allows. */
+void user_on_loop(struct loads_user *user, void (*function)(void *argument), void *argument);
 
 /* Leaves the innermost user_guard() through the frames above, whose cleanups run. While that goes
  * on user->leaving is set. */

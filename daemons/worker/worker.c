@@ -16,6 +16,7 @@
 #include "module.h"
 #include "pace.h"
 #include "record.h"
+#include "request.h"
 #include "run/channel.h"
 #include "run/run_dir.h"
 #include "run/worker_files.h"
@@ -33,6 +34,7 @@ static void release_user(struct loads_user *user)
 {
     session_close(&user->session);
     feeders_forget(user);
+    request_forget_server(user);
     arena_reset(&user->arena);
     journey_forget(user);
     stack_give_back(user->worker->stacks, &user->stack);

@@ -13,7 +13,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 ALIASES = {"--check-cluster"}  # other names of options, which --help leaves out
 PAGES = {"loads-runner": "docs/loads-runner.md"}
 MANUALS = {"loads-runner": 1, "loads-cluster": 1, "loads-echo-server": 1, "loads-broker": 8, "loads-agent": 8}
-HEADER = "lib/include/loads/loads.h"
+HEADERS = ["lib/include/loads/loads.h", "lib/include/loads/app.h"]
 LONG = r"--[a-z][a-z-]+"
 
 
@@ -237,18 +237,21 @@ def test_man_page_has_the_outputs():
     assert len(types) >= 4 and sorted(listed) == sorted(types)
 
 
+def headers():
+    return "".join((ROOT / header).read_text() for header in HEADERS)
+
+
 def public_names():
-    """Functions, macros and types of loads.h, but for what is its own business: names that end in _."""
-    header = (ROOT / HEADER).read_text()
-    code = re.sub(r"/\*.*?\*/", "", header, flags=re.DOTALL)
+    """Functions, macros and types of the headers, but for what is its own business: names that end in _."""
+    code = re.sub(r"/\*.*?\*/", "", headers(), flags=re.DOTALL)
     names = set(re.findall(r"^LOADS_API [^;(]*?\b(loads_\w+)\(", code, re.MULTILINE))
     names |= set(re.findall(r"^#define (\w+)", code, re.MULTILINE))
     names |= set(re.findall(r"^(?:typedef )?struct (loads_\w+)", code, re.MULTILINE))
     for values in re.findall(r"^enum loads_\w*[a-z] {(.*?)};", code, re.MULTILINE | re.DOTALL):
         names |= set(re.findall(r"\bLOADS_\w+", values))
     names |= set(re.findall(r"^enum (loads_\w+)", code, re.MULTILINE))
-    guard = re.search(r"^#ifndef (\w+)", code, re.MULTILINE)[1]
-    return {name for name in names if not name.endswith("_")} - {guard}
+    guards = re.findall(r"^#ifndef (\w+)", code, re.MULTILINE)
+    return {name for name in names if not name.endswith("_")} - set(guards)
 
 
 def test_man_page_has_all_of_the_header():
@@ -258,11 +261,11 @@ def test_man_page_has_all_of_the_header():
     assert set(re.findall(r"\b(?:loads|LOADS)_\w+\b", page)) == names
 
 
-@pytest.mark.parametrize("struct", ["loads_request", "loads_response", "loads_ws_options", "loads_feeder"])
+@pytest.mark.parametrize("struct", ["loads_request", "loads_part", "loads_response", "loads_ws_options", "loads_feeder",
+                                    "loads_field", "loads_submit"])
 def test_man_page_has_the_fields(struct):
     """Under the same types, in the same order."""
-    header = (ROOT / HEADER).read_text()
-    body = re.search(rf"^struct {struct} {{\n(.*?)^}};", header, re.MULTILINE | re.DOTALL)[1]
+    body = re.search(rf"^struct {struct} {{\n(.*?)^}};", headers(), re.MULTILINE | re.DOTALL)[1]
     fields = re.findall(r"^    (\w[^;]*);", body, re.MULTILINE)
     fields = [field for field in fields if not field.endswith("_")]
     page = manual("loads.h.3")
@@ -273,7 +276,7 @@ def test_man_page_has_the_fields(struct):
 
 def test_man_page_has_the_prototypes():
     """Each function under SYNOPSIS has the parameters that it has in the header."""
-    header = re.sub(r"/\*.*?\*/", "", (ROOT / HEADER).read_text(), flags=re.DOTALL)
+    header = re.sub(r"/\*.*?\*/", "", headers(), flags=re.DOTALL)
     page = section(manual("loads.h.3"), "SYNOPSIS")
     declared = re.findall(r"^LOADS_API (.*?[ *])(loads_\w+[a-z])\(((?:[^()]|\([^()]*\))*)\)", header,
                           re.MULTILINE)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* Loads: load tests that are functional tests. The one header that a test includes.
+/* Loads: load tests that are functional tests. The one header that a test includes; it includes
+ * loads/app.h, for pages, links and forms.
  *
  *     #include <loads/loads.h>
  *
@@ -36,6 +37,7 @@
 typedef struct loads_user loads_user;
 typedef struct loads_request loads_request;
 typedef struct loads_response loads_response;
+typedef struct loads_part loads_part;
 typedef struct loads_ws loads_ws;
 typedef struct loads_ws_options loads_ws_options;
 typedef struct loads_message loads_message;
@@ -98,8 +100,10 @@ struct loads_request {
     const char *method;
     const char *const *headers; /* LOADS_HEADERS("Name: value", …); "Name:": no default one */
     const char *body;
-    size_t body_size;   /* 0: up to the body's NUL */
-    const char *json;   /* instead of body: the same, sent as application/json */
+    size_t body_size;        /* 0: up to the body's NUL */
+    const char *json;        /* instead of body: the same, sent as application/json */
+    const loads_part *parts; /* instead: LOADS_PARTS({…}, …), sent as multipart/form-data */
+    const char *status; /* what is expected, such as "200 201" or "4*": else a failure; NULL: any */
     const char *name;   /* in reports, instead of the URL without query and fragment */
     double timeout_sec; /* for the whole request, redirects included; 0: --timeout (30 s) */
     bool no_redirects;  /* give the redirect itself as the answer */
@@ -109,6 +113,23 @@ struct loads_request {
 };
 
 #define LOADS_HEADERS(...) ((const char *const[]){__VA_ARGS__, NULL})
+
+/* A part of a body of several:
+ *
+ *     loads_post(user, "/photos", .parts = LOADS_PARTS({.name = "title", .value = "Sunset"},
+ *                                                      {.name = "photo", .path = "sunset.jpg"}));
+ *
+ * Files are read when the request is sent. */
+struct loads_part {
+    const char *name;
+    const char *value;
+    size_t size;          /* of the value; 0: up to its NUL */
+    const char *path;     /* instead of a value: a file, from the test's directory on */
+    const char *filename; /* it is a file of that name; NULL: the path's last part */
+    const char *type;     /* NULL: of a file what the end of its name tells; else none */
+};
+
+#define LOADS_PARTS(...) ((const loads_part[]){__VA_ARGS__, {.name = NULL}})
 
 /* An answer. Statuses of 400 and more are answers like any other: assert on them. */
 struct loads_response {
@@ -381,7 +402,11 @@ LOADS_API void loads_log(loads_user *user, const char *format, ...)
 LOADS_API unsigned loads_user_number(const loads_user *user);
 LOADS_API unsigned loads_iteration(const loads_user *user);
 LOADS_API unsigned loads_cycle(const loads_user *user);
-LOADS_API const char *loads_server_url(const loads_user *user); /* --server-url, or "" */
+LOADS_API const char *loads_server_url(const loads_user *user); /* or "" */
+
+/* What this user's URLs are relative to from now on, for its life, instead of --server-url; NULL:
+ * that again. One that is none is an error of the iteration. */
+#define loads_set_server_url(user, url) loads_set_server_url_(__FILE__, __LINE__, (user), (url))
 
 /* ---- What the macros above stand on ---------------------------------------------------------- */
 
@@ -489,6 +514,7 @@ struct loads_distribution {
     int kind_;
     double first_, second_;
 };
+LOADS_API void loads_set_server_url_(const char *file, int line, loads_user *user, const char *url);
 LOADS_API const loads_row *loads_feed_(const char *file, int line, loads_user *user,
                                        loads_feeder *feeder);
 LOADS_API const char *loads_value_(const char *file, int line, const loads_row *row,
@@ -499,5 +525,7 @@ LOADS_API void loads_pace_(const char *file, int line, loads_user *user,
                            loads_distribution distribution);
 LOADS_API void loads_assert_mem_(const char *file, int line, const char *what, const void *actual,
                                  const void *expected, size_t size);
+
+#include <loads/app.h>
 
 #endif
