@@ -19,7 +19,7 @@
 static void out_of_memory(const struct place *place) __attribute__((noreturn));
 static void out_of_memory(const struct place *place)
 {
-    page_fail_by(place, "memory", -ENOMEM, NULL);
+    page_fail_by(place, "memory", -ENOMEM);
 }
 
 static const char *text_of(const struct place *place, const struct html_node *node)
@@ -67,12 +67,10 @@ static const char *label_of(const struct place *place, const struct html_node *l
     return instead ? instead : text;
 }
 
-static const char *list_links(const struct place *place, const struct html_node *root,
-                              char buffer[static FORM_LIST_BYTES])
+static const char *list_links(const struct place *place, const struct html_node *root)
 {
-    struct form_listing listing = {buffer, FORM_LIST_BYTES, 0, 0};
+    struct form_listing listing = form_listing(&place->user->arena, "none");
 
-    (void)strcpy(buffer, "none");
     for (const struct html_node *n = next_link(root, root); n; n = next_link(n, root)) {
         const char *label = label_of(place, n);
         if (*label) {
@@ -81,7 +79,7 @@ static const char *list_links(const struct place *place, const struct html_node 
             form_listing_add(&listing, "one to '%.80s'", html_attribute(n, "href"));
         }
     }
-    return buffer;
+    return listing.text;
 }
 
 static const struct html_node *link_by_text(const struct place *place, const struct html_node *root,
@@ -89,7 +87,6 @@ static const struct html_node *link_by_text(const struct place *place, const str
 {
     const struct html_node *by_id = *text == '#' ? html_by_id(root, text + 1) : NULL;
     const struct html_node *second = NULL;
-    char list[FORM_LIST_BYTES];
 
     if (by_id && is_link(by_id)) {
         return by_id;
@@ -103,7 +100,7 @@ static const struct html_node *link_by_text(const struct place *place, const str
     }
     if (!second) {
         page_fail(place, "link", "there is no link '%.100s'; the page has %s", text,
-                  list_links(place, root, list));
+                  list_links(place, root));
     }
     return second;
 }
@@ -112,14 +109,13 @@ static const struct html_node *link_by_index(const struct place *place,
                                              const struct html_node *root, size_t index)
 {
     const struct html_node *link = next_link(root, root);
-    char list[FORM_LIST_BYTES];
 
     for (size_t i = 0; link && i < index; i++) {
         link = next_link(link, root);
     }
     if (!link) {
         page_fail(place, "link", "there is no link number %zu, from 0 on; the page has %s", index,
-                  list_links(place, root, list));
+                  list_links(place, root));
     }
     return link;
 }
@@ -149,26 +145,23 @@ loads_response *loads_app_follow_(const loads_response *page, size_t index,
 /* ---- elements -------------------------------------------------------------------------------- */
 
 /* The ids that there are, or else what elements: as a hint. */
-static const char *list_ids(const struct html_node *root, char buffer[static FORM_LIST_BYTES])
+static const char *list_ids(const struct place *place, const struct html_node *root)
 {
-    struct form_listing listing = {buffer, FORM_LIST_BYTES, 0, 0};
+    struct form_listing listing = form_listing(&place->user->arena, "none");
 
-    (void)strcpy(buffer, "none");
     for (const struct html_node *n = html_next(root, root); n; n = html_next(n, root)) {
         const char *id = html_attribute(n, "id");
         if (id && *id) {
             form_listing_add(&listing, "#%.80s", id);
         }
     }
-    return buffer;
+    return listing.text;
 }
 
 static const struct html_node *root_for(const struct place *place, const char *selector)
 {
-    struct error error;
-
-    if (html_select_check(selector, &error) < 0) {
-        misused(place, error.text);
+    if (html_select_check(selector, page_error(place)) < 0) {
+        misused(place, page_error(place)->text);
     }
     return page_html(place);
 }
@@ -178,10 +171,9 @@ static void no_element(const struct place *place, const struct html_node *root,
 static void no_element(const struct place *place, const struct html_node *root,
                        const char *selector)
 {
-    char list[FORM_LIST_BYTES];
 
     page_fail(place, "element", "there is no element '%.100s'; the page's ids are %s", selector,
-              list_ids(root, list));
+              list_ids(place, root));
 }
 
 static const struct html_node *first_element(const struct place *place, const char *selector)
@@ -207,8 +199,6 @@ const char *loads_app_attribute_(const char *file, int line, const loads_respons
                                  const char *selector, const char *name)
 {
     struct place place = PLACE;
-    char list[FORM_LIST_BYTES] = "none";
-    struct form_listing listing = {list, sizeof list, 0, 0};
 
     if (!place.user) {
         return "";
@@ -216,11 +206,12 @@ const char *loads_app_attribute_(const char *file, int line, const loads_respons
     const struct html_node *node = first_element(&place, selector);
     const char *value = html_attribute(node, name);
     if (!value) {
+        struct form_listing listing = form_listing(&place.user->arena, "none");
         for (const struct html_attribute *a = node->attributes; a; a = a->next) {
             form_listing_add(&listing, "%.80s", a->name);
         }
         page_fail(&place, "element", "the element '%.100s' has no attribute '%.100s'; it has %s",
-                  selector, name, list);
+                  selector, name, listing.text);
     }
     return value;
 }

@@ -18,10 +18,10 @@ static loads_form no_form;
         call_user(), file, line, form->page                                                        \
     }
 
-static void check(const struct place *place, int result, const struct error *error)
+static void check(const struct place *place, int result)
 {
     if (result < 0) {
-        page_fail_by(place, "form", result, error);
+        page_fail_by(place, "form", result);
     }
 }
 
@@ -32,11 +32,10 @@ loads_form *loads_app_form_(const char *file, int line, const loads_response *pa
 {
     struct place place = {call_user(), file, line, page};
     loads_form *form = &no_form;
-    struct error error;
 
     if (place.user) {
         const struct html_node *root = page_html(&place);
-        check(&place, form_find(&place.user->arena, root, which, &form, &error), &error);
+        check(&place, form_find(&place.user->arena, root, which, &form, page_error(&place)));
         form->page = page;
     }
     return form;
@@ -46,11 +45,10 @@ loads_form *loads_app_form_at_(const char *file, int line, const loads_response 
 {
     struct place place = {call_user(), file, line, page};
     loads_form *form = &no_form;
-    struct error error;
 
     if (place.user) {
         const struct html_node *root = page_html(&place);
-        check(&place, form_at(&place.user->arena, root, index, &form, &error), &error);
+        check(&place, form_at(&place.user->arena, root, index, &form, page_error(&place)));
         form->page = page;
     }
     return form;
@@ -62,12 +60,11 @@ const char *loads_form_value_(const char *file, int line, const loads_form *form
 {
     struct place place = PLACE;
     struct form_control *control;
-    struct error error;
 
     if (!place.user) {
         return "";
     }
-    check(&place, form_control(form, name, 0, &control, &error), &error);
+    check(&place, form_control(form, name, 0, &control, page_error(&place)));
     return form_value(form, control);
 }
 
@@ -86,7 +83,6 @@ const loads_field *loads_form_field_(const char *file, int line, const loads_for
 {
     static const loads_field nothing = {.name = "", .type = "", .value = ""};
     struct place place = PLACE;
-    char list[FORM_LIST_BYTES];
 
     if (!place.user) {
         return &nothing;
@@ -97,7 +93,7 @@ const loads_field *loads_form_field_(const char *file, int line, const loads_for
     }
     if (!control) {
         page_fail(&place, "form", "the form has no field number %zu, from 0 on; it has %s", index,
-                  form_list(form, list));
+                  form_list(form));
     }
     loads_field *field = loads_alloc(place.user, sizeof *field);
     bool by_itself = control->kind == FORM_RADIO || control->kind == FORM_CHECKBOX;
@@ -115,10 +111,9 @@ void loads_form_set_(const char *file, int line, loads_form *form, const char *n
                      const char *value)
 {
     struct place place = PLACE;
-    struct error error;
 
     if (place.user) {
-        check(&place, form_set(form, name, index, value ? value : "", &error), &error);
+        check(&place, form_set(form, name, index, value ? value : "", page_error(&place)));
     }
 }
 
@@ -126,10 +121,9 @@ void loads_form_check_(const char *file, int line, loads_form *form, const char 
                        const char *value, bool on)
 {
     struct place place = PLACE;
-    struct error error;
 
     if (place.user) {
-        check(&place, form_check(form, name, value, on, &error), &error);
+        check(&place, form_check(form, name, value, on, page_error(&place)));
     }
 }
 
@@ -137,24 +131,22 @@ void loads_form_select_(const char *file, int line, loads_form *form, const char
                         const char *option, bool by_text, bool on)
 {
     struct place place = PLACE;
-    struct error error;
 
     if (place.user) {
         if (!option && on) {
             call_fail(place.user, ERROR_KIND_ERROR, "argument", file, line,
                       "loads_form_select(): which option?");
         }
-        check(&place, form_select(form, name, option, by_text, on, &error), &error);
+        check(&place, form_select(form, name, option, by_text, on, page_error(&place)));
     }
 }
 
 void loads_form_upload_(const char *file, int line, loads_form *form, const loads_part *upload)
 {
     struct place place = PLACE;
-    struct error error;
 
     if (place.user) {
-        check(&place, form_upload(form, upload->name, upload, &error), &error);
+        check(&place, form_upload(form, upload->name, upload, page_error(&place)));
     }
 }
 
@@ -180,7 +172,7 @@ static void fill_request(const struct place *place, const loads_submit *submit,
                 request_with_line(place->user, submit->headers, submission->content_type);
         }
         if (!request->headers) {
-            page_fail_by(place, "memory", -ENOMEM, NULL);
+            page_fail_by(place, "memory", -ENOMEM);
         }
     }
     page_resolve(place, submission->action, true, submission->post ? NULL : submission->query,
@@ -192,7 +184,6 @@ loads_response *loads_form_submit_(const loads_submit *submit)
     const loads_form *form = submit->form;
     struct place place = {call_user(), submit->file_, submit->line_, form->page};
     struct form_submission submission;
-    struct error error;
     struct prng prng;
 
     if (!place.user) {
@@ -205,7 +196,7 @@ loads_response *loads_form_submit_(const loads_submit *submit)
                                        .x = submit->x,
                                        .y = submit->y};
     prng_seed(&prng, choice_key(place.user, CHOICE_BOUNDARY, place.user->iteration));
-    check(&place, form_submission(form, &choice, &prng, &submission, &error), &error);
+    check(&place, form_submission(form, &choice, &prng, &submission, page_error(&place)));
     loads_request *request = loads_alloc(place.user, sizeof *request);
     fill_request(&place, submit, &submission, request);
     return loads_app_send(place.user, request);

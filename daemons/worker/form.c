@@ -9,29 +9,34 @@
 #include <string.h>
 #include <strings.h>
 
-#define MAX_LISTED 20
+#define MAX_LISTED    20
+#define LISTING_BYTES ((size_t)1024)
+
+struct form_listing form_listing(struct arena *arena, const char *nothing)
+{
+    return (struct form_listing){.text = nothing, .to = arena_alloc(arena, LISTING_BYTES)};
+}
 
 void form_listing_add(struct form_listing *listing, const char *format, ...)
 {
     va_list arguments;
+    bool more = listing->count++ < MAX_LISTED;
+    size_t left = listing->to ? LISTING_BYTES - listing->used : 0;
 
-    if (listing->count++ >= MAX_LISTED || listing->used + 1 >= listing->size) {
-        if (listing->used + 6 < listing->size && listing->count == MAX_LISTED + 1) {
-            (void)strcpy(listing->text + listing->used, ", …");
-            listing->used = listing->size;
-        }
+    if (left < 8 || listing->count > MAX_LISTED + 1) {
         return;
     }
     if (listing->used > 0) {
-        listing->used +=
-            (size_t)snprintf(listing->text + listing->used, listing->size - listing->used, ", ");
+        listing->used += (size_t)snprintf(listing->to + listing->used, left, more ? ", " : ", …");
+        left = LISTING_BYTES - listing->used;
     }
-    if (listing->used < listing->size) {
+    if (more) {
         va_start(arguments, format);
-        listing->used += (size_t)vsnprintf(listing->text + listing->used,
-                                           listing->size - listing->used, format, arguments);
+        int n = vsnprintf(listing->to + listing->used, left, format, arguments);
         va_end(arguments);
+        listing->used += MIN((size_t)MAX(n, 0), left - 1);
     }
+    listing->text = listing->to;
 }
 
 /* ---- values as they are at first ------------------------------------------------------------- */
@@ -390,10 +395,10 @@ static int form_new(struct arena *arena, const struct html_node *root, const str
     return 0;
 }
 
-static int no_form(const struct html_node *root, const char *what, struct error *error)
+static int no_form(struct arena *arena, const struct html_node *root, const char *what,
+                   struct error *error)
 {
-    char text[FORM_LIST_BYTES];
-    struct form_listing listing = {text, sizeof text, 0, 0};
+    struct form_listing listing = form_listing(arena, "");
 
     for (const struct html_node *n = html_next_named(root, root, "form"); n;
          n = html_next_named(n, root, "form")) {
@@ -410,7 +415,7 @@ static int no_form(const struct html_node *root, const char *what, struct error 
     if (listing.count == 0) {
         return error_set(error, -ENOENT, "the page has no form");
     }
-    return error_set(error, -ENOENT, "%s; the page has %u: %s", what, listing.count, text);
+    return error_set(error, -ENOENT, "%s; the page has %u: %s", what, listing.count, listing.text);
 }
 
 static bool has(const struct html_node *node, const char *attribute, const char *value)
@@ -426,7 +431,7 @@ int form_find(struct arena *arena, const struct html_node *root, const char *whi
 
     if (!which) {
         if (!first || html_next_named(first, root, "form")) {
-            return no_form(root, "which form? There isn't just one", error);
+            return no_form(arena, root, "which form? There isn't just one", error);
         }
         return form_new(arena, root, first, ret, error);
     }
@@ -440,7 +445,7 @@ int form_find(struct arena *arena, const struct html_node *root, const char *whi
     if (!found) {
         char what[200];
         (void)snprintf(what, sizeof what, "there is no form '%.100s'", which);
-        return no_form(root, what, error);
+        return no_form(arena, root, what, error);
     }
     return form_new(arena, root, found, ret, error);
 }
@@ -456,27 +461,25 @@ int form_at(struct arena *arena, const struct html_node *root, size_t index, loa
     if (!n) {
         char what[64];
         (void)snprintf(what, sizeof what, "there is no form number %zu, from 0 on", index);
-        return no_form(root, what, error);
+        return no_form(arena, root, what, error);
     }
     return form_new(arena, root, n, ret, error);
 }
 
-const char *form_list(const loads_form *form, char buffer[static FORM_LIST_BYTES])
+const char *form_list(const loads_form *form)
 {
-    struct form_listing listing = {buffer, FORM_LIST_BYTES, 0, 0};
+    struct form_listing listing = form_listing(form->arena, "nothing");
 
-    (void)strcpy(buffer, "nothing");
     for (const struct form_control *c = form->controls; c; c = c->next) {
         form_listing_add(&listing, "%.80s (%s%s)", *c->name ? c->name : "no name", c->type,
                          c->disabled ? ", disabled" : "");
     }
-    return buffer;
+    return listing.text;
 }
 
 int form_control(const loads_form *form, const char *name, size_t index, struct form_control **ret,
                  struct error *error)
 {
-    char list[FORM_LIST_BYTES];
     bool had_group = false;
     size_t left = index;
 
@@ -493,11 +496,11 @@ int form_control(const loads_form *form, const char *name, size_t index, struct 
     }
     if (index == 0) {
         return error_set(error, -ENOENT, "the form has no field '%.100s'; it has %s", name,
-                         form_list(form, list));
+                         form_list(form));
     }
     return error_set(error, -ENOENT,
                      "the form has no field '%.100s' number %zu, from 0 on; it has %s", name, index,
-                     form_list(form, list));
+                     form_list(form));
 }
 
 const char *form_value(const loads_form *form, const struct form_control *control)

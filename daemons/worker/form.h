@@ -67,8 +67,7 @@ int form_control(const loads_form *form, const char *name, size_t index, struct 
 const char *form_value(const loads_form *form, const struct form_control *control);
 
 /* A form's fields for a message, bounded. */
-#define FORM_LIST_BYTES 1024
-const char *form_list(const loads_form *form, char buffer[static FORM_LIST_BYTES]);
+const char *form_list(const loads_form *form);
 
 /* ---- form_change.c ---- */
 
@@ -115,10 +114,14 @@ int form_submission(const loads_form *form, const struct form_choice *choice, st
 /* ---- lists of what there is, for messages ---- */
 
 struct form_listing {
-    char *text;
-    size_t size, used;
+    const char *text; /* of those taken, or what was said instead of none */
+    char *to;
+    size_t used;
     unsigned count;
 };
+
+/* An empty one, bounded; without memory it stays so. Not on the stack: users' stacks are small. */
+struct form_listing form_listing(struct arena *arena, const char *nothing);
 
 /* Takes one more, unless there were many. */
 void form_listing_add(struct form_listing *listing, const char *format, ...) _printf_(2, 3);

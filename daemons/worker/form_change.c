@@ -44,8 +44,7 @@ static bool same(const struct form_control *a, const char *name, enum form_kind 
 static int no_value(const loads_form *form, const struct form_control *first, const char *value,
                     struct error *error)
 {
-    char text[FORM_LIST_BYTES] = "";
-    struct form_listing listing = {text, sizeof text, 0, 0};
+    struct form_listing listing = form_listing(form->arena, "");
 
     for (const struct form_control *c = form->controls; c; c = c->next) {
         if (same(c, first->name, first->kind)) {
@@ -53,7 +52,7 @@ static int no_value(const loads_form *form, const struct form_control *first, co
         }
     }
     return error_set(error, -ENOENT, "the field '%.100s' (%s) has no value '%.100s'; it has %s",
-                     first->name, first->type, value, text);
+                     first->name, first->type, value, listing.text);
 }
 
 static int check(loads_form *form, struct form_control *first, const char *value, bool on,
@@ -101,18 +100,17 @@ int form_check(loads_form *form, const char *name, const char *value, bool on, s
 
 /* ---- selects --------------------------------------------------------------------------------- */
 
-static int no_option(const struct form_control *control, const char *what, bool by_text,
-                     struct error *error)
+static int no_option(struct arena *arena, const struct form_control *control, const char *what,
+                     bool by_text, struct error *error)
 {
-    char text[FORM_LIST_BYTES] = "nothing";
-    struct form_listing listing = {text, sizeof text, 0, 0};
+    struct form_listing listing = form_listing(arena, "nothing");
 
     for (const struct form_option *option = control->options; option; option = option->next) {
         form_listing_add(&listing, "'%.80s'", by_text ? option->text : option->value);
     }
     return error_set(error, -ENOENT,
                      "the field '%.100s' (select) has no option of %s '%.100s'; it has %s",
-                     control->name, by_text ? "text" : "value", what, text);
+                     control->name, by_text ? "text" : "value", what, listing.text);
 }
 
 static void deselect_all(struct form_control *control)
@@ -128,8 +126,8 @@ static bool is_meant(const struct form_option *option, const char *what, bool by
                    : strcmp(option->value, what) == 0;
 }
 
-static int choose(struct form_control *control, const char *what, bool by_text, bool on,
-                  struct error *error)
+static int choose(struct arena *arena, struct form_control *control, const char *what, bool by_text,
+                  bool on, struct error *error)
 {
     struct form_option *option = control->options;
 
@@ -137,7 +135,7 @@ static int choose(struct form_control *control, const char *what, bool by_text, 
         option = option->next;
     }
     if (!option) {
-        return no_option(control, what, by_text, error);
+        return no_option(arena, control, what, by_text, error);
     }
     if (option->disabled) {
         return error_set(error, -EINVAL, "the option '%.100s' of field '%.100s' is disabled", what,
@@ -174,7 +172,7 @@ int form_select(loads_form *form, const char *name, const char *option, bool by_
         deselect_all(control);
         return 0;
     }
-    return choose(control, option, by_text, on, error);
+    return choose(form->arena, control, option, by_text, on, error);
 }
 
 /* ---- texts and files ------------------------------------------------------------------------- */
@@ -193,7 +191,7 @@ int form_set(loads_form *form, const char *name, size_t index, const char *value
         return r;
     }
     if (control->kind == FORM_SELECT) {
-        return choose(control, value, false, true, error);
+        return choose(form->arena, control, value, false, true, error);
     }
     if (control->kind != FORM_TEXT) {
         return of_another_kind(control, "set", error);

@@ -212,8 +212,7 @@ static bool is_handled_by(const loads_form *form, const struct form_control *con
 
 static int no_button(const loads_form *form, const struct form_choice *choice, struct error *error)
 {
-    char text[FORM_LIST_BYTES] = "none";
-    struct form_listing listing = {text, sizeof text, 0, 0};
+    struct form_listing listing = form_listing(form->arena, "none");
 
     for (const struct form_control *c = form->controls; c; c = c->next) {
         if (is_submitter(c)) {
@@ -225,7 +224,7 @@ static int no_button(const loads_form *form, const struct form_choice *choice, s
                      "the form has no button '%.100s'%s%.100s%s to send it (number %u); it has %s",
                      choice->button ? choice->button : "", choice->value ? " of value '" : "",
                      choice->value ? choice->value : "", choice->value ? "'" : "",
-                     MAX(choice->at, 1u), text);
+                     MAX(choice->at, 1u), listing.text);
 }
 
 /* *ret NULL: it is sent by none. */

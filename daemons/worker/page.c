@@ -29,27 +29,32 @@ struct page {
 
 void page_fail(const struct place *place, const char *class, const char *format, ...)
 {
-    char message[1600], shown[SHOWN_BYTES];
+    struct arena *arena = &place->user->arena; /* the stack is small */
+    char *shown = arena_alloc(arena, SHOWN_BYTES);
     va_list arguments;
 
     va_start(arguments, format);
-    int n = vsnprintf(message, sizeof message, format, arguments);
+    const char *text = arena_vprintf(arena, format, arguments);
     va_end(arguments);
-    if (n >= 0 && (size_t)n < sizeof message && place->page && place->page->url[0]) {
-        (void)snprintf(message + n, sizeof message - (size_t)n, " (page %s)",
-                       shown_url(place->page->url, shown));
+    if (text && shown && place->page->url[0]) {
+        text = arena_printf(arena, "%s (page %s)", text, shown_url(place->page->url, shown));
     }
-    call_fail(place->user, ERROR_KIND_FAILURE, class, place->file, place->line, message);
+    call_fail(place->user, ERROR_KIND_FAILURE, class, place->file, place->line,
+              text ? text : "out of memory");
 }
 
-void page_fail_by(const struct place *place, const char *class, int result,
-                  const struct error *error)
+struct error *page_error(const struct place *place)
+{
+    return &place->user->worker->error;
+}
+
+void page_fail_by(const struct place *place, const char *class, int result)
 {
     if (result == -ENOMEM) {
         call_fail(place->user, ERROR_KIND_ERROR, "memory", place->file, place->line,
                   "out of memory");
     }
-    page_fail(place, class, "%s", error->text);
+    page_fail(place, class, "%s", page_error(place)->text);
 }
 
 const char *page_quote(const char *bytes, size_t size, size_t limit, char *buffer)
@@ -143,7 +148,6 @@ static void check_html(const struct place *place)
 const struct html_node *page_html(const struct place *place)
 {
     loads_user *user = place->user;
-    struct error error;
 
     for (struct page *page = user->pages; page; page = page->next) {
         if (page->response == place->page) {
@@ -151,12 +155,14 @@ const struct html_node *page_html(const struct place *place)
         }
     }
     check_html(place);
-    struct reading reading = {
-        .arena = &user->arena, .page = place->page, .charset = charset_of(place), .error = &error};
+    struct reading reading = {.arena = &user->arena,
+                              .page = place->page,
+                              .charset = charset_of(place),
+                              .error = page_error(place)};
     user_on_loop(user, read_html, &reading);
     struct page *page = arena_alloc(&user->arena, sizeof *page);
     if (reading.result < 0 || !page) {
-        page_fail_by(place, "page", page ? reading.result : -ENOMEM, &error);
+        page_fail_by(place, "page", page ? reading.result : -ENOMEM);
     }
     *page = (struct page){user->pages, place->page, reading.root};
     user->pages = page;
@@ -243,10 +249,11 @@ static int add_referer(loads_user *user, const struct url *from, const struct ur
 
 /* `base` NULL: the page is. Holds URLs meanwhile: nothing in it may leave the iteration. */
 static int resolve(const struct place *place, const char *base, const char *reference,
-                   const char *query, loads_request *request, struct error *error)
+                   const char *query, loads_request *request)
 {
     _cleanup_(url_unrefp) const struct url *from = NULL, *around = NULL, *to = NULL;
     loads_user *user = place->user;
+    struct error *error = page_error(place);
     int r = get_url(user, NULL, place->page->url, &from, error);
 
     if (r == 0 && base) {
@@ -266,10 +273,9 @@ void page_resolve(const struct place *place, const char *reference, bool own, co
                   loads_request *request)
 {
     const char *base = base_of(page_html(place));
-    struct error error;
-    int r = resolve(place, own && !*reference ? NULL : base, reference, query, request, &error);
+    int r = resolve(place, own && !*reference ? NULL : base, reference, query, request);
 
     if (r < 0) {
-        page_fail_by(place, "link", r, &error);
+        page_fail_by(place, "link", r);
     }
 }

@@ -18,9 +18,14 @@ struct place {
 void page_fail(const struct place *place, const char *class, const char *format, ...) _printf_(3, 4)
     __attribute__((noreturn));
 
-/* The same for a result of something that was looked for: out of memory is an error. */
-void page_fail_by(const struct place *place, const char *class, int result,
-                  const struct error *error) __attribute__((noreturn));
+/* The same with the text of page_error(), after something that was looked for gave this result: out
+ * of memory is an error. */
+void page_fail_by(const struct place *place, const char *class, int result)
+    __attribute__((noreturn));
+
+/* Where the text of what is done next goes. The worker has one: nothing may wait until it was used.
+ */
+struct error *page_error(const struct place *place);
 
 /* Whether its header says, or if it says nothing its first byte, that it is HTML. */
 bool page_is_html(const loads_response *page);

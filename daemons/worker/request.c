@@ -57,8 +57,8 @@ const char *const *request_with_line(loads_user *user, const char *const *lines,
 
 const loads_request *request_with_body(loads_user *user, const loads_request *request)
 {
+    struct error *error = &user->worker->error;
     struct multipart multipart;
-    struct error error;
     struct prng prng;
 
     if (!request->parts) {
@@ -73,13 +73,13 @@ const loads_request *request_with_body(loads_user *user, const loads_request *re
                 "multipart/form-data, with a boundary that nobody knows before");
     }
     prng_seed(&prng, choice_key(user, CHOICE_BOUNDARY, user->iteration));
-    int r = multipart_compose(&user->arena, request->parts, &prng, &multipart, &error);
+    int r = multipart_compose(&user->arena, request->parts, &prng, &multipart, error);
     if (r == -EINVAL) {
-        misused(user, request, error.text);
+        misused(user, request, error->text);
     }
     if (r < 0) {
         call_fail(user, ERROR_KIND_ERROR, r == -ENOMEM ? "memory" : "file", file_of(request),
-                  request->line_, error.text);
+                  request->line_, error->text);
     }
     const char *const *lines = request_with_line(user, request->headers, multipart.content_type);
     loads_request *copy = lines ? arena_alloc(&user->arena, sizeof *copy) : NULL;
@@ -103,24 +103,25 @@ static const char others[] = "2* 3*";
 void request_expect(loads_user *user, const loads_request *request, const loads_response *response,
                     const char *expected)
 {
-    char message[1024], url[SHOWN_BYTES], body[PAGE_QUOTE_BYTES(BODY_SHOWN_BYTES)];
-
     if (!expected_is_sound(expected)) {
-        (void)snprintf(message, sizeof message,
-                       ".status = \"%.100s\": statuses look like \"200\", \"200 201\" or \"4*\"",
-                       expected);
-        misused(user, request, message);
+        misused(user, request,
+                loads_printf(user,
+                             ".status = \"%.100s\": statuses look like \"200\", \"200 201\" or "
+                             "\"4*\"",
+                             expected));
     }
     if (response->status == 0 || expected_has(expected, response->status)) {
         return;
     }
-    (void)snprintf(message, sizeof message, "%s of %s answered %d, expected %s: %s",
-                   request->method ? request->method : "GET", shown_url(response->url, url),
-                   response->status, expected == others ? "2xx or 3xx" : expected,
-                   response->body_size == 0
-                       ? "no body"
-                       : page_quote(response->body, response->body_size, BODY_SHOWN_BYTES, body));
-    call_fail(user, ERROR_KIND_FAILURE, "status", file_of(request), request->line_, message);
+    const char *method = request->method ? request->method : "GET";
+    const char *words = expected == others ? "2xx or 3xx" : expected;
+    char *url = loads_alloc(user, SHOWN_BYTES); /* the stack is small */
+    char *body = loads_alloc(user, PAGE_QUOTE_BYTES(BODY_SHOWN_BYTES));
+    (void)page_quote(response->body, response->body_size, BODY_SHOWN_BYTES, body);
+    call_fail(user, ERROR_KIND_FAILURE, "status", file_of(request), request->line_,
+              loads_printf(user, "%s of %s answered %d, expected %s: %s", method,
+                           shown_url(response->url, url), response->status, words,
+                           response->body_size == 0 ? "no body" : body));
 }
 
 loads_response *loads_app_send(loads_user *user, const loads_request *request)
@@ -144,15 +145,15 @@ void request_forget_server(loads_user *user)
 void loads_set_server_url_(const char *file, int line, loads_user *user, const char *url)
 {
     const struct url *parsed = NULL;
-    struct error error;
 
     if (!call_allowed(user)) {
         return;
     }
-    int r = url && *url ? url_get(user->worker->urls, NULL, url, &parsed, &error) : 0;
+    struct error *error = &user->worker->error;
+    int r = url && *url ? url_get(user->worker->urls, NULL, url, &parsed, error) : 0;
     if (r < 0) {
         call_fail(user, ERROR_KIND_ERROR, r == -ENOMEM ? "memory" : "argument", file, line,
-                  error.text);
+                  error->text);
     }
     char *text = parsed ? strdup(url) : NULL;
     if (parsed && !text) {

@@ -70,6 +70,7 @@ struct worker {
     bool stopping;             /* no iteration starts any more */
     uint32_t said_stalls;      /* stall.c: bits of the tests of which it was said */
     bool said_used_up;         /* api_feeder.c: that users stop for want of rows */
+    struct error error;        /* page.h: of the call that is on, since users' stacks are small */
 
     ev_prepare prepare;
     ev_idle idle;

@@ -23,7 +23,7 @@ LOGIN = """<!DOCTYPE html><title>Log in</title>
 ACCOUNT = """<!DOCTYPE html><title>Account</title><p id="greeting" class="big hello">Hello <b>{name}</b>.</p>
 <ul id="files">{files}</ul><a href="/upload">Upload a file</a> <a href="/logout">Log out</a>"""
 UPLOAD = """<!DOCTYPE html><title>Upload</title>
-<form name="upload" action="/upload" method="post" enctype="multipart/form-data">
+<form id="upload" action="/upload" method="post" enctype="multipart/form-data">
 <input name="title" value="untitled"><select name="kind"><option value="t">Text</option>
 <option value="p" selected>Picture</option></select>
 <input type="file" name="file"><button>Send</button></form>"""
