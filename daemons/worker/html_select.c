@@ -73,7 +73,16 @@ static bool has_word(const char *words, struct piece word)
     return false;
 }
 
-/* [name] or [name=value], the value maybe in quotes. */
+/* Without the quotes around it. */
+static struct piece unquoted(struct piece value)
+{
+    bool quoted = value.size >= 2 && (*value.at == '"' || *value.at == '\'') &&
+                  value.at[value.size - 1] == *value.at;
+
+    return quoted ? (struct piece){value.at + 1, value.size - 2} : value;
+}
+
+/* name or name=value. */
 static bool has_attribute(const struct html_node *node, struct piece inside)
 {
     const char *equal = memchr(inside.at, '=', inside.size);
@@ -81,12 +90,8 @@ static bool has_attribute(const struct html_node *node, struct piece inside)
 
     for (const struct html_attribute *a = node->attributes; a; a = a->next) {
         if (strlen(a->name) == name && strncasecmp(a->name, inside.at, name) == 0) {
-            struct piece value = {equal + 1, inside.size - name - 1};
-            if (equal && value.size >= 2 && (*value.at == '"' || *value.at == '\'') &&
-                value.at[value.size - 1] == *value.at) {
-                value = (struct piece){value.at + 1, value.size - 2};
-            }
-            return !equal || equals(a->value, value);
+            return !equal ||
+                   equals(a->value, unquoted((struct piece){equal + 1, inside.size - name - 1}));
         }
     }
     return false;
