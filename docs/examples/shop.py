@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: MPL-2.0
 """A small shop that the other examples load: python3 shop.py 9300
 
-It has a form to log in, pages for who did, articles as JSON, and takes files. Nothing is kept on disk.
+It has a form to log in, pages for who did, where photos can be put, articles as JSON, and takes files.
+Nothing is kept on disk.
 """
 
+import email.parser
+import email.policy
 import hashlib
+import html
 import http.cookies
 import http.server
 import json
@@ -13,8 +17,21 @@ import sys
 import urllib.parse
 
 ARTICLES = [{"id": 1, "name": "pencil", "price": 0.5}, {"id": 2, "name": "paper", "price": 3.25}]
-FORM = b'<form method="post"><input name="user"><input name="password" type="password"></form>\n'
+HOME = b'<p>Welcome to the shop.</p> <a href="/login">Log in</a>\n'
+FORM = b"""<form id="login" method="post"><input name="user"><input name="password" type="password">
+<button>Log in</button></form>
+"""
+ACCOUNT = """<p id="greeting">Hello {}.</p>
+<a href="/photos">Photos</a> <a href="/logout">Log out</a>
+"""
+PHOTOS = """<ul id="photos">{}</ul>
+<form id="upload" method="post" enctype="multipart/form-data"><input name="title"> <input type="file" name="photo">
+<select name="album"><option value="1">Home</option><option value="2">Travel</option></select>
+<label><input type="checkbox" name="public"> for all to see</label> <button>Send</button></form>
+<a href="/account">Back</a>
+"""
 names = {}  # of those who have logged in, by what their cookie says
+photos = {}  # titles, by whose they are
 
 
 class Shop(http.server.BaseHTTPRequestHandler):
@@ -35,21 +52,38 @@ class Shop(http.server.BaseHTTPRequestHandler):
     def read(self):
         return self.rfile.read(int(self.headers.get("Content-Length", 0)))
 
+    def session(self):
+        """What the cookie says."""
+        cookies = http.cookies.SimpleCookie(self.headers.get("Cookie"))
+        return cookies["session"].value if "session" in cookies else None
+
     def name(self):
         """Whose cookie it is."""
-        cookies = http.cookies.SimpleCookie(self.headers.get("Cookie"))
-        return names.get(cookies["session"].value) if "session" in cookies else None
+        return names.get(self.session())
+
+    def parts(self, body):
+        """What a form with a file sends, by name."""
+        head = f"Content-Type: {self.headers['Content-Type']}\r\n\r\n".encode()
+        message = email.parser.BytesParser(policy=email.policy.HTTP).parsebytes(head + body)
+        return {part["Content-Disposition"].params["name"]: part.get_payload(decode=True)
+                for part in message.iter_parts()}
 
     def do_GET(self):
         path = self.path.partition("?")[0]
         if path == "/":
-            self.answer(200, b"Welcome to the shop.\n")
+            self.answer(200, HOME)
         elif path == "/login":
             self.answer(200, FORM)
         elif path == "/account" and self.name():
-            self.answer(200, f"Hello {self.name()}.\n".encode())
-        elif path == "/account":
+            self.answer(200, ACCOUNT.format(html.escape(self.name())).encode())
+        elif path == "/photos" and self.name():
+            items = "".join(f"<li>{html.escape(title)}</li>" for title in photos.get(self.name(), []))
+            self.answer(200, PHOTOS.format(items).encode())
+        elif path in ("/account", "/photos"):
             self.answer(303, Location="/login")
+        elif path == "/logout":
+            names.pop(self.session(), None)
+            self.answer(303, Location="/", Set_Cookie="session=; Path=/; Max-Age=0")
         elif path == "/api/articles":
             self.answer(200, {"articles": ARTICLES})
         else:
@@ -65,6 +99,13 @@ class Shop(http.server.BaseHTTPRequestHandler):
             session = secrets.token_hex(16)
             names[session] = form["user"][0]
             self.answer(303, Location="/account", Set_Cookie=f"session={session}; Path=/; HttpOnly")
+        elif self.path == "/photos" and self.name():
+            parts = self.parts(body)
+            if not parts.get("photo"):
+                self.answer(400, b"<p>There is no photo in it.</p>\n")
+                return
+            photos.setdefault(self.name(), []).append(f"{parts['title'].decode()}, {len(parts['photo'])} bytes")
+            self.answer(303, Location="/photos")
         elif self.path == "/api/orders":
             try:
                 order = json.loads(body)

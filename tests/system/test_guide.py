@@ -170,6 +170,7 @@ EXAMPLES = {
     "json_api.c": [(100, 50, {})],
     "upload.c": [(20, 20, {})],
     "feeder.c": [(60, 60, {})],
+    "pages.c": [(1000, 100, {})],
     "mix.c": [(400, 200, {"check the front page is there: passed": 200})],
     "counters.c": [(40, 40, {"articles-seen": 80, "pencils-found": 40})],
 }
