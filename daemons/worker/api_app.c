@@ -259,6 +259,7 @@ void loads_assert_text_(const char *file, int line, const loads_response *page,
 {
     struct place place = PLACE;
     char first[PAGE_QUOTE_BYTES(QUOTED_BYTES)], wanted[PAGE_QUOTE_BYTES(QUOTED_BYTES)];
+    struct html_buffer buffer = {NULL, 0};
     size_t count = 0;
 
     if (!place.user) {
@@ -267,7 +268,10 @@ void loads_assert_text_(const char *file, int line, const loads_response *page,
     const struct html_node *root = root_for(&place, selector);
     for (const struct html_node *n = html_select(root, root, selector); n;
          n = html_select(n, root, selector)) {
-        const char *its = text_of(&place, n);
+        const char *its = html_text_again(&place.user->arena, n, &buffer);
+        if (!its) {
+            out_of_memory(&place);
+        }
         if (whole ? strcmp(its, text) == 0 : strstr(its, text) != NULL) {
             return;
         }

@@ -10,6 +10,7 @@
 #include <strings.h>
 
 #define MAX_LISTED    20
+#define MAX_CONTROLS  ((size_t)10000) /* what is done for each of them looks at others */
 #define LISTING_BYTES ((size_t)1024)
 
 struct form_listing form_listing(struct arena *arena, const char *nothing)
@@ -167,8 +168,10 @@ static const char *textarea_value(struct arena *arena, const struct html_node *n
     return text;
 }
 
+/* Of several that are selected, where one can be, the last one is it. */
 static int add_option(struct arena *arena, struct form_control *control,
-                      const struct html_node *node, struct form_option ***end)
+                      const struct html_node *node, struct form_option ***end,
+                      struct form_option **selected)
 {
     struct form_option *option = arena_alloc(arena, sizeof *option);
     const char *value = html_attribute(node, "value");
@@ -186,10 +189,11 @@ static int add_option(struct arena *arena, struct form_control *control,
         .disabled = html_attribute(node, "disabled") ||
                     (html_is(node->parent, "optgroup") && html_attribute(node->parent, "disabled")),
     };
-    if (option->selected && !control->multiple) { /* the last one is it */
-        for (struct form_option *other = control->options; other; other = other->next) {
-            other->selected = false;
+    if (option->selected) {
+        if (*selected && !control->multiple) {
+            (*selected)->selected = false;
         }
+        *selected = option;
     }
     **end = option;
     *end = &option->next;
@@ -199,21 +203,19 @@ static int add_option(struct arena *arena, struct form_control *control,
 static int add_options(struct arena *arena, struct form_control *control)
 {
     const struct html_node *select = control->node;
-    struct form_option **end = &control->options, *first = NULL;
-    bool any = false;
+    struct form_option **end = &control->options, *first = NULL, *selected = NULL;
 
     for (const struct html_node *n = html_next_named(select, select, "option"); n;
          n = html_next_named(n, select, "option")) {
-        int r = add_option(arena, control, n, &end);
+        int r = add_option(arena, control, n, &end, &selected);
         if (r < 0) {
             return r;
         }
     }
     for (struct form_option *option = control->options; option; option = option->next) {
-        any = any || option->selected;
         first = first || option->disabled ? first : option;
     }
-    if (!any && first && !control->multiple && number_attribute(select, "size", 1) <= 1) {
+    if (!selected && first && !control->multiple && number_attribute(select, "size", 1) <= 1) {
         first->selected = true;
     }
     return 0;
@@ -289,18 +291,6 @@ static bool is_disabled(const struct html_node *node)
     return false;
 }
 
-/* Whose it is: of the form it names, else of the one around it. */
-static const struct html_node *owner_of(const struct html_node *root, const struct html_node *node)
-{
-    const char *id = html_attribute(node, "form");
-
-    if (!id) {
-        return html_around(node, "form");
-    }
-    const struct html_node *named = html_by_id(root, id);
-    return named && html_is(named, "form") ? named : NULL;
-}
-
 static int fill_control(loads_form *form, struct form_control *control)
 {
     const struct html_node *node = control->node;
@@ -349,33 +339,70 @@ static void uncheck_others(const loads_form *form, const struct form_control *ch
     }
 }
 
+/* Where a walk through the page is. */
+struct walk {
+    const char *id;              /* by which controls elsewhere name the form; NULL: none can */
+    const struct html_node *end; /* behind the form */
+    const struct html_node *other_end;
+    bool inside, inside_other; /* of the form; of another one in it */
+};
+
+static void walk_to(struct walk *walk, const loads_form *form, const struct html_node *node)
+{
+    walk->inside = node == form->node || (walk->inside && node != walk->end);
+    walk->inside_other = walk->inside_other && node != walk->other_end;
+    if (walk->inside && !walk->inside_other && node != form->node && html_is(node, "form")) {
+        walk->inside_other = true;
+        walk->other_end = html_next_outside(node, form->root);
+    }
+}
+
+/* Whether it is the form's: the one that it names, else the one around it. */
+static bool is_owned(const struct walk *walk, const struct html_node *node)
+{
+    const char *id = html_attribute(node, "form");
+
+    return id ? walk->id && strcmp(id, walk->id) == 0 : walk->inside && !walk->inside_other;
+}
+
+static int add_control(loads_form *form, const struct html_node *node, const char *type,
+                       struct form_control ***end)
+{
+    struct form_control *control = arena_alloc(form->arena, sizeof *control);
+
+    if (!control) {
+        return -ENOMEM;
+    }
+    *control = (struct form_control){.node = node, .type = type};
+    **end = control;
+    *end = &control->next;
+    int r = fill_control(form, control);
+    if (r == 0 && control->kind == FORM_RADIO && control->checked && *control->name) {
+        uncheck_others(form, control);
+    }
+    return r;
+}
+
 static int add_controls(loads_form *form)
 {
-    struct form_control **end = &form->controls;
     const struct html_node *root = form->root;
+    const char *id = html_attribute(form->node, "id");
+    struct walk walk = {.id = id && html_by_id(root, id) == form->node ? id : NULL,
+                        .end = html_next_outside(form->node, root)};
+    struct form_control **end = &form->controls;
+    size_t count = 0;
+    int r = 0;
 
-    for (const struct html_node *n = html_next(root, root), *next; n; n = next) {
+    for (const struct html_node *n = html_next(root, root), *next; r == 0 && n; n = next) {
         bool closed = html_is(n, "template") || html_is(n, "datalist");
         next = closed ? html_next_outside(n, root) : html_next(n, root);
+        walk_to(&walk, form, n);
         const char *type = n->name ? type_of(n) : NULL;
-        if (!type || owner_of(root, n) != form->node) {
-            continue;
-        }
-        struct form_control *control = arena_alloc(form->arena, sizeof *control);
-        if (!control) {
-            return -ENOMEM;
-        }
-        *control = (struct form_control){.node = n, .type = type};
-        *end = control;
-        end = &control->next;
-        if (fill_control(form, control) < 0) {
-            return -ENOMEM;
-        }
-        if (control->kind == FORM_RADIO && control->checked && *control->name) {
-            uncheck_others(form, control);
+        if (type && is_owned(&walk, n)) {
+            r = ++count > MAX_CONTROLS ? -EFBIG : add_control(form, n, type, &end);
         }
     }
-    return 0;
+    return r;
 }
 
 /* ---- forms ----------------------------------------------------------------------------------- */
@@ -384,12 +411,17 @@ static int form_new(struct arena *arena, const struct html_node *root, const str
                     loads_form **ret, struct error *error)
 {
     loads_form *form = arena_alloc(arena, sizeof *form);
+    int r = -ENOMEM;
 
     if (form) {
         *form = (struct loads_form){.arena = arena, .root = root, .node = node};
+        r = add_controls(form);
     }
-    if (!form || add_controls(form) < 0) {
-        return error_set_errno(error, -ENOMEM, "can't take a form apart");
+    if (r == -EFBIG) {
+        return error_set(error, r, "the form has more than %zu controls", MAX_CONTROLS);
+    }
+    if (r < 0) {
+        return error_set_errno(error, r, "can't take a form apart");
     }
     *ret = form;
     return 0;

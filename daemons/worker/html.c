@@ -15,7 +15,7 @@
 
 #include "base/utf8.h"
 
-#define MAX_NODES      ((size_t)2000000)
+#define MAX_NODES      ((size_t)1000000)
 #define META_MAX_BYTES ((size_t)1024) /* where a page may say its own character set */
 
 struct reading {
@@ -366,23 +366,36 @@ static bool ends_line(const struct html_node *from, const struct html_node *to)
     return ends;
 }
 
-const char *html_text(struct arena *arena, const struct html_node *node)
+const char *html_text_again(struct arena *arena, const struct html_node *node,
+                            struct html_buffer *buffer)
 {
-    char *begin = arena_alloc(arena, room_for_text(node)), *to = begin;
+    size_t room = room_for_text(node);
     const struct html_node *n = node, *next;
 
-    for (; begin && n; n = next) {
+    if (room > buffer->size) {
+        char *grown = arena_grow(arena, buffer->text, buffer->size, room);
+        if (!grown) {
+            return NULL;
+        }
+        *buffer = (struct html_buffer){grown, room};
+    }
+    char *begin = buffer->text, *to = begin;
+    for (; n; n = next) {
         to = put_words(to, begin, n->text);
         next = n != node && is_unseen(n) ? html_next_outside(n, node) : html_next(n, node);
         if (next && ends_line(n, next)) {
             to = put_blank(to, begin);
         }
     }
-    if (begin) {
-        to -= to > begin && to[-1] == ' ' ? 1 : 0;
-        *to = '\0';
-    }
+    to -= to > begin && to[-1] == ' ' ? 1 : 0;
+    *to = '\0';
     return begin;
+}
+
+const char *html_text(struct arena *arena, const struct html_node *node)
+{
+    struct html_buffer buffer = {NULL, 0};
+    return html_text_again(arena, node, &buffer);
 }
 
 const char *html_raw_text(struct arena *arena, const struct html_node *node)

@@ -59,6 +59,14 @@ struct html_node *html_by_id(const struct html_node *root, const char *id);
  * in script, style and template is left out. NULL: no memory. */
 const char *html_text(struct arena *arena, const struct html_node *node) _must_check_;
 
+/* The same in a buffer (all zero at first) that is used again: for one of many. */
+struct html_buffer {
+    char *text;
+    size_t size;
+};
+const char *html_text_again(struct arena *arena, const struct html_node *node,
+                            struct html_buffer *buffer) _must_check_;
+
 /* All of its texts as they stand. NULL: no memory. */
 const char *html_raw_text(struct arena *arena, const struct html_node *node) _must_check_;
 

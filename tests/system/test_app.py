@@ -326,8 +326,19 @@ UNREADABLE = {
     "json": ("{}", "application/json", "the page isn't HTML: its type is application/json"),
     "no type": ("plain", None, "the page isn't HTML: it has no type, and doesn't look so"),
     "deep": ("<div>" * 100000, "text/html", "the page's HTML is nested more than 512 levels deep"),
+    "many": ("<p>a" * (4 << 20), "text/html", "the page has more than 1000000 elements and texts"),
     "large": ("<p>" + "x" * (17 << 20), "text/html", "the page has more than 16 MiB: its HTML isn't read"),
 }
+
+
+def test_pages_that_want_to_take_long(app, site):
+    """What is done with a form doesn't grow with the square of its size, or the form is too large."""
+    site.page("<form><select name=s>" + "<option selected>x" * 100000 + "</select></form>" + "<input form=b>" * 100000)
+    app("TestApp.test_forms").passed(1)
+    assert site.take()[1].query == "s=x"
+    site.page("<form>" + "<input type=radio name=r checked>" * 10001)
+    run = app("TestApp.test_forms")
+    assert list(run.messages("failure")) == [f"the form has more than 10000 controls (page {site.url}/page)"]
 
 
 @pytest.mark.parametrize("name", UNREADABLE)

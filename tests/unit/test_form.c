@@ -188,6 +188,31 @@ static void test_controls_beside_the_form(void **state)
     assert_string_equal(sent_now(f), "a=1&b=2&i=3");
     good(f, form_find(&f->arena, f->root, "g", &f->form, &f->error));
     assert_string_equal(sent_now(f), "c=");
+    open_form(f, "<div><form name=a id=x><input name=a></form></div><div><form id=x><input name=b>"
+                 "</form><input name=c form=x></div>");
+    assert_string_equal(sent_now(f), "a=&c=");
+    good(f, form_at(&f->arena, f->root, 1, &f->form, &f->error));
+    assert_string_equal(sent_now(f), "b=");
+}
+
+/* Whatever a parser makes of it, each control is of one form. */
+static void test_forms_in_forms(void **state)
+{
+    struct fixture *f = *state;
+    loads_form *form;
+
+    parse(f, "<form id=a><p><input name=x><div><form id=b><input name=y></form></div><input name=z>"
+             "</form><input name=o>");
+    size_t count = 0;
+    for (const char *id = "a"; id; id = *id == 'a' ? "b" : NULL) {
+        if (form_find(&f->arena, f->root, id, &form, &f->error) == 0) {
+            for (struct form_control *c = form->controls; c; c = c->next) {
+                assert_string_not_equal(c->name, "o");
+                count++;
+            }
+        }
+    }
+    assert_true(count >= 2 && count <= 3);
 }
 
 static void test_methods_and_encodings(void **state)
@@ -483,17 +508,12 @@ static void test_long_lists(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_controls),
-        TEST(test_controls_beside_the_form),
-        TEST(test_methods_and_encodings),
-        TEST(test_buttons),
-        TEST(test_buttons_that_arent_there),
-        TEST(test_changes),
-        TEST(test_values),
-        TEST(test_uploads),
-        TEST(test_changes_that_cant_be),
-        TEST(test_finding),
-        TEST(test_long_lists),
+        TEST(test_controls),       TEST(test_controls_beside_the_form),
+        TEST(test_forms_in_forms), TEST(test_methods_and_encodings),
+        TEST(test_buttons),        TEST(test_buttons_that_arent_there),
+        TEST(test_changes),        TEST(test_values),
+        TEST(test_uploads),        TEST(test_changes_that_cant_be),
+        TEST(test_finding),        TEST(test_long_lists),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
