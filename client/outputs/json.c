@@ -268,6 +268,21 @@ static json_t *usage_value(struct builder *b, const struct output_usage *usage)
     return value;
 }
 
+static void set_thresholds(struct builder *b, json_t *object, const struct output_run *run)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < run->n_thresholds; i++) {
+        const struct threshold_result *result = &run->thresholds[i];
+        json_t *value = json_object();
+        set_text(b, value, "threshold", result->text);
+        set(b, value, "holds", json_boolean(result->holds));
+        set_text(b, value, "value", result->shown[0] ? result->shown : NULL);
+        append(b, list, value);
+    }
+    set(b, object, "thresholds", list);
+}
+
 static void set_run(struct builder *b, json_t *object, const struct output_run *run,
                     const struct summary *summary)
 {
@@ -275,6 +290,8 @@ static void set_run(struct builder *b, json_t *object, const struct output_run *
     set_text(b, object, "run_id", run->spec->run_id);
     set_text(b, object, "outcome", run->outcome);
     set_text(b, object, "trouble", run->trouble);
+    set_text(b, object, "stopped_for", run->stopped_for);
+    set_thresholds(b, object, run);
     set_date(b, object, "started", run->started_usec);
     set_date(b, object, "ended", run->ended_usec);
     set_count(b, object, "duration_usec", (uint64_t)(summary->duration_sec * 1e6 + 0.5));

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* What programs for continuous integration read: a suite with a case per test, which failed when
- * one of its iterations did. What happened to the run itself, as that it was given up, is a case of
- * its own, and only then. The form is the one that Ant's and Jenkins' readers have in common, so
- * that a case has one failure or error, with all the different ones in its text. */
+ * one of its iterations did, and one per threshold. What happened to the run itself, as that it was
+ * given up, is a case of its own, and only then. The form is the one that Ant's and Jenkins'
+ * readers have in common, so that a case has one failure or error, with all the different ones in
+ * its text. */
 #include <inttypes.h>
 #include <string.h>
 
@@ -132,6 +133,27 @@ static void put_trouble(const struct suite *suite)
     (void)fputs("</error>\n    </testcase>\n", suite->file);
 }
 
+static void put_threshold(const struct suite *suite, const struct threshold_result *result)
+{
+    FILE *file = suite->file;
+
+    (void)fputs("    <testcase", file);
+    xml_put_attribute(file, "classname", suite->name);
+    xml_put_attribute_format(file, "name", "threshold: %s", result->text);
+    xml_put_attribute_format(file, "time", "%.6f", suite->summary->duration_sec);
+    (void)fputs(">\n", file);
+    if (!result->holds) {
+        (void)fputs("      <failure", file);
+        xml_put_attribute_format(file, "message", "it does not hold: %s",
+                                 result->shown[0] ? result->shown : "nothing was measured");
+        xml_put_attribute(file, "type", "threshold");
+        (void)fputs("/>\n", file);
+    }
+    (void)fprintf(file, "      <system-out>");
+    put_text(file, result->shown);
+    (void)fputs("</system-out>\n    </testcase>\n", file);
+}
+
 static void put_property(FILE *file, const char *name, const char *value)
 {
     (void)fputs("      <property", file);
@@ -174,6 +196,9 @@ static size_t count(const struct suite *suite, const char *result)
     for (size_t i = 0; i < suite->summary->n_tests; i++) {
         n += strcmp(result_of(&suite->summary->tests[i]), result) == 0;
     }
+    for (size_t i = 0; i < suite->run->n_thresholds && strcmp(result, "failure") == 0; i++) {
+        n += !suite->run->thresholds[i].holds;
+    }
     return n;
 }
 
@@ -183,7 +208,8 @@ static void put_counts(const struct suite *suite)
 
     xml_put_attribute(file, "name", suite->name);
     xml_put_attribute_format(file, "tests", "%zu",
-                             suite->summary->n_tests + has_trouble(suite->run));
+                             suite->summary->n_tests + suite->run->n_thresholds +
+                                 has_trouble(suite->run));
     xml_put_attribute_format(file, "failures", "%zu", count(suite, "failure"));
     xml_put_attribute_format(file, "errors", "%zu", count(suite, "error"));
     xml_put_attribute_format(file, "time", "%.6f", suite->summary->duration_sec);
@@ -206,6 +232,9 @@ static void put_suite(const struct suite *suite)
     put_properties(suite);
     for (size_t i = 0; i < suite->summary->n_tests; i++) {
         put_test(suite, &suite->summary->tests[i]);
+    }
+    for (size_t i = 0; i < suite->run->n_thresholds; i++) {
+        put_threshold(suite, &suite->run->thresholds[i]);
     }
     if (has_trouble(suite->run)) {
         put_trouble(suite);

@@ -11,6 +11,7 @@
 #include "metrics/detail.h"
 #include "metrics/names.h"
 #include "metrics/summary.h"
+#include "metrics/thresholds.h"
 #include "metrics/timeline.h"
 #include "metrics/totals.h"
 #include "outputs/options.h"
@@ -39,6 +40,9 @@ struct output_run {
     const char *detail_agent;        /* whose the detail is that comes; NULL: it is a run here */
     const struct timeline *timeline; /* for outputs that want it; NULL: not known */
     const struct totals *totals;     /* what the summary is of; at the end */
+    const struct threshold_result *thresholds; /* n_thresholds, at the end */
+    size_t n_thresholds;
+    const char *stopped_for; /* the threshold for whose sake it was stopped; NULL */
 };
 
 struct output;

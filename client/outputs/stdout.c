@@ -57,6 +57,10 @@ static void put_lost(FILE *file, const struct output_run *run)
 static void put_end(FILE *file, const struct output_run *run)
 {
     put_lost(file, run);
+    if (run->stopped_for) {
+        (void)fputs("\nThe run was stopped, as this did not hold:\n", file);
+        text_put_lines(file, run->stopped_for, 2, URL_COLUMNS, 1);
+    }
     if (run->trouble && run->outcome && strcmp(run->outcome, "lost") == 0) {
         text_put_lines(file, run->trouble, 2, URL_COLUMNS, MAX_ROWS);
     } else if (run->trouble) {
@@ -293,6 +297,21 @@ static void put_usage(FILE *file, const struct output_run *run)
     put_more(file, run->n_usage, "agent");
 }
 
+static void put_thresholds(FILE *file, const struct output_run *run)
+{
+    if (run->n_thresholds == 0) {
+        return;
+    }
+    (void)fputs("\nThresholds\n", file);
+    for (size_t i = 0; i < run->n_thresholds; i++) {
+        const struct threshold_result *result = &run->thresholds[i];
+        (void)fprintf(file, "  %s ", result->holds ? "✓" : "✗");
+        text_put_padded(file, result->text, COUNTER_COLUMNS - 2);
+        put_right(file, result->shown[0] ? result->shown : "nothing measured", 18);
+        (void)fputc('\n', file);
+    }
+}
+
 static void put_seed(FILE *file, const struct run_spec *spec)
 {
     if (spec->seed > 0) {
@@ -319,6 +338,7 @@ int stdout_end(struct output *output, const struct output_run *run, const struct
     put_timers(file, summary, TIMER_TRANSACTION, "Transaction", "transaction");
     put_timers(file, summary, TIMER_ROUND_TRIP, "WebSocket's round trip", "name");
     put_counters(file, summary);
+    put_thresholds(file, run);
     put_usage(file, run);
     put_seed(file, run->spec);
     stdout_problems(file, summary);

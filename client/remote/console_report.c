@@ -70,6 +70,9 @@ static struct output_run describe(const struct snapshot *snapshot)
         .lost = &snapshot->lost,
         .usage = snapshot->usage,
         .n_usage = snapshot->n_usage,
+        .thresholds = snapshot->thresholds,
+        .n_thresholds = snapshot->n_thresholds,
+        .stopped_for = snapshot->stopped_for,
         .totals = snapshot->totals,
     };
 }
@@ -114,9 +117,20 @@ json_t *console_report_json(const struct snapshot *snapshot)
     return summarize(snapshot, &summary) < 0 ? NULL : json_summary(&run, summary);
 }
 
-/* A run that never started is none that failed its tests. */
-static enum exit_code verdict(const char *state, const char *outcome)
+static bool thresholds_hold(const struct snapshot *snapshot)
 {
+    for (size_t i = 0; i < snapshot->n_thresholds; i++) {
+        if (!snapshot->thresholds[i].holds) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* A run that never started is none that failed its tests. */
+static enum exit_code verdict(const struct snapshot *snapshot)
+{
+    const char *state = snapshot->state, *outcome = snapshot->outcome;
     static const struct {
         const char *outcome;
         enum exit_code code;
@@ -127,7 +141,8 @@ static enum exit_code verdict(const char *state, const char *outcome)
 
     for (size_t i = 0; outcome && strcmp(state, "failed") != 0 && i < ELEMENTSOF(verdicts); i++) {
         if (strcmp(verdicts[i].outcome, outcome) == 0) {
-            return verdicts[i].code;
+            return verdicts[i].code == EXIT_FAILED && !thresholds_hold(snapshot) ? EXIT_THRESHOLD
+                                                                                 : verdicts[i].code;
         }
     }
     return EXIT_ABORTED;
@@ -215,7 +230,7 @@ enum exit_code console_report_end(const struct snapshot *snapshot, bool stopped,
 {
     _cleanup_(summary_freep) struct summary *summary = NULL;
     struct output_run run = describe(snapshot);
-    enum exit_code code = verdict(snapshot->state, snapshot->outcome);
+    enum exit_code code = verdict(snapshot);
 
     if (stopped && run.outcome && strcmp(run.outcome, "aborted") == 0) {
         run.outcome = "interrupted";

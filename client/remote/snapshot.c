@@ -72,6 +72,52 @@ static int decode_usage(const json_t *run, struct snapshot *snapshot, struct err
     return 0;
 }
 
+static int decode_threshold(const json_t *item, struct threshold_result *ret, struct error *error)
+{
+    const char *text, *value = NULL;
+
+    int r = field_required_text(item, "threshold", &text, error);
+    if (r == 0) {
+        r = field_text(item, "value", &value, error);
+    }
+    if (r < 0) {
+        return r;
+    }
+    if (!json_is_boolean(json_object_get(item, "holds"))) {
+        return error_set(error, -EBADMSG, "holds: true or false is expected");
+    }
+    (void)snprintf(ret->text, sizeof ret->text, "%s", text);
+    (void)snprintf(ret->shown, sizeof ret->shown, "%s", value ? value : "");
+    ret->holds = json_is_true(json_object_get(item, "holds"));
+    return 0;
+}
+
+static int decode_thresholds(const json_t *run, struct snapshot *snapshot, struct error *error)
+{
+    const json_t *list = json_object_get(run, "thresholds");
+    json_t *item;
+    size_t index;
+
+    if (!list || json_is_null(list)) {
+        return 0;
+    }
+    if (!json_is_array(list) || json_array_size(list) > THRESHOLDS_MAX) {
+        return error_set(error, -EBADMSG, "thresholds: a list is expected");
+    }
+    snapshot->thresholds = calloc(json_array_size(list) + 1, sizeof *snapshot->thresholds);
+    if (!snapshot->thresholds) {
+        return error_set_errno(error, -ENOMEM, "thresholds");
+    }
+    json_array_foreach(list, index, item)
+    {
+        int r = decode_threshold(item, &snapshot->thresholds[snapshot->n_thresholds++], error);
+        if (r < 0) {
+            return spoil(r, "thresholds", error);
+        }
+    }
+    return 0;
+}
+
 static int decode_run(const json_t *run, struct snapshot *snapshot, struct error *error)
 {
     const char *state, *name;
@@ -110,6 +156,12 @@ static int decode_run(const json_t *run, struct snapshot *snapshot, struct error
     snapshot->save_hits = json_is_true(json_object_get(run, "save_hits"));
     if (r == 0) {
         r = decode_usage(run, snapshot, error);
+    }
+    if (r == 0) {
+        r = field_copy(run, "stopped_for", &snapshot->stopped_for, error);
+    }
+    if (r == 0) {
+        r = decode_thresholds(run, snapshot, error);
     }
     return r == 0 ? decode_spec(run, snapshot, error) : r;
 }
@@ -279,6 +331,8 @@ struct snapshot *snapshot_free(struct snapshot *snapshot)
         strlist_clear(&snapshot->lost);
         strlist_clear(&snapshot->usage_agents);
         free(snapshot->usage);
+        free(snapshot->thresholds);
+        free(snapshot->stopped_for);
         names_free(snapshot->names);
         free(snapshot->names_memory);
         totals_free(snapshot->totals);

@@ -9,6 +9,7 @@
 
 #include "base/strlist.h"
 #include "metrics/summary.h"
+#include "metrics/thresholds.h"
 #include "metrics/totals.h"
 #include "outputs/output.h"
 #include "wire/json.h"
@@ -23,7 +24,10 @@ struct snapshot {
     struct output_usage *usage; /* n_usage; their texts are `usage_agents`' */
     size_t n_usage;
     struct strlist usage_agents;
-    bool save_hits; /* every hit is kept */
+    struct threshold_result *thresholds; /* n_thresholds, of a run that is over */
+    size_t n_thresholds;
+    char *stopped_for; /* NULL */
+    bool save_hits;    /* every hit is kept */
     uint64_t number, active_usec;
     struct names *names;
     void *names_memory;

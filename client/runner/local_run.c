@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "loop/orphans.h"
 #include "metrics/summary.h"
+#include "metrics/thresholds.h"
 #include "metrics/timeline.h"
 #include "metrics/totals.h"
 #include "run/file_list.h"
@@ -38,7 +39,11 @@ struct local_run {
     struct strlist tests; /* that the preparation found */
     struct supervisor *supervisor;
     struct totals *totals;
-    struct timeline *timeline; /* NULL: nobody wants it */
+    struct timeline *timeline;     /* NULL: nobody wants it */
+    struct thresholds *thresholds; /* NULL: there are none */
+    struct threshold_result *judged;
+    ev_timer second;
+    const char *stopped_for; /* the threshold for whose sake it was stopped; NULL: it wasn't */
     struct progress *progress;
     struct reports reports;
     struct output_run report;
@@ -164,6 +169,9 @@ static void on_interval(const struct interval *interval, void *context)
 {
     struct local_run *run = context;
 
+    if (run->thresholds) {
+        thresholds_add(run->thresholds, interval, run->report.names);
+    }
     if (totals_add(run->totals, interval) < 0 ||
         (run->timeline && timeline_add(run->timeline, interval) < 0)) {
         log_error("out of memory: the run's numbers would be wrong");
@@ -236,6 +244,65 @@ static void look(struct progress_numbers *ret, void *context)
     };
 }
 
+/* ---- thresholds ------------------------------------------------------------------------------ */
+
+static double duration_sec(const struct local_run *run)
+{
+    struct supervisor_live live;
+
+    supervisor_live(run->supervisor, &live);
+    return (double)live.active_usec / 1e6;
+}
+
+static void on_second(struct ev_loop *loop _unused_, ev_timer *timer, int events _unused_)
+{
+    struct local_run *run = timer->data;
+
+    if (run->start_usec == 0 || run->stopped_for) {
+        return;
+    }
+    uint64_t second = (clock_monotonic_usec() - run->start_usec) / USEC_PER_SEC;
+    run->stopped_for = thresholds_look(run->thresholds, (uint32_t)second, run->totals,
+                                       run->report.names, duration_sec(run));
+    if (run->stopped_for) {
+        progress_hide(run->progress);
+        log_notice("stopping: %s does not hold", run->stopped_for);
+        supervisor_stop(run->supervisor, run->spec->grace_usec);
+    }
+}
+
+static int watch_thresholds(struct local_run *run)
+{
+    if (run->spec->thresholds.count == 0) {
+        return 0;
+    }
+    ev_timer_init(&run->second, on_second, 1, 1);
+    run->second.data = run;
+    ev_timer_start(run->loop, &run->second);
+    return thresholds_new(&run->thresholds, &run->spec->thresholds, &run->error);
+}
+
+/* Whether all of them hold. */
+static bool judge_thresholds(struct local_run *run)
+{
+    bool hold = true;
+
+    if (!run->thresholds) {
+        return true;
+    }
+    if (thresholds_end(run->thresholds, run->totals, run->report.names, duration_sec(run),
+                       &run->judged, &run->report.n_thresholds) < 0) {
+        log_error("out of memory: thresholds can't be judged");
+        return false;
+    }
+    run->report.thresholds = run->judged;
+    run->report.stopped_for = run->stopped_for;
+    for (size_t i = 0; i < run->report.n_thresholds; i++) {
+        hold = hold && run->judged[i].holds;
+    }
+    return hold;
+}
+
 /* ---- running --------------------------------------------------------------------------------- */
 
 static unsigned cores(void)
@@ -269,6 +336,10 @@ static int supervise(struct local_run *run)
         return error_set_errno(&run->error, r, "cannot count");
     }
     r = supervisor_new(&run->supervisor, run->loop, &options, &run->error);
+    if (r < 0) {
+        return r;
+    }
+    r = watch_thresholds(run);
     if (r < 0) {
         return r;
     }
@@ -307,6 +378,8 @@ static void end_orphans(struct local_run *run)
 
 static enum exit_code verdict(struct local_run *run, int result, const struct summary *summary)
 {
+    bool hold = judge_thresholds(run);
+
     if (result < 0) {
         run->report.outcome = "aborted";
         run->report.trouble = run->error.text;
@@ -316,7 +389,12 @@ static enum exit_code verdict(struct local_run *run, int result, const struct su
         run->report.outcome = "interrupted";
         return EXIT_INTERRUPTED;
     }
-    bool passed = summary->errors == 0 && summary->failures == 0 && summary->successes > 0;
+    if (!hold) {
+        run->report.outcome = "failed";
+        return EXIT_THRESHOLD;
+    }
+    bool passed =
+        thresholds_allow(run->thresholds, summary->successes, summary->errors, summary->failures);
     run->report.outcome = passed ? "passed" : "failed";
     return passed ? EXIT_PASSED : EXIT_FAILED;
 }
@@ -348,6 +426,11 @@ static enum exit_code report(struct local_run *run, int result)
 
 static void release(struct local_run *run)
 {
+    if (run->loop) {
+        ev_timer_stop(run->loop, &run->second);
+    }
+    thresholds_free(run->thresholds);
+    free(run->judged);
     progress_free(run->progress);
     preparation_free(run->preparation);
     supervisor_free(run->supervisor);

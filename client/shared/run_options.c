@@ -11,6 +11,7 @@
 #include "base/distribution.h"
 #include "base/shown.h"
 #include "loop/url.h"
+#include "metrics/threshold.h"
 
 #define DEFAULT_GRACE_USEC   UINT64_C(5000000)
 #define DEFAULT_TIMEOUT_USEC UINT64_C(30000000)
@@ -72,6 +73,12 @@ static int parse_workers(const char *text, void *field, struct error *error)
 static int parse_seed(const char *text, void *field, struct error *error)
 {
     return parse_unsigned(text, 1, SPEC_MAX_SEED, field, error);
+}
+
+static int check_threshold(const char *text, void *field _unused_, struct error *error)
+{
+    struct threshold threshold;
+    return threshold_parse(text, &threshold, error);
 }
 
 static int check_pace(const char *text, void *field _unused_, struct error *error)
@@ -240,6 +247,9 @@ static const struct conf_option rows[] = {
              "exec:PROGRAM or null; may be repeated."},
     {.name = "quiet", .letters = "q", .kind = CONF_FLAG, FIELD(quiet), .where = EVERYWHERE,
      .group = RESULTS, .help = "Show neither progress nor summary."},
+    {.name = "threshold", .kind = CONF_LIST, FIELD(thresholds), .metavar = "RULE",
+     .parse = check_threshold, .where = EVERYWHERE, .group = RESULTS,
+     .help = "What must hold, such as 'p95 < 200ms' or 'errors < 1%, stop'; may be repeated."},
     {.name = "tag", .kind = CONF_LIST, FIELD(tags), .metavar = "KEY=VALUE", .parse = check_tag,
      .where = EVERYWHERE, .group = RESULTS, .help = "Kept with the results; may be repeated."},
     {.name = "project-name", .kind = CONF_STRING, FIELD(project_name), .metavar = "NAME",
@@ -328,13 +338,10 @@ static int copy_strings(const struct run_options *options, struct run_spec *spec
         copy_words(&spec->test_runner, options->test_runner) < 0) {
         return -ENOMEM;
     }
-    for (size_t i = 0; i < options->tags.count; i++) {
-        int r = strlist_add(&spec->tags, options->tags.items[i]);
-        if (r < 0) {
-            return r;
-        }
-    }
-    return 0;
+    int r = strlist_add_all(&spec->tags, options->tags.items, options->tags.count);
+    return r < 0 ? r
+                 : strlist_add_all(&spec->thresholds, options->thresholds.items,
+                                   options->thresholds.count);
 }
 
 /* Files by their absolute paths. */

@@ -30,6 +30,7 @@ struct run_options {
     struct strlist include_files;
     char *cflags, *libs;
     char *test_runner;
+    struct strlist thresholds;
     struct strlist python_deps;
     bool no_patching;
     bool test_runner_self;

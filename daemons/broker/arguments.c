@@ -119,6 +119,8 @@ static const struct {
     {"project_name", "project_name", as_it_is},
     {"tags", "tags", texts},
     {"tag", "tags", texts},
+    {"thresholds", "thresholds", texts},
+    {"threshold", "thresholds", texts},
     {"run_id", NULL, NULL},
     {"detail", NULL, NULL},
 };

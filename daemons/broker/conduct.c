@@ -9,6 +9,7 @@
 
 #include "backend.h"
 #include "conduct_results.h"
+#include "judge.h"
 #include "keep.h"
 #include "publish.h"
 #include "scheduler.h"
@@ -206,7 +207,7 @@ static uint64_t longest_active_usec(const struct run *run)
 /* How a run that came to its end has gone. */
 static const char *outcome_of(struct run *run)
 {
-    const struct totals *totals = results_totals(run->results);
+    bool passed = judge_end(run);
 
     for (unsigned i = 0; i < run->n_members; i++) {
         if (run->members[i].lost) {
@@ -223,11 +224,7 @@ static const char *outcome_of(struct run *run)
             return "failed";
         }
     }
-    return totals_outcome(totals, OUTCOME_FAILURE) == 0 &&
-                   totals_outcome(totals, OUTCOME_ERROR) == 0 &&
-                   totals_outcome(totals, OUTCOME_SUCCESS) > 0
-               ? "passed"
-               : "failed";
+    return passed ? "passed" : "failed";
 }
 
 static void on_end_kept(const struct store_answer *answer, void *context)
@@ -263,11 +260,11 @@ static void end(struct broker *broker, struct run *run, enum run_state state)
     uint64_t active_usec = run_active_usec(run, clock_monotonic_usec());
 
     run->end = state;
+    run->finished_usec = clock_realtime_usec();
+    run->active_usec = longest_active_usec(run) > 0 ? longest_active_usec(run) : active_usec;
     run->outcome = state == RUN_FINISHED ? outcome_of(run)
                    : state == RUN_FAILED ? "failed"
                                          : "aborted";
-    run->finished_usec = clock_realtime_usec();
-    run->active_usec = longest_active_usec(run) > 0 ? longest_active_usec(run) : active_usec;
     run->cycle_is_on = false;
     run->end_is_unsaved = !conduct_keep_end(broker, run);
 }
@@ -310,7 +307,7 @@ void conduct_changed(struct run *run, enum run_state from, enum run_action actio
         end(broker, run, RUN_FAILED);
         break;
     case RUN_ABORT:
-        end(broker, run, RUN_ABORTED);
+        end(broker, run, run->stopped_for ? RUN_FINISHED : RUN_ABORTED);
         break;
     case RUN_CLOSE:
         close_run(broker, run);

@@ -8,6 +8,7 @@
 #include "backend.h"
 #include "conduct.h"
 #include "conduct_results.h"
+#include "judge.h"
 #include "keep.h"
 #include "publish.h"
 #include "story.h"
@@ -286,6 +287,9 @@ static void tick_run(struct broker *broker, struct run *run)
         lose_absent(broker, run);
         conduct_store_results(broker, run);
         conduct_remind(broker, run);
+        if (judge_look(run, clock_monotonic_usec())) {
+            story_breached(broker, run);
+        }
         check(run);
     }
     publish_live(broker, run);

@@ -20,6 +20,8 @@ struct store_run keep_row_of(const struct run *run)
         .state = run_state_word(run->state == RUN_ENDING ? run->end : run->state),
         .outcome = run->outcome,
         .trouble = run->trouble,
+        .thresholds = run->judged,
+        .stopped_for = run->stopped_for,
         .submitted_usec = run->submitted_usec,
         .started_usec = run->started_usec,
         .finished_usec = run->finished_usec,

@@ -71,6 +71,16 @@ static json_t *spec_of(const struct report *report)
     return text && wire_json_load_any(text, strlen(text), &spec, NULL) == 0 ? spec : NULL;
 }
 
+static json_t *thresholds_of(const struct store_run *row)
+{
+    json_t *list = NULL;
+
+    return row->thresholds &&
+                   wire_json_load_any(row->thresholds, strlen(row->thresholds), &list, NULL) == 0
+               ? list
+               : NULL;
+}
+
 json_t *report_run(const struct report *report, bool full)
 {
     const struct store_run *row = report->row;
@@ -92,6 +102,8 @@ json_t *report_run(const struct report *report, bool full)
         set_known(run, "on_agent_loss", json_string(row->abort_on_loss ? "abort" : "continue"));
         set_known(run, "save_hits", json_boolean(row->save_hits));
         set_known(run, "usage", usage_of(report));
+        set_known(run, "thresholds", thresholds_of(row));
+        set_known(run, "stopped_for", row->stopped_for ? json_string(row->stopped_for) : NULL);
         set_known(run, "spec", json_incref(spec));
     }
     return run;

@@ -10,6 +10,7 @@
 
 #include "metrics/detail_codec.h"
 #include "metrics/interval_remap.h"
+#include "metrics/thresholds.h"
 
 /* What the database can hold, with room for everything that is still to come. */
 #define MAX_COUNT  (INT64_MAX / 2)
@@ -48,6 +49,7 @@ struct results {
     void *memory;
     struct names *names;
     struct totals *totals;
+    struct thresholds *thresholds; /* borrowed; NULL */
     bool keeps_timeline;
     struct timeline *timeline; /* NULL: it isn't kept, or there was no memory */
     struct source *sources;
@@ -136,6 +138,11 @@ struct names *results_names(struct results *results)
 struct totals *results_totals(struct results *results)
 {
     return results->totals;
+}
+
+void results_watch(struct results *results, struct thresholds *thresholds)
+{
+    results->thresholds = thresholds;
 }
 
 void results_overflows(const struct results *results, uint64_t overflows[static NAME_KINDS])
@@ -309,6 +316,9 @@ static int take_interval(struct results *results, unsigned number, const void *p
     r = totals_add(results->totals, interval);
     if (r == 0 && results->timeline && timeline_add(results->timeline, interval) < 0) {
         results->timeline = timeline_free(results->timeline); /* better none than a wrong one */
+    }
+    if (r == 0 && results->thresholds) {
+        thresholds_add(results->thresholds, interval, results->names);
     }
     if (r == 0) {
         ret->interval = TAKE_PTR(interval);

@@ -45,6 +45,10 @@ static inline enum results_stream results_stream_of(const struct agent_message *
 }
 
 /* What had no room for its name, by kind: here or at the sources. */
+/* What is counted is told to them, too; borrowed, NULL: there are none. */
+struct thresholds;
+void results_watch(struct results *results, struct thresholds *thresholds);
+
 void results_overflows(const struct results *results, uint64_t overflows[static NAME_KINDS]);
 
 /* ---- taking ---- */

@@ -10,6 +10,8 @@
 #include <string.h>
 
 #include "base/shown.h"
+#include "judge.h"
+#include "metrics/thresholds.h"
 #include "run/cycles.h"
 
 int run_new(struct run **ret, const struct run_options *options, enum run_state state,
@@ -39,6 +41,10 @@ int run_new(struct run **ret, const struct run_options *options, enum run_state 
     run->hooks = options->hooks;
     run->cycles = cycles_count(run->spec);
     run->state = state;
+    r = judge_new(run, error);
+    if (r < 0) {
+        return r;
+    }
     *ret = TAKE_PTR(run);
     return 0;
 }
@@ -62,6 +68,8 @@ struct run *run_free(struct run *run)
         clear_members(run);
         results_free(run->results);
         kept_log_clear(&run->log);
+        thresholds_free(run->thresholds);
+        free(run->judged);
         free(run->archive);
         free(run->request_id);
         free(run->spec_text);
@@ -89,6 +97,9 @@ int run_set_agents(struct run *run, const struct run_agent *agents, unsigned cou
 {
     assert(!run->members);
     int r = results_new(&run->results, count);
+    if (r == 0) {
+        results_watch(run->results, run->thresholds);
+    }
     run->members = r == 0 ? calloc(MAX(count, 1u), sizeof *run->members) : NULL;
     r = run->members ? 0 : -ENOMEM;
     for (unsigned i = 0; r == 0 && i < count; i++) {

@@ -93,7 +93,11 @@ struct run {
 
     struct member *members; /* n_members, once agents were found */
     unsigned n_members;
-    struct results *results; /* NULL until then */
+    struct results *results;       /* NULL until then */
+    struct thresholds *thresholds; /* judge.c; NULL: there are none */
+    uint64_t judge_at_usec;
+    const char *stopped_for; /* the threshold for whose sake it was stopped; NULL */
+    char *judged;            /* JSON: what thresholds came to; NULL before the end */
     void *archive;           /* the files; NULL: none, or nobody needs them any more */
     size_t archive_size;
     const char *missing; /* what went with the broker before this one: agents can't be told any

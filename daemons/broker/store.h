@@ -104,6 +104,8 @@ struct store_run {
     const char *state;       /* queued, preparing, running, stopping, finished, failed, aborted */
     const char *outcome;     /* passed, failed, aborted, lost; NULL before the end */
     const char *trouble;     /* what a person should know; NULL: nothing */
+    const char *thresholds;  /* JSON: what they came to; NULL: nothing (yet) */
+    const char *stopped_for; /* a threshold; NULL */
     uint64_t submitted_usec; /* dates: microseconds since 1970; 0: not yet */
     uint64_t started_usec;   /* second 0 of the run */
     uint64_t finished_usec;
@@ -137,8 +139,8 @@ struct store_source {
 int store_run_add(struct store *store, const struct store_run *run, store_done *done, void *context)
     _must_check_;
 
-/* Stores state, outcome, trouble, the dates but `submitted`, start_usec, cycle, active_usec and
- * overflows of a run, after all results that were given before. -ENOENT. */
+/* Stores state, outcome, trouble, thresholds, stopped_for, the dates but `submitted`, start_usec,
+ * cycle, active_usec and overflows of a run, after all results that were given before. -ENOENT. */
 int store_run_update(struct store *store, const struct store_run *run, store_done *done,
                      void *context) _must_check_;
 

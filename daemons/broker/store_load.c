@@ -26,6 +26,7 @@
     "SELECT c.n, 0, 0, json_build_object('run_id', c.run_id, 'request_id', c.request_id,"          \
     " 'name', c.name, 'spec', " spec ", 'agents', c.agents, 'on_agent_loss', c.on_agent_loss,"     \
     " 'save_hits', c.save_hits, 'state', c.state, 'outcome', c.outcome, 'trouble', c.trouble,"     \
+    " 'thresholds', c.thresholds::text, 'stopped_for', c.stopped_for,"                             \
     " 'submitted', " USEC("c.submitted") ", 'started', " USEC("c.started") ", 'finished', " USEC(  \
         "c.finished") ", 'start_usec', c.start_usec, 'cycle', c.cycle,"                            \
                       " 'active_usec', c.active_usec, 'overflows', c.overflows) FROM c "           \
@@ -164,6 +165,8 @@ static void read_run(struct store_run *run, const json_t *json)
         .state = text_or_none(json, "state"),
         .outcome = text(json, "outcome"),
         .trouble = text(json, "trouble"),
+        .thresholds = text(json, "thresholds"),
+        .stopped_for = text(json, "stopped_for"),
         .submitted_usec = count(json, "submitted"),
         .started_usec = count(json, "started"),
         .finished_usec = count(json, "finished"),

@@ -116,7 +116,8 @@ int store_postgres_run_update(struct store *base, const struct store_run *run, s
     static const char sql[] = "UPDATE loads.runs SET state = $2, outcome = $3, trouble = $4, "
                               "started = " DATE("$5") ", finished = " DATE(
                                   "$6") ", start_usec = $7, cycle = $8, active_usec = $9,"
-                                        " overflows = ARRAY[$10, $11, $12, $13, $14]::bigint[] "
+                                        " overflows = ARRAY[$10, $11, $12, $13, $14]::bigint[],"
+                                        " thresholds = $15::jsonb, stopped_for = $16 "
                                         "WHERE run_id = $1";
     _cleanup_(store_call_freep) struct call *call = NULL;
     int r = store_call_new(&call, LANE_CONTROL, sql, run->run_id);
@@ -134,6 +135,8 @@ int store_postgres_run_update(struct store *base, const struct store_run *run, s
     store_call_number(call, run->cycle);
     store_call_count(call, run->active_usec);
     add_overflows(call, run);
+    store_call_text(call, run->thresholds);
+    store_call_text(call, run->stopped_for);
     call->writes = call->after_results = true;
     call->answered = is_over(run->state) ? answer_end : store_answer_done;
     call->done = done;

@@ -205,6 +205,14 @@ void story_state(struct broker *broker, const struct run *run)
     keep_event(broker, run, NULL, "state", details, "%s", text.bytes);
 }
 
+void story_breached(struct broker *broker, const struct run *run)
+{
+    broker_event(EVENT_RUN_STOPPED, run->run_id, NULL, "run %s: stopped, as this does not hold: %s",
+                 run->run_id, run->stopped_for);
+    keep_event(broker, run, NULL, "threshold", NULL, "stopped, as this does not hold: %s",
+               run->stopped_for);
+}
+
 void story_tell(struct broker *broker, const struct run *run, const struct member *member,
                 enum log_event event, const char *kind, const char *format, ...)
 {

@@ -11,6 +11,9 @@ void story_submitted(const struct run *run, const struct caller *caller);
 /* Somebody asks for its end. */
 void story_stopped(const struct run *run, const struct caller *caller);
 
+/* It is stopped, as a threshold does not hold: an event of the database, too. */
+void story_breached(struct broker *broker, const struct run *run);
+
 /* Its state is another one: an event of the database, too. */
 void story_state(struct broker *broker, const struct run *run);
 

@@ -40,9 +40,8 @@ LOADS_TEST(TestPhotos, test_parts)
     loads_app_post(user, "/login", .body = "user=bob&password=secret",
                    .headers = LOADS_HEADERS("Content-Type: application/x-www-form-urlencoded"));
     loads_app_post(user, "/photos",
-                   .parts =
-                       LOADS_PARTS({.name = "title", .value = "Orders"},
-                                   {.name = "photo", .path = "orders.csv"}));
+                   .parts = LOADS_PARTS({.name = "title", .value = "Orders"},
+                                        {.name = "photo", .path = "orders.csv"}));
     loads_app_post(user, "/photos", .parts = LOADS_PARTS({.name = "title", .value = "None"}),
                    .status = "400");
 }

@@ -211,12 +211,22 @@ int thresholds_end(struct thresholds *thresholds, const struct totals *totals,
     return 0;
 }
 
-bool thresholds_are_about(const struct thresholds *thresholds, enum threshold_metric metric)
+static bool are_about(const struct thresholds *thresholds, enum threshold_metric metric)
 {
-    for (size_t i = 0; i < thresholds->count; i++) {
+    for (size_t i = 0; thresholds && i < thresholds->count; i++) {
         if (thresholds->watched[i].threshold.metric == metric) {
             return true;
         }
     }
     return false;
+}
+
+bool thresholds_allow(const struct thresholds *thresholds, uint64_t successes, uint64_t errors,
+                      uint64_t failures)
+{
+    bool some_errors = are_about(thresholds, METRIC_ERRORS);
+    bool some_failures = are_about(thresholds, METRIC_FAILURES);
+
+    return (errors == 0 || some_errors) && (failures == 0 || some_failures) &&
+           successes + errors + failures > 0;
 }

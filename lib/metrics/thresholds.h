@@ -41,7 +41,9 @@ int thresholds_end(struct thresholds *thresholds, const struct totals *totals,
                    const struct names *names, double duration_sec, struct threshold_result **ret,
                    size_t *ret_count) _must_check_;
 
-/* Whether one says how many errors or failures there may be: then any number may that it allows. */
-bool thresholds_are_about(const struct thresholds *thresholds, enum threshold_metric metric);
+/* Whether the iterations of a run that all hold for are good: errors and failures there may be only
+ * where a threshold says how many. NULL: there are no thresholds. */
+bool thresholds_allow(const struct thresholds *thresholds, uint64_t successes, uint64_t errors,
+                      uint64_t failures);
 
 #endif

@@ -47,6 +47,7 @@ struct run_spec *run_spec_free(struct run_spec *spec)
         free(spec->user_id);
         free(spec->project_name);
         strlist_clear(&spec->tags);
+        strlist_clear(&spec->thresholds);
         free(spec);
     }
     return NULL;
@@ -168,6 +169,7 @@ static json_t *encode_field(const struct run_spec *spec, const struct spec_key *
         return json_string(*(char *const *)field);
     case KIND_TAGS:
     case KIND_DEPS:
+    case KIND_THRESHOLDS:
         return encode_texts(field);
     case KIND_NUMBERS:
         return encode_numbers(field);
@@ -194,6 +196,7 @@ static bool is_given(const struct run_spec *spec, const struct spec_key *key)
         return *(char *const *)field;
     case KIND_TAGS:
     case KIND_DEPS:
+    case KIND_THRESHOLDS:
         return ((const struct strlist *)field)->count > 0;
     case KIND_NUMBERS:
         return ((const struct number_list *)field)->count > 0;
@@ -333,6 +336,7 @@ static int decode_field(const struct spec_key *key, const json_t *json, struct r
         return decode_text(key, json, spec, error);
     case KIND_TAGS:
     case KIND_DEPS:
+    case KIND_THRESHOLDS:
         return decode_texts(key, json, field, error);
     case KIND_NUMBERS:
         return decode_numbers(key, json, field, error);

@@ -17,6 +17,7 @@
 #define SPEC_MAX_NAME_BYTES        255 /* user_id, project_name */
 #define SPEC_MAX_TAGS              100
 #define SPEC_MAX_TAG_BYTES         1024
+#define SPEC_MAX_THRESHOLDS        50
 #define SPEC_MAX_WORDS_BYTES       4096 /* cflags, libs, test_runner, python_path */
 #define SPEC_MAX_PYTHON_DEPS       100
 #define SPEC_MAX_DEP_BYTES         1024
@@ -67,7 +68,8 @@ struct run_spec {
                       absolute, or relative to test_dir */
     char *user_id;
     char *project_name;
-    struct strlist tags; /* "key=value" */
+    struct strlist tags;       /* "key=value" */
+    struct strlist thresholds; /* what its numbers are held against (metrics/threshold.h) */
 
     bool test_runner_self; /* one process of it has all users of a worker */
     bool no_patching;      /* calls that block the test's process are left as they are */

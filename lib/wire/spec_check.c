@@ -12,6 +12,7 @@
 #include "base/distribution.h"
 #include "base/shown.h"
 #include "base/utf8.h"
+#include "metrics/threshold.h"
 
 const struct spec_key spec_keys[] = {
 #define AT(member) offsetof(struct run_spec, member)
@@ -50,6 +51,7 @@ const struct spec_key spec_keys[] = {
     {"user_id", KIND_NAME, false, AT(user_id), 0, 0},
     {"project_name", KIND_NAME, false, AT(project_name), 0, 0},
     {"tags", KIND_TAGS, false, AT(tags), 0, 0},
+    {"thresholds", KIND_THRESHOLDS, false, AT(thresholds), 0, 0},
     {"detail", KIND_FLAG, true, AT(detail), 0, 0},
 #undef AT
 };
@@ -230,6 +232,22 @@ static bool is_string(enum spec_kind kind)
            kind == KIND_WORDS;
 }
 
+static int check_thresholds(const char *name, const struct strlist *thresholds, struct error *error)
+{
+    struct threshold threshold;
+
+    if (thresholds->count > SPEC_MAX_THRESHOLDS) {
+        return error_set(error, -EINVAL, "%s: there are more than %d", name, SPEC_MAX_THRESHOLDS);
+    }
+    for (size_t i = 0; i < thresholds->count; i++) {
+        int r = threshold_parse(thresholds->items[i], &threshold, error);
+        if (r < 0) {
+            return error_prefix(error, r, "%s", name);
+        }
+    }
+    return 0;
+}
+
 static int check_field(const struct run_spec *spec, const struct spec_key *key, struct error *error)
 {
     const void *field = (const char *)spec + key->offset;
@@ -271,6 +289,8 @@ static int check_field(const struct run_spec *spec, const struct spec_key *key, 
         return check_tags(key->name, field, error);
     case KIND_DEPS:
         return check_deps(key->name, field, error);
+    case KIND_THRESHOLDS:
+        return check_thresholds(key->name, field, error);
     case KIND_NUMBERS:
         return check_numbers(key, field, error);
     case KIND_NUMBER:

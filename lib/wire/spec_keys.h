@@ -15,6 +15,7 @@ enum spec_kind {
     KIND_WORDS,
     KIND_TAGS,
     KIND_DEPS,
+    KIND_THRESHOLDS,
     KIND_NUMBERS,
     KIND_NUMBER,
     KIND_FLAG,

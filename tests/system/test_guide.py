@@ -27,6 +27,7 @@ UNRUN = {
     "installation.md": 6,
     "performance.md": 2,
     "security.md": 5,
+    "thresholds.md": 1,
 }
 
 

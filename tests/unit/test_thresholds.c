@@ -142,8 +142,11 @@ static void test_the_whole_run(void **state)
         assert_string_equal(results[i].shown, shown[i]);
         assert_string_equal(results[i].text, texts[i]);
     }
-    assert_true(thresholds_are_about(f->thresholds, METRIC_FAILURES));
-    assert_false(thresholds_are_about(f->thresholds, METRIC_ERRORS));
+    assert_true(thresholds_allow(f->thresholds, 5, 0, 3));
+    assert_false(thresholds_allow(f->thresholds, 5, 1, 3));
+    assert_false(thresholds_allow(f->thresholds, 0, 0, 0));
+    assert_true(thresholds_allow(NULL, 1, 0, 0));
+    assert_false(thresholds_allow(NULL, 1, 0, 1));
 }
 
 static void test_one_that_is_wrong(void **state)

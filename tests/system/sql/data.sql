@@ -71,6 +71,9 @@ VALUES
     (:run, 2, 'error', 'timeout', 'no answer within 30 s', '', 'Shop.test_buy', 'at shop.c:15', 2,
      now() - interval '1 day' + interval '1 second', now() - interval '1 day' + interval '1 second');
 INSERT INTO loads.counters (run_id, counter_id, name, count) VALUES (:run, 1, 'bought', 3);
+UPDATE loads.runs SET stopped_for = 'rps > 500, stop', thresholds =
+    '[{"threshold": "p95 < 1s", "holds": true, "value": "1 ms"}, {"threshold": "rps > 500, stop", "holds": false}]'
+WHERE run_id = :run;
 INSERT INTO loads.timers (
     run_id, timer_id, kind, test, name, times, errors, sum_usec, min_usec, max_usec, buckets, counts)
 VALUES

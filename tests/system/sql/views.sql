@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MPL-2.0
 -- The views, over data.sql: all numbers are computed by hand. Each is asked twice, without digests and
 -- with them.
-SELECT plan(30);
+SELECT plan(31);
 
 \set run '\'0a000000-0000-4000-8000-000000000001\''
 \set older '\'0a000000-0000-4000-8000-000000000002\''
@@ -146,6 +146,10 @@ SELECT results_eq(
               ('round-trip', 'Shop.test_buy', 'ws://shop/', 0, 3, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
                NULL),
               ('phase', '', 'wait', 2, 0, 300, 200, 200, 400, 400, 400, 400, 400) $$, 'timers');
+SELECT results_eq(
+    $$ SELECT number, threshold, holds, value, stopped FROM loads.threshold_results ORDER BY number $$,
+    $$ VALUES (1, 'p95 < 1s', true, '1 ms', false), (2, 'rps > 500, stop', false, NULL, true) $$,
+    'thresholds');
 DELETE FROM loads.runs WHERE run_id = :run;
 SELECT is(
     (SELECT sum((xpath('/row/n/text()', query_to_xml(format(
