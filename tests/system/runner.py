@@ -97,7 +97,7 @@ class Running:
     def __init__(self, runner, arguments, env=None, cwd=None, **options):
         self.runner = runner
         self.mark = str(uuid.uuid4())
-        self.read = {"stdout": b"", "stderr": b""}
+        self.read = {"stdout": bytearray(), "stderr": bytearray()}
         pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         self.process = subprocess.Popen(
             [runner.program, *(os.fsencode(str(a) if isinstance(a, int) else a) for a in arguments)],
