@@ -41,14 +41,13 @@ static void put_value(FILE *file, const char *text)
     for (size_t i = 0; i < size;) {
         uint32_t character = 0;
         size_t length = utf8_character(text + i, size - i, &character);
-        if (length == 0) {
-            (void)fputs(UTF8_REPLACEMENT, file);
-        } else if (character == '\n') {
+        bool is_text = length > 0 && character >= ' ' && (character < 0x7f || character > 0x9f);
+        if (length > 0 && character == '\n') {
             (void)fputs("\\n", file);
+        } else if (!is_text) {
+            (void)fputs(UTF8_REPLACEMENT, file);
         } else if (character == '"' || character == '\\') {
             (void)fprintf(file, "\\%c", (int)character);
-        } else if (character < ' ' || (character >= 0x7f && character <= 0x9f)) {
-            (void)fputs(UTF8_REPLACEMENT, file);
         } else {
             (void)fwrite(text + i, 1, length, file);
         }

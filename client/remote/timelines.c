@@ -111,7 +111,7 @@ static int take_step(struct timeline *timeline, const json_t *step, struct error
 
 int timeline_take(struct timeline *timeline, const json_t *page, uint64_t *ret, struct error *error)
 {
-    const json_t *steps;
+    const json_t *steps = NULL;
     json_t *step;
     size_t index;
 
