@@ -25,6 +25,7 @@ from cluster import cluster, two_agents  # noqa: F401  (fixtures)
 from consoles import console  # noqa: F401  (a fixture)
 from fake_broker import FakeBroker
 from guarded import guarded, guarded_with_database  # noqa: F401  (fixtures)
+from hostile import hostile, hostile_server  # noqa: F401  (fixtures)
 from lab import boot, installed, network  # noqa: F401  (fixtures)
 from manager import start_manager  # noqa: F401  (a fixture)
 from postgres import database, postgres, start_postgres  # noqa: F401  (fixtures)

@@ -9,7 +9,7 @@ import threading
 
 import pytest
 
-from test_websockets import HostileServer, hostile, hostile_server  # noqa: F401  (fixtures)
+from hostile import HostileServer
 
 
 @pytest.fixture
@@ -202,7 +202,7 @@ def test_the_frames_of_one_user(chat, echo_server):
     assert ran.lines.count("> text frame, 9 bytes: something") == 1
 
 
-def test_frames_that_are_no_whole_messages(chat, hostile):  # noqa: F811
+def test_frames_that_are_no_whole_messages(chat, hostile):
     ran = chat(f'loads_ws *ws = loads_ws_open(user, "{hostile}/fragments"); loads_ws_receive(ws);')
     assert ran.code == 0, ran
     begin = ran.lines.index("< text frame, 3 bytes, more to come: one")
@@ -211,7 +211,7 @@ def test_frames_that_are_no_whole_messages(chat, hostile):  # noqa: F811
         "< continuation frame, 5 bytes: three"]
 
 
-def test_a_rude_websocket(chat, hostile):  # noqa: F811
+def test_a_rude_websocket(chat, hostile):
     """What it sends reaches no terminal as it is."""
     ran = chat(f'loads_ws *ws = loads_ws_open(user, "{hostile}/rude"); loads_ws_receive(ws); loads_ws_receive(ws);')
     assert ran.code == 1, ran
