@@ -27,7 +27,6 @@ UNRUN = {
     "installation.md": 6,
     "performance.md": 3,
     "security.md": 5,
-    "thresholds.md": 1,
 }
 
 
