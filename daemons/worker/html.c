@@ -27,12 +27,11 @@ struct reading {
     int result;
 };
 
+/* It may forget that it was told so. */
 static void stop(struct reading *reading, int result)
 {
-    if (reading->result == 0) {
-        reading->result = result;
-        xmlStopParser(reading->parser);
-    }
+    reading->result = reading->result == 0 ? result : reading->result;
+    xmlStopParser(reading->parser);
 }
 
 /* ---- what the parser tells ------------------------------------------------------------------- */
@@ -146,6 +145,21 @@ static void on_text(void *context, const xmlChar *text, int length)
     node->size += size;
 }
 
+/* Without memory the parser would go on and on in places: it is told to stop. Since 2.12 libxml2
+ * gives the error as one that can't be changed. */
+#if LIBXML_VERSION >= 21200
+static void on_error(void *context, const xmlError *error)
+#else
+static void on_error(void *context, xmlError *error)
+#endif
+{
+    struct reading *reading = context;
+
+    if (error->code == XML_ERR_NO_MEMORY) {
+        stop(reading, -ENOMEM);
+    }
+}
+
 /* ---- reading --------------------------------------------------------------------------------- */
 
 /* Of a page that doesn't say: UTF-8, if it can be that, since that is what pages are in today; else
@@ -201,12 +215,14 @@ static int parse(struct reading *reading, const char *bytes, size_t size, const 
     *parser->sax = handler;
     parser->userData = reading;
     reading->parser = parser;
+    xmlSetStructuredErrorFunc(reading, on_error);
     xmlDoc *document = htmlCtxtReadMemory(
         parser, bytes, (int)size, NULL, choose_charset(bytes, size, charset),
         HTML_PARSE_RECOVER | HTML_PARSE_NOERROR | HTML_PARSE_NOWARNING | HTML_PARSE_NONET);
     if (parser->errNo == XML_ERR_NO_MEMORY && reading->result == 0) {
         reading->result = -ENOMEM;
     }
+    xmlSetStructuredErrorFunc(NULL, NULL);
     xmlFreeDoc(document);
     htmlFreeParserCtxt(parser);
     return reading->result;

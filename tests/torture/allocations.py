@@ -43,6 +43,8 @@ KNOWN = [
     ("FPE", r"libcurl\.so", "", "libcurl 7.88 divides by the size of a hash table that it could not make"),
     ("memory", r"libdw\.so", "", "libdw 0.188 loses the ranges that it has read when it can't read all"),
     ("SEGV", r"libdw\.so", "", "libdw 0.188 takes an abbreviation that it had no memory for as read"),
+    ("does not end", r"libxml2\.so", "", "libxml2 2.9 reads a tag for ever whose name it has no memory for"),
+    ("SEGV", r"libxml2\.so", "", "libxml2 2.9 frees the parts of a parser that it had no memory to make"),
     ("memory", r"libcrypto\.so", "in OBJ_NAME_do_all ", "libcrypto 3.0 loses names of digests that it fetches"),
     ("memory", r"in __add_to_environ ", "", "glibc never frees what setenv() took: it may still be in use"),
 ]
