@@ -67,8 +67,6 @@ struct loads_test {
     void (*body)(loads_user *user);
 };
 
-/* The number in the name is this header's: a module that was built against another one doesn't
- * load, and Loads says why. */
 /* What is done around the tests of a suite, each defined once in its module, as a test is:
  *
  *     LOADS_USER_SET_UP(TestShop) { … log in … }
@@ -84,6 +82,8 @@ struct loads_test {
 #define LOADS_TEAR_DOWN(suite)      LOADS_HOOK_(suite, LOADS_TEAR_DOWN_)
 #define LOADS_USER_TEAR_DOWN(suite) LOADS_HOOK_(suite, LOADS_USER_TEAR_DOWN_)
 
+/* The number in the name is this header's: a module that was built against another one doesn't
+ * load, and Loads says why. */
 #define LOADS_HEADER_VERSION 1
 #define loads_register       loads_register_v1
 LOADS_API void loads_register(const struct loads_test *test);
