@@ -403,7 +403,7 @@ def test_completion(complete, fake):
     assert complete("loadsctl") == VERBS + ["--help", "--version"]
     assert complete("loadsctl", "st") == ["stop"]
     assert complete("loadsctl stop", "6") == [RUN_ID]
-    assert complete("loadsctl show", "") == ["--broker", "--json", "--help", RUN_ID, OTHER_ID]
+    assert complete("loadsctl delete", "") == ["--broker", "--json", "--help", RUN_ID, OTHER_ID]
     assert complete("loadsctl logs --agent", "b") == ["box1-1"]
     assert complete("loadsctl submit --on-agent-loss", "") == ["continue", "abort"]
     assert complete("loadsctl submit", "--us") == ["--users", "--user-id"]

@@ -155,6 +155,7 @@
   };
 
   const whole = [1, 2, 5].flatMap((n) => [...Array(15).keys()].map((e) => n * 10 ** e)).sort((a, b) => a - b);
+  const times = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 28800, 86400];
   const together = uPlot.sync("time");
   const time = data.timeline;
   const over = (id, title, note, series, form) => {
@@ -171,13 +172,13 @@
           y: { range: (u, low, high) => [0, high > 0 ? high * 1.08 : 1] },
         },
         axes: [
-          axis({ size: 32, values: (u, ticks) => ticks.map((t) => t === null || t < 0 || !Number.isInteger(t) ? "" : clock(t)) }),
+          axis({ size: 32, incrs: times, values: (u, ticks) => ticks.map((t) => t === null || t < 0 || !Number.isInteger(t) ? "" : clock(t)) }),
           axis({ size: 66, values: (u, ticks) => ticks.map((t) => t === null ? "" : t === 0 ? "0" : form(t)),
             incrs: form === short ? whole : undefined }),
         ],
         series: [{ label: "at", value: (u, v) => v === null || v === undefined ? "–" : clock(v) }]
           .concat(series.map((one) => ({
-            label: one.label, stroke: colour(one.colour), width: 2, show: !one.hidden, dash: one.dash,
+            label: one.label, stroke: colour(one.colour), width: time.second.length > 300 ? 1.25 : 2, show: !one.hidden, dash: one.dash,
             paths: one.steps ? uPlot.paths.stepped({ align: 1 }) : undefined,
             fill: one.fill ? colour(one.colour) + "22" : undefined,
             points: { show: dots, size: 5, fill: colour(one.colour) }, spanGaps: false,
