@@ -184,6 +184,7 @@ const struct conf_table submit_table =
           "Starts a run on agents, on one unless --agents says how many, and prints its id. Takes "
           "what loads-runner takes.",
           {&run_option_rows, offsetof(struct ctl_options, new_run)},
+          {&http_option_rows, offsetof(struct ctl_options, new_run.http)},
           {&submit_option_rows, offsetof(struct ctl_options, submit)}, OWN(submit_rows));
 
 const struct conf_table attach_table =

@@ -333,6 +333,7 @@ static int take_result(struct call *call)
     }
     record_hit(call->user, request_name(call), exchange, elapsed);
     call->answer.response.status = exchange->status;
+    call->answer.response.http_version = exchange->http_version;
     call->answer.response.elapsed_sec = (double)elapsed / 1e6;
     call->answer.response.dns_sec = (double)call->dns_usec / 1e6;
     int r = answer_end(&call->answer);

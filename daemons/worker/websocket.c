@@ -261,8 +261,12 @@ static int make_client(struct opening *opening)
     if (worker->ws) {
         return 0;
     }
-    int r = ws_client_new(&worker->ws, worker->loop, worker->spec->ca_file, worker->spec->insecure,
-                          &error);
+    struct ws_client_options options = {.ca_file = worker->spec->ca_file,
+                                        .cert_file = worker->spec->http.cert_file,
+                                        .key_file = worker->spec->http.key_file,
+                                        .tls_min = spec_http_tls_min(&worker->spec->http),
+                                        .insecure = worker->spec->insecure};
+    int r = ws_client_new(&worker->ws, worker->loop, &options, &error);
     stall_begin(opening->socket->user); /* what that took, the plug-in, is not the test's fault */
     return r == -ENOMEM ? r : r < 0 ? fail(opening, "socket", error.text) : 0;
 }

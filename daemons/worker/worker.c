@@ -247,6 +247,10 @@ static int make_parts(struct worker *worker, struct error *error)
 {
     struct transport_curl_options options = {.ca_file = worker->spec->ca_file,
                                              .insecure = worker->spec->insecure,
+                                             .cert_file = worker->spec->http.cert_file,
+                                             .key_file = worker->spec->http.key_file,
+                                             .tls_min = spec_http_tls_min(&worker->spec->http),
+                                             .http2 = worker->spec->http.http2,
                                              .told = on_told,
                                              .context = worker};
     const char *server_url = worker->spec->url ? worker->spec->url : worker->spec->server_url;

@@ -72,6 +72,7 @@ struct exchange {
     char error_text[256]; /* the library's words; without times or counts that would differ each
                              time */
     int status;           /* 0 unless error is TRANSPORT_OK */
+    int http_version;     /* 10, 11, 20; 0: not known */
     uint64_t started_usec, ended_usec; /* CLOCK_MONOTONIC */
     uint64_t sent_bytes, received_bytes;
     bool connection_reused;

@@ -40,6 +40,7 @@ struct run_spec *run_spec_free(struct run_spec *spec)
         strlist_clear(&spec->python_deps);
         free(spec->mix);
         free(spec->ca_file);
+        spec_http_clear(&spec->http);
         free(spec->pace);
         free(spec->cflags);
         free(spec->libs);

@@ -47,6 +47,10 @@ const struct spec_key spec_keys[] = {
     {"server_url", KIND_URL, false, AT(server_url), 0, 0},
     {"ca_file", KIND_FILE, false, AT(ca_file), 0, 0},
     {"insecure", KIND_FLAG, true, AT(insecure), 0, 0},
+    {"cert_file", KIND_FILE, false, AT(http.cert_file), 0, 0},
+    {"key_file", KIND_FILE, false, AT(http.key_file), 0, 0},
+    {"tls_min", KIND_NAME, false, AT(http.tls_min), 0, 0},
+    {"http2", KIND_FLAG, false, AT(http.http2), 0, 0},
     {"user_id", KIND_NAME, false, AT(user_id), 0, 0},
     {"project_name", KIND_NAME, false, AT(project_name), 0, 0},
     {"tags", KIND_TAGS, false, AT(tags), 0, 0},
@@ -296,6 +300,19 @@ static int check_pace(const struct run_spec *spec, struct error *error)
     return r < 0 ? error_prefix(error, r, "pace") : 0;
 }
 
+static int check_http(const struct run_spec *spec, struct error *error)
+{
+    const char *given = spec_http_given(&spec->http);
+
+    if (given && run_spec_is_external(spec)) {
+        return error_set(error, -EINVAL,
+                         "%s: it is for tests in C and for URLs; what else runs a test makes its "
+                         "own connections",
+                         given);
+    }
+    return spec_http_check(&spec->http, error);
+}
+
 int run_spec_check(const struct run_spec *spec, struct error *error)
 {
     for (size_t i = 0; i < spec_keys_count; i++) {
@@ -324,5 +341,6 @@ int run_spec_check(const struct run_spec *spec, struct error *error)
     if ((spec->hits.count == 0) == (spec->duration_usec == 0)) {
         return error_set(error, -EINVAL, "either hits or duration_usec must be given");
     }
-    return check_pace(spec, error);
+    int r = check_http(spec, error);
+    return r < 0 ? r : check_pace(spec, error);
 }

@@ -15,12 +15,18 @@ struct rows {
     size_t count;
 };
 
+static bool names_file(const struct conf_option *row)
+{
+    return row->where & CONF_NAMES_FILE || strcmp(row->name, "ca-file") == 0 ||
+           strcmp(row->name, "cert") == 0 || strcmp(row->name, "key") == 0;
+}
+
 static void copy_rows(struct rows *rows, const struct conf_option *options, size_t count,
                       size_t offset)
 {
     for (size_t i = 0; i < count; i++) {
         struct conf_option row = options[i];
-        if (!(row.where & CONF_NAMES_FILE) && strcmp(row.name, "ca-file") != 0) {
+        if (!names_file(&row)) {
             row.where &= ~(unsigned)CONF_ENVIRONMENT;
             row.offset += offset;
             rows->rows[rows->count++] = row;

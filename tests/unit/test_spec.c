@@ -64,6 +64,10 @@ static void test_everything_there_and_back(void **state _unused_)
     spec->project_name = strdup("project");
     spec->detail = true;
     spec->ca_file = strdup("keys/ca..pem");
+    spec->http.cert_file = strdup("/keys/me.pem");
+    spec->http.key_file = strdup("keys/me.key");
+    spec->http.tls_min = strdup("1.3");
+    spec->http.http2 = true;
     spec->workers = SPEC_MAX_WORKERS;
     spec->cflags = strdup("-DX='a b'");
     spec->libs = strdup("-lm");
@@ -97,6 +101,10 @@ static void test_everything_there_and_back(void **state _unused_)
     assert_string_equal(back->pace, "uniform:1:2");
     assert_true(back->detail);
     assert_string_equal(back->ca_file, "keys/ca..pem");
+    assert_string_equal(back->http.cert_file, "/keys/me.pem");
+    assert_string_equal(back->http.key_file, "keys/me.key");
+    assert_int_equal(spec_http_tls_min(&back->http), 13);
+    assert_true(back->http.http2);
     assert_true(back->workers == SPEC_MAX_WORKERS);
     assert_string_equal(back->cflags, "-DX='a b'");
     assert_string_equal(back->libs, "-lm");
@@ -219,6 +227,10 @@ static void test_wrong_specifications(void **state _unused_)
         {"\"hits\"", "\"user_id\":\"\",\"hits\"", -EINVAL, "user_id: is empty"},
         {"\"hits\"", "\"ca_file\":\"a/../../x\",\"hits\"", -EINVAL,
          "ca_file: 'a/../../x' leads out of the test's directory"},
+        {"\"hits\"", "\"key_file\":\"a\",\"hits\"", -EINVAL, "key_file: it needs cert_file"},
+        {"\"hits\"", "\"tls_min\":\"1\",\"hits\"", -EINVAL, "tls_min: '1' is neither 1.2 nor 1.3"},
+        {"\"fqn\"", "\"test_runner\":\"x\",\"http2\":true,\"fqn\"", -EINVAL,
+         "http2: it is for tests in C and for URLs"},
         {"\"hits\"", "\"cflags\":\"-DX\\n\",\"hits\"", -EINVAL, "cflags: has control"},
         {"\"hits\"", "\"workers\":1025,\"hits\"", -EINVAL, "workers: 1025 is not from 1 to 1024"},
         {"\"hits\"", "\"seed\":9007199254740992,\"hits\"", -EINVAL,

@@ -120,6 +120,7 @@ struct loads_response {
     double elapsed_sec; /* of the last hop */
     double dns_sec;     /* of that: looking its host up; 0 when the address was known */
     bool body_cut;      /* the body was longer than 64 MiB: the rest was left out */
+    int http_version;   /* 11 for HTTP/1.1, 20 for HTTP/2; 10, 0: not known */
     const char *error;  /* NULL, or why there is no complete answer */
 };
 
