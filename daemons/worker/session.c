@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "answer.h"
+#include "auth.h"
 #include "base/clock.h"
 #include "base/shown.h"
 #include "cookies.h"
@@ -41,6 +42,7 @@ struct call {
     size_t body_size;
     bool left_origin;         /* a redirect led to another host: credentials stay behind */
     struct redirect redirect; /* how this hop came to be; method NULL: it is the first */
+    struct auth auth;         /* of this hop */
     const char *lines[EXCHANGE_MAX_HEADERS + 1];
     size_t n_lines;
 
@@ -143,28 +145,23 @@ static int add_cookies(struct call *call)
     return n == 0 ? 0 : add_line(call, arena_printf(&user->arena, "Cookie: %s", cookies));
 }
 
-/* "Authorization: Basic …" for credentials in the URL. Base64 is RFC 4648's. */
-static const char *basic_authorization(struct arena *arena, const struct url *url)
+/* What the test or the URL says, unless a redirect led elsewhere. */
+static int add_auth(struct call *call)
 {
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    const char *plain = arena_printf(arena, "%s:%s", url->user, url->password ? url->password : "");
-    size_t size = plain ? strlen(plain) : 0;
-    char *line = plain ? arena_alloc(arena, 32 + (size + 2) / 3 * 4) : NULL;
+    const loads_auth nothing = {.kind_ = LOADS_AUTH_NONE_};
+    const loads_auth *auth = call->left_origin ? &nothing : &call->request->auth;
+    struct error error;
 
-    if (!line) {
-        return NULL;
+    if (given(call, "Authorization")) {
+        return auth->kind_ == LOADS_AUTH_NONE_
+                   ? 0
+                   : fail(call, "request", "there are both .auth and a header Authorization");
     }
-    char *out = stpcpy(line, "Authorization: Basic ");
-    for (size_t i = 0; i < size; i += 3) {
-        unsigned char three[3] = {0};
-        memcpy(three, plain + i, MIN((size_t)3, size - i));
-        *out++ = digits[three[0] >> 2];
-        *out++ = digits[(three[0] & 3) << 4 | three[1] >> 4];
-        *out++ = i + 1 < size ? digits[(three[1] & 15) << 2 | three[2] >> 6] : '=';
-        *out++ = i + 2 < size ? digits[three[2] & 63] : '=';
+    int r = auth_find(auth, call->url, &call->user->arena, &call->auth, &error);
+    if (r == -EINVAL) {
+        return fail(call, "request", "%s", error.text);
     }
-    *out = '\0';
-    return line;
+    return r == 0 && call->auth.line ? add_line(call, call->auth.line) : r;
 }
 
 static int compose(struct call *call)
@@ -184,8 +181,8 @@ static int compose(struct call *call)
     if (r == 0 && call->request->json && call->body && !given(call, "Content-Type")) {
         r = add_line(call, "Content-Type: application/json");
     }
-    if (r == 0 && call->url->user && !given(call, "Authorization")) {
-        r = add_line(call, basic_authorization(&call->user->arena, call->url));
+    if (r == 0) {
+        r = add_auth(call);
     }
     if (r == 0) {
         r = add_cookies(call);
@@ -235,7 +232,13 @@ static void on_done(struct exchange *exchange)
     user_wake(call->user);
 }
 
-static const struct exchange_callbacks callbacks = {on_header, on_body, on_done};
+/* The one that came was not the last one: its headers are forgotten, its cookies were taken. */
+static void on_again(struct exchange *exchange)
+{
+    answer_begin(&call_of(exchange)->answer);
+}
+
+static const struct exchange_callbacks callbacks = {on_header, on_body, on_done, on_again};
 
 /* ---- one exchange ---------------------------------------------------------------------------- */
 
@@ -264,6 +267,8 @@ static int exchange_once(struct call *call, const char *address)
         .headers = call->lines,
         .body = call->body,
         .body_size_bytes = call->body_size,
+        .digest_user = call->auth.user,
+        .digest_password = call->auth.password,
         .timeout_usec = call->deadline_usec > now ? call->deadline_usec - now : 1,
         .callbacks = &callbacks,
     };
@@ -319,9 +324,28 @@ static int exchange_with_host(struct call *call)
     }
 }
 
+/* An answer that came before the one that counts, such as a challenge, is a hit of its own: up to
+ * the end of its headers; the rest of the time is the other's, and so are all bytes. */
+static void take_first_answer(struct call *call)
+{
+    struct exchange first = call->exchange;
+
+    if (first.first_status == 0) {
+        return;
+    }
+    first.status = first.first_status;
+    first.ended_usec = first.first_ended_usec;
+    first.sent_bytes = first.received_bytes = 0;
+    record_hit(call->user, request_name(call), &first, first.ended_usec - call->hop_started_usec);
+    debug_http_note(call->user, "answered %d, and sent again", first.status);
+    call->hop_started_usec = first.ended_usec;
+    record_request(call->user, request_name(call), call->method);
+}
+
 static int take_result(struct call *call)
 {
     const struct exchange *exchange = &call->exchange;
+    take_first_answer(call);
     uint64_t elapsed = exchange->ended_usec - call->hop_started_usec;
 
     if (exchange->error == TRANSPORT_CANCELLED && call->answer.result < 0) {

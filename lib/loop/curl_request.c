@@ -72,6 +72,15 @@ static bool has_known_coding(const char *line, size_t size)
     return true;
 }
 
+/* libcurl answers a challenge by itself, and passes both answers, the first one without its body.
+ */
+static bool begins_again(const struct request *request, const char *line, size_t size)
+{
+    return request->headers_state == HEADERS_OVER && request->exchange->digest_user &&
+           request->exchange->first_status == 0 && !request->has_body && size > 5 &&
+           strncmp(line, "HTTP/", 5) == 0;
+}
+
 /* libcurl passes status lines, fields, empty lines and trailers alike, of 1xx answers too. */
 static size_t on_header(char *line, size_t unit, size_t count, void *context)
 {
@@ -81,17 +90,25 @@ static size_t on_header(char *line, size_t unit, size_t count, void *context)
     while (length > 0 && (line[length - 1] == '\n' || line[length - 1] == '\r')) {
         length--;
     }
+    if (begins_again(request, line, length)) {
+        request->exchange->first_status = request->status;
+        request->exchange->first_ended_usec = request->headers_over_usec;
+        request->exchange->callbacks->again(request->exchange);
+        request->headers_state = HEADERS_STATUS;
+    }
     switch (request->headers_state) {
     case HEADERS_STATUS: {
         int status = parse_status(line, length);
         /* 101 is final: what follows it is no second answer. */
         request->provisional = status >= 100 && status < 200 && status != 101;
+        request->status = status;
         request->headers_state = HEADERS_FIELDS;
         break;
     }
     case HEADERS_FIELDS:
         if (length == 0) {
             request->headers_state = request->provisional ? HEADERS_STATUS : HEADERS_OVER;
+            request->headers_over_usec = clock_monotonic_usec();
         } else if (!request->provisional && line[0] != ' ' && line[0] != '\t' &&
                    memchr(line, ':', length)) {
             /* Continuation lines, which HTTP has given up, and lines that are no field are left
@@ -119,6 +136,7 @@ static size_t on_body(char *bytes, size_t unit, size_t count, void *context)
     struct request *request = context;
     size_t size = unit * count;
 
+    request->has_body = true;
     if (!request->exchange->callbacks->body(request->exchange, bytes, size)) {
         request->refused = true;
         return CURL_WRITEFUNC_ERROR;
@@ -257,6 +275,17 @@ static bool set_timeout(struct request *request, uint64_t timeout_usec)
            curl_easy_setopt(request->easy, CURLOPT_CONNECTTIMEOUT_MS, connecting) == CURLE_OK;
 }
 
+static bool set_credentials(struct request *request)
+{
+    const struct exchange *exchange = request->exchange;
+    CURL *easy = request->easy;
+    unsigned long kind = exchange->digest_user ? CURLAUTH_DIGEST : CURLAUTH_BASIC;
+
+    return curl_easy_setopt(easy, CURLOPT_HTTPAUTH, kind) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_USERNAME, exchange->digest_user) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_PASSWORD, exchange->digest_password) == CURLE_OK;
+}
+
 int request_prepare(struct request *request, struct exchange *exchange, CURLSH *share)
 {
     CURL *easy = request->easy;
@@ -265,15 +294,15 @@ int request_prepare(struct request *request, struct exchange *exchange, CURLSH *
     request->socket_errno = 0;
     request->family = AF_UNSPEC;
     request->headers_state = HEADERS_STATUS;
-    request->provisional = request->refused = request->none_kept = false;
+    request->provisional = request->refused = request->none_kept = request->has_body = false;
     request->rejected = NULL;
     request->trailer_bytes = 0;
     request->error_text[0] = '\0';
     return curl_easy_setopt(easy, CURLOPT_URL, exchange->url->text) == CURLE_OK &&
                    curl_easy_setopt(easy, CURLOPT_CURLU, exchange->url->parsed) == CURLE_OK &&
                    curl_easy_setopt(easy, CURLOPT_SHARE, share) == CURLE_OK &&
-                   set_method(request) && set_timeout(request, exchange->timeout_usec) &&
-                   request_set_connection(request)
+                   set_method(request) && set_credentials(request) &&
+                   set_timeout(request, exchange->timeout_usec) && request_set_connection(request)
                ? 0
                : -ENOMEM;
 }
@@ -289,12 +318,15 @@ bool request_again(struct request *request)
 
 void request_clear(struct request *request)
 {
+    /* A handle remembers challenges, and the next exchange may be another user's. */
+    bool spent = !request->keeps_handle || (request->exchange && request->exchange->digest_user);
+
     request->exchange = NULL;
     request->connections = NULL;
     (void)curl_easy_setopt(request->easy, CURLOPT_SHARE,
                            NULL); /* can't fail outside of a transfer */
     (void)curl_easy_setopt(request->easy, CURLOPT_CURLU, NULL);
-    if (!request->keeps_handle) {
+    if (spent) {
         request_close(request);
     }
 }

@@ -28,7 +28,10 @@ struct request {
     int family;       /* the last one tried */
 
     enum { HEADERS_STATUS, HEADERS_FIELDS, HEADERS_OVER } headers_state;
-    bool provisional;     /* the headers are those of a 1xx answer */
+    bool provisional; /* the headers are those of a 1xx answer */
+    uint64_t headers_over_usec;
+    int status;           /* of the last status line */
+    bool has_body;        /* some of it has come */
     bool refused;         /* the body callback has said no */
     const char *rejected; /* why the answer was given up here; NULL: it wasn't */
     size_t trailer_bytes;

@@ -85,7 +85,8 @@ int exchange_start(struct transport *transport, struct connections *connections,
     exchange->error = TRANSPORT_OK;
     exchange->error_text[0] = '\0';
     exchange->status = 0;
-    exchange->http_version = 0;
+    exchange->http_version = exchange->first_status = 0;
+    exchange->first_ended_usec = 0;
     exchange->ended_usec = 0;
     exchange->sent_bytes = exchange->received_bytes = 0;
     exchange->connection_reused = false;

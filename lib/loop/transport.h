@@ -50,6 +50,8 @@ struct exchange_callbacks {
     /* The end, once per successful start, never from inside transport_start() or another callback
      * of the transport's library: here a new exchange may be started and this one may be freed. */
     void (*done)(struct exchange *exchange);
+    /* Another answer follows the one whose headers were given, which is noted in first_status. */
+    void (*again)(struct exchange *exchange);
 };
 
 /* The caller fills the first part; what it points to stays valid until done() or
@@ -63,7 +65,8 @@ struct exchange {
     const char *const *headers;
     const void *body; /* NULL: none; never sent with HEAD */
     size_t body_size_bytes;
-    uint64_t timeout_usec; /* for the whole exchange; 0: none */
+    const char *digest_user, *digest_password; /* for a digest challenge; NULL: it is the answer */
+    uint64_t timeout_usec;                     /* for the whole exchange; 0: none */
     const struct exchange_callbacks *callbacks;
     void *context; /* the caller's */
 
@@ -74,6 +77,8 @@ struct exchange {
     int status;           /* 0 unless error is TRANSPORT_OK */
     int http_version;     /* 10, 11, 20; 0: not known */
     uint64_t started_usec, ended_usec; /* CLOCK_MONOTONIC */
+    int first_status;          /* of an answer that had the request sent again; 0: there was none */
+    uint64_t first_ended_usec; /* the end of its headers */
     uint64_t sent_bytes, received_bytes;
     bool connection_reused;
     struct exchange_timing timing;

@@ -71,7 +71,8 @@ static void on_done(struct exchange *exchange)
     talk->frees = connections_free(talk->frees);
 }
 
-static const struct exchange_callbacks callbacks = {on_header, on_body, on_done};
+static const struct exchange_callbacks callbacks = {
+    .header = on_header, .body = on_body, .done = on_done};
 
 static int set_up(void **state)
 {

@@ -134,7 +134,8 @@ static void note_done(struct exchange *exchange)
 static void perform(const struct transport_curl_options *options, const char *host,
                     struct exchange *exchange)
 {
-    static const struct exchange_callbacks callbacks = {ignore_header, ignore_body, note_done};
+    static const struct exchange_callbacks callbacks = {
+        .header = ignore_header, .body = ignore_body, .done = note_done};
     struct ev_loop *loop = ev_loop_new(EVFLAG_AUTO);
     struct transport *transport = NULL;
     struct connections *user = NULL;

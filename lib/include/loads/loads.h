@@ -36,6 +36,7 @@
 typedef struct loads_user loads_user;
 typedef struct loads_request loads_request;
 typedef struct loads_response loads_response;
+typedef struct loads_auth loads_auth;
 typedef struct loads_ws loads_ws;
 typedef struct loads_ws_options loads_ws_options;
 typedef struct loads_message loads_message;
@@ -88,6 +89,24 @@ LOADS_API void loads_register(const struct loads_test *test);
 
 /* ---- Requests -------------------------------------------------------------------------------- */
 
+enum loads_auth_kind_ {
+    LOADS_AUTH_NONE_,
+    LOADS_AUTH_BASIC_,
+    LOADS_AUTH_BEARER_,
+    LOADS_AUTH_DIGEST_,
+};
+struct loads_auth {
+    enum loads_auth_kind_ kind_;
+    const char *user_, *secret_;
+};
+
+/* Credentials: .auth = LOADS_BASIC("ada", "secret"), LOADS_BEARER(token), LOADS_DIGEST("ada",
+ * "secret"). They stay behind when a redirect leads to another host. With digest each request is
+ * sent twice, and the challenge, status 401, is a hit of its own. */
+#define LOADS_BASIC(user, password)  ((loads_auth){LOADS_AUTH_BASIC_, (user), (password)})
+#define LOADS_BEARER(token)          ((loads_auth){LOADS_AUTH_BEARER_, NULL, (token)})
+#define LOADS_DIGEST(user, password) ((loads_auth){LOADS_AUTH_DIGEST_, (user), (password)})
+
 /* What a request can be told beside its URL, as designated initialisers:
  *
  *     loads_post(user, "/login", .body = "name=ada", .timeout_sec = 2.5,
@@ -98,8 +117,9 @@ struct loads_request {
     const char *method;
     const char *const *headers; /* LOADS_HEADERS("Name: value", …); "Name:": no default one */
     const char *body;
-    size_t body_size;   /* 0: up to the body's NUL */
-    const char *json;   /* instead of body: the same, sent as application/json */
+    size_t body_size; /* 0: up to the body's NUL */
+    const char *json; /* instead of body: the same, sent as application/json */
+    loads_auth auth; /* LOADS_BASIC(user, password) and so on; instead of the URL's user:password */
     const char *name;   /* in reports, instead of the URL without query and fragment */
     double timeout_sec; /* for the whole request, redirects included; 0: --timeout (30 s) */
     bool no_redirects;  /* give the redirect itself as the answer */
