@@ -8,6 +8,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/parse.h"
+#include "loop/proxy.h"
+
 #define HTTP "HTTP and TLS"
 
 #define EVERYWHERE (CONF_FILE | CONF_ENVIRONMENT)
@@ -15,6 +18,65 @@
 static int check_tls(const char *text, void *field _unused_, struct error *error)
 {
     return spec_http_check_tls(text, error);
+}
+
+static int check_proxy(const char *text, void *field _unused_, struct error *error)
+{
+    _cleanup_(proxy_freep) struct proxy *proxy = NULL;
+    int r = spec_http_check_proxy(text, error);
+
+    return r < 0 ? r : proxy_new(&proxy, text, error);
+}
+
+static int check_no_proxy(const char *text, void *field _unused_, struct error *error)
+{
+    return run_spec_check_text(text, SPEC_MAX_WORDS_BYTES, error);
+}
+
+static int check_resolve(const char *text, void *field _unused_, struct error *error)
+{
+    struct spec_resolve resolve;
+    int r = run_spec_check_text(text, SPEC_MAX_TAG_BYTES, error);
+
+    return r < 0 ? r : spec_http_parse_resolve(text, &resolve, error);
+}
+
+static int check_addresses(const char *text, void *field _unused_, struct error *error)
+{
+    char address[INET6_ADDRSTRLEN];
+    int r = run_spec_check_text(text, SPEC_MAX_WORDS_BYTES, error);
+
+    if (r < 0) {
+        return r;
+    }
+    do {
+        r = spec_http_next_address(&text, address, error);
+    } while (r > 0);
+    return r;
+}
+
+static int check_connections(const char *text, void *field _unused_, struct error *error)
+{
+    return spec_http_check_connections(text, error);
+}
+
+static int parse_redirects(const char *text, void *field, struct error *error)
+{
+    return parse_unsigned(text, 0, SPEC_MAX_REDIRECTS, field, error);
+}
+
+static int parse_body(const char *text, void *field, struct error *error)
+{
+    uint64_t bytes;
+    int r = parse_size(text, &bytes, error);
+
+    if (r == 0 && bytes > SPEC_MAX_BODY_BYTES) {
+        r = error_set(error, -EINVAL, "'%s' is more than 1024G", text);
+    }
+    if (r == 0) {
+        *(uint64_t *)field = bytes;
+    }
+    return r;
 }
 
 #define FIELD(field_) .offset = offsetof(struct http_options, field_)
@@ -36,6 +98,29 @@ static const struct conf_option rows[] = {
      .help = "The oldest version of TLS that will do, 1.2 or 1.3."},
     {.name = "http2", .kind = CONF_FLAG, FIELD(http2), .where = EVERYWHERE, .group = HTTP,
      .help = "Speak HTTP/2 where an https:// server can, and to all http:// ones."},
+    {.name = "proxy", .kind = CONF_STRING, FIELD(proxy), .metavar = "URL", .parse = check_proxy,
+     .where = EVERYWHERE | CONF_URL, .group = HTTP,
+     .help = "Connect by this proxy: http, https, socks5 or socks5h://[USER:PASSWORD@]HOST:PORT."},
+    {.name = "no-proxy", .kind = CONF_STRING, FIELD(no_proxy), .metavar = "HOST[,HOST...]",
+     .parse = check_no_proxy, .where = EVERYWHERE, .group = HTTP,
+     .help = "Connect to these without it: names, those below them, addresses, a.b.c.d/N."},
+    {.name = "resolve", .kind = CONF_LIST, FIELD(resolve), .metavar = "HOST:PORT:ADDRESS",
+     .parse = check_resolve, .where = EVERYWHERE, .group = HTTP,
+     .help = "Where this host is, at this port; more addresses with commas; may be repeated."},
+    {.name = "no-dns-resolve", .kind = CONF_FLAG, FIELD(no_dns_resolve), .where = EVERYWHERE,
+     .group = HTTP, .help = "Keep no addresses: look hosts up for each request."},
+    {.name = "source-address", .kind = CONF_STRING, FIELD(source_address),
+     .metavar = "ADDRESS[,...]", .parse = check_addresses, .where = EVERYWHERE, .group = HTTP,
+     .help = "Connect from these addresses of this machine, users in turn."},
+    {.name = "connections", .kind = CONF_STRING, FIELD(connections), .metavar = "HOW",
+     .parse = check_connections, .where = EVERYWHERE, .group = HTTP,
+     .help = "Keep users' connections (keep), per iteration, or per request (default keep)."},
+    {.name = "max-redirects", .kind = CONF_VALUE, FIELD(max_redirects), .metavar = "N",
+     .parse = parse_redirects, .where = EVERYWHERE, .group = HTTP,
+     .help = "How many a request follows; one more is an error, and 0 follows none (default 30)."},
+    {.name = "max-body", .kind = CONF_VALUE, FIELD(max_body_bytes), .metavar = "SIZE",
+     .parse = parse_body, .where = EVERYWHERE, .group = HTTP,
+     .help = "How much of an answer's body is kept; the rest is cut (default 64M)."},
 };
 /* clang-format on */
 
@@ -142,16 +227,37 @@ static int copy_string(char **ret, const char *text)
     return text && !*ret ? -ENOMEM : 0;
 }
 
+void http_options_init(struct http_options *options)
+{
+    *options = (struct http_options){.max_redirects = SPEC_DEFAULT_REDIRECTS,
+                                     .max_body_bytes = SPEC_DEFAULT_BODY_BYTES};
+}
+
 int http_options_spec(const struct http_options *options, struct run_spec *spec,
                       struct error *error)
 {
     int r = find_files(options, spec, error);
 
+    if (r == 0 && options->no_proxy && !options->proxy) {
+        r = error_set(error, -EINVAL, "--no-proxy needs --proxy");
+    }
     if (r < 0) {
         return r;
     }
     spec->insecure = options->insecure;
     spec->http.http2 = options->http2;
-    r = copy_string(&spec->http.tls_min, options->tls_min);
+    spec->http.no_dns_resolve = options->no_dns_resolve;
+    spec->http.max_redirects = options->max_redirects;
+    spec->http.max_body_bytes = options->max_body_bytes;
+    const char *from[] = {options->tls_min, options->proxy, options->no_proxy,
+                          options->source_address, options->connections};
+    char **to[] = {&spec->http.tls_min, &spec->http.proxy, &spec->http.no_proxy,
+                   &spec->http.source_address, &spec->http.connections};
+    for (size_t i = 0; r == 0 && i < ELEMENTSOF(to); i++) {
+        r = copy_string(to[i], from[i]);
+    }
+    for (size_t i = 0; r == 0 && i < options->resolve.count; i++) {
+        r = strlist_add(&spec->http.resolve, options->resolve.items[i]);
+    }
     return r < 0 ? error_set_errno(error, r, "cannot describe the run") : 0;
 }

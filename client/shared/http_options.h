@@ -14,7 +14,17 @@ struct http_options {
     char *cert, *key;
     char *tls_min;
     bool http2;
+    char *proxy, *no_proxy;
+    struct strlist resolve;
+    bool no_dns_resolve;
+    char *source_address;
+    char *connections;
+    uint64_t max_redirects;
+    uint64_t max_body_bytes;
 };
+
+/* What an option is when nobody says. */
+void http_options_init(struct http_options *options);
 
 /* Their fields are in struct http_options. */
 extern const struct conf_rows http_option_rows;

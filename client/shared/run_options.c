@@ -254,6 +254,7 @@ void run_options_init(struct run_options *options)
         .stall_timeout_usec = DEFAULT_STALL_USEC,
         .external_timeout_usec = SPEC_EXTERNAL_TIMEOUT_USEC,
     };
+    http_options_init(&options->http);
 }
 
 int run_options_check(const struct run_options *options, bool on_agents, const char *program,

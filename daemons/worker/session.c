@@ -8,6 +8,7 @@
 #include "session.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -15,14 +16,17 @@
 #include "answer.h"
 #include "auth.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/shown.h"
 #include "cookies.h"
 #include "debug.h"
 #include "header.h"
+#include "loop/proxy.h"
 #include "peer.h"
 #include "record.h"
 #include "redirect.h"
 #include "user.h"
+#include "ways.h"
 
 #define COOKIE_HEADER_BYTES 8192
 
@@ -36,7 +40,9 @@ struct call {
     uint64_t dns_usec; /* of this hop */
     uint64_t deadline_usec;
 
-    const struct url *url; /* of this hop */
+    const struct url *url;     /* of this hop */
+    const struct proxy *proxy; /* on the way to it; NULL: none */
+    const char *proxy_address; /* NULL: its host is one */
     const char *method;
     const char *body;
     size_t body_size;
@@ -264,6 +270,10 @@ static int exchange_once(struct call *call, const char *address)
         .method = call->method,
         .url = call->url,
         .address = address,
+        .proxy = call->proxy,
+        .proxy_address = call->proxy_address,
+        .source_address = ways_source(user),
+        .own_connection = user->worker->connections == CONNECTIONS_REQUEST,
         .headers = call->lines,
         .body = call->body,
         .body_size_bytes = call->body_size,
@@ -279,7 +289,9 @@ static int exchange_once(struct call *call, const char *address)
             return r;
         }
     }
-    debug_http_note(user, "to %s, port %u", address ? address : call->url->host, call->url->port);
+    debug_http_note(user, "to %s, port %u%s%s", address ? address : call->url->host,
+                    call->url->port, call->proxy ? ", by the proxy " : "",
+                    call->proxy ? call->proxy->shown : "");
     debug_http_request(user, &call->exchange);
     int r = exchange_start(user->worker->transport, user->session.connections, &call->exchange);
     if (r == -EINVAL || r == -E2BIG) {
@@ -288,40 +300,73 @@ static int exchange_once(struct call *call, const char *address)
     return r < 0 ? r : exchange_wait(call);
 }
 
+/* One of the host's addresses. */
+static int find_address(struct call *call, const char *host, unsigned port, const char **ret)
+{
+    char reason[128];
+    int r = peer_address(call->user, host, port, call->deadline_usec, ret, &call->dns_usec, reason);
+
+    if (r == -ENOENT) {
+        return fail(call, "resolve", "Could not resolve host: %s (%s)", host, reason);
+    }
+    return r == -ETIMEDOUT ? fail(call, "timeout", "Resolving %s timed out", host) : r;
+}
+
 /* With the host's addresses one after the other, until one takes a connection. */
 static int exchange_with_host(struct call *call)
 {
-    const char *host = call->url->host;
-    char reason[128];
+    struct loads_user *user = call->user;
+    const char *host = call->url->host, *address;
+    unsigned port = call->url->port;
 
-    if (call->url->numeric_host) {
+    if (call->url->numeric_host && !ways_rule(user->worker, host, port)) {
         return exchange_once(call, NULL);
     }
     for (;;) {
-        const char *address;
-        int r =
-            peer_address(call->user, host, call->deadline_usec, &address, &call->dns_usec, reason);
-        if (r == -ENOENT) {
-            return fail(call, "resolve", "Could not resolve host: %s (%s)", host, reason);
+        int r = find_address(call, host, port, &address);
+        if (r == 0) {
+            r = exchange_once(call, address);
         }
-        if (r == -ETIMEDOUT) {
-            return fail(call, "timeout", "Resolving %s timed out", host);
-        }
-        if (r < 0) {
-            return r;
-        }
-        r = exchange_once(call, address);
         if (r < 0) {
             return r;
         }
         if (call->exchange.error != TRANSPORT_CONNECT) {
-            peer_good(call->user, host);
+            peer_good(user, host, port);
             return 0;
         }
-        if (!peer_next(call->user, host)) {
+        if (!peer_next(user, host, port)) {
             return 0;
         }
     }
+}
+
+/* By the proxy, if there is one for this host. Most of them look hosts up themselves. */
+static int exchange_somehow(struct call *call)
+{
+    const struct proxy *proxy = ways_proxy(call->user->worker, call->url->host);
+
+    call->proxy = proxy;
+    call->proxy_address = NULL;
+    if (proxy && !proxy->numeric_host) {
+        const char *address;
+        int r = find_address(call, proxy->host, proxy->port, &address);
+        if (r < 0) {
+            return r;
+        }
+        /* A copy: looking another host up may end the life of this one. */
+        call->proxy_address = arena_printf(&call->user->arena, "%s", address);
+        if (!call->proxy_address) {
+            return -ENOMEM;
+        }
+    }
+    if (!proxy || proxy->local_names) {
+        return exchange_with_host(call);
+    }
+    int r = exchange_once(call, NULL);
+    if (r == 0 && !proxy->numeric_host && call->exchange.error == TRANSPORT_PROXY) {
+        (void)peer_next(call->user, proxy->host, proxy->port); /* for the next request */
+    }
+    return r;
 }
 
 /* An answer that came before the one that counts, such as a challenge, is a hit of its own: up to
@@ -340,6 +385,20 @@ static void take_first_answer(struct call *call)
     debug_http_note(call->user, "answered %d, and sent again", first.status);
     call->hop_started_usec = first.ended_usec;
     record_request(call->user, request_name(call), call->method);
+}
+
+/* Counted each time, and said once by each worker. */
+static void note_cut(struct call *call)
+{
+    struct worker *worker = call->user->worker;
+
+    if (!worker->said_cut) {
+        worker->said_cut = true;
+        log_warning("the body of an answer of %s is longer than --max-body (%" PRIu64
+                    " bytes): the rest is left out; further ones are only counted",
+                    call->url->name, worker->spec->http.max_body_bytes);
+    }
+    record_counter(call->user, "(cut bodies)", 1);
 }
 
 static int take_result(struct call *call)
@@ -361,6 +420,9 @@ static int take_result(struct call *call)
     call->answer.response.elapsed_sec = (double)elapsed / 1e6;
     call->answer.response.dns_sec = (double)call->dns_usec / 1e6;
     int r = answer_end(&call->answer);
+    if (call->answer.response.body_cut) {
+        note_cut(call);
+    }
     debug_http_answer(call->user, exchange, &call->answer);
     return r == 0 || r == -ENOMEM ? r : fail(call, "decoding", "%s", call->answer.reason);
 }
@@ -374,7 +436,7 @@ static int hop(struct call *call)
         return r;
     }
     record_request(call->user, request_name(call), call->method);
-    r = exchange_with_host(call);
+    r = exchange_somehow(call);
     return r < 0 ? r : take_result(call);
 }
 
@@ -388,7 +450,7 @@ static int follow(struct call *call)
     const struct url *next = NULL;
     struct error error;
 
-    if (call->request->no_redirects ||
+    if (call->request->no_redirects || call->user->worker->spec->http.max_redirects == 0 ||
         !redirect_next(call->method, response->status, location && *location, &call->redirect)) {
         return 0;
     }
@@ -396,10 +458,11 @@ static int follow(struct call *call)
     if (!location) {
         return -ENOMEM;
     }
-    if (response->redirects == SESSION_MAX_REDIRECTS) {
+    uint64_t most = call->user->worker->spec->http.max_redirects;
+    if (response->redirects == most) {
         char shown[SHOWN_BYTES];
-        return fail(call, "redirect", "more than %d redirects, the last one to %s",
-                    SESSION_MAX_REDIRECTS, shown_url(location, shown));
+        return fail(call, "redirect", "more than %" PRIu64 " redirects, the last one to %s", most,
+                    shown_url(location, shown));
     }
     if (url_get(call->user->worker->urls, call->url, location, &next, &error) < 0) {
         return fail(call, "redirect", "%s", error.text);
@@ -453,7 +516,8 @@ int session_send(loads_user *user, const loads_request *request, loads_response 
     memset(call, 0, sizeof *call);
     call->user = user;
     call->request = request;
-    answer_init(&call->answer, &user->arena, user->worker->decoders);
+    answer_init(&call->answer, &user->arena, user->worker->decoders,
+                user->worker->spec->http.max_body_bytes);
     *ret = &call->answer.response;
     int r = prepare(call);
     if (r == 0) {

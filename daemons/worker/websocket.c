@@ -18,6 +18,7 @@
 #include "record.h"
 #include "stall.h"
 #include "user.h"
+#include "ways.h"
 
 #define CLOSE_WAIT_USEC (2 * USEC_PER_SEC)
 
@@ -128,7 +129,7 @@ static void on_received(struct ws *ws _unused_, const void *bytes, size_t size, 
     if (socket->ending.text[0]) {
         return; /* it is on its way out */
     }
-    if (size > SESSION_MAX_BODY_BYTES - used) {
+    if (size > SESSION_MAX_MESSAGE_BYTES - used) {
         refuse(socket, 1009, "a message has more than 64 MiB");
     } else if (!make_room(socket, size)) {
         refuse(socket, 1011, "there is no memory for a message");
@@ -241,6 +242,10 @@ static int check(struct opening *opening)
     if (strcmp(opening->url->scheme, "ws") != 0 && strcmp(opening->url->scheme, "wss") != 0) {
         return fail(opening, "request", "a WebSocket's URL begins with ws:// or wss://");
     }
+    if (ways_proxy(opening->socket->user->worker, opening->url->host)) {
+        return fail(opening, "request",
+                    "WebSockets can't go by --proxy; --no-proxy is for hosts that need none");
+    }
     for (const char *const *line = options->headers; line && *line; line++) {
         r = header_check(*line, strlen(*line), &error);
         if (r < 0) {
@@ -261,11 +266,7 @@ static int make_client(struct opening *opening)
     if (worker->ws) {
         return 0;
     }
-    struct ws_client_options options = {.ca_file = worker->spec->ca_file,
-                                        .cert_file = worker->spec->http.cert_file,
-                                        .key_file = worker->spec->http.key_file,
-                                        .tls_min = spec_http_tls_min(&worker->spec->http),
-                                        .insecure = worker->spec->insecure};
+    const struct ws_client_options options = ways_ws_options(worker);
     int r = ws_client_new(&worker->ws, worker->loop, &options, &error);
     stall_begin(opening->socket->user); /* what that took, the plug-in, is not the test's fault */
     return r == -ENOMEM ? r : r < 0 ? fail(opening, "socket", error.text) : 0;
@@ -277,6 +278,7 @@ static int open_at(struct opening *opening, const char *address)
     loads_ws *socket = opening->socket;
     struct ws_request request = {.url = opening->url,
                                  .address = address,
+                                 .source_address = ways_source(socket->user),
                                  .protocols = socket->options->protocols,
                                  .headers = socket->options->headers,
                                  .callbacks = &callbacks,
@@ -310,13 +312,16 @@ static int open_somewhere(struct opening *opening)
 {
     loads_ws *socket = opening->socket;
     const char *host = opening->url->host, *address = NULL;
+    unsigned port = opening->url->port;
+    bool known = opening->url->numeric_host && !ways_rule(socket->user->worker, host, port);
     char reason[128];
     uint64_t dns_usec = 0;
     int r;
 
     do {
-        if (!opening->url->numeric_host) {
-            r = peer_address(socket->user, host, opening->until_usec, &address, &dns_usec, reason);
+        if (!known) {
+            r = peer_address(socket->user, host, port, opening->until_usec, &address, &dns_usec,
+                             reason);
             if (r == -ENOENT) {
                 char text[500];
                 (void)snprintf(text, sizeof text, "Could not resolve host: %s (%s)", host, reason);
@@ -327,9 +332,9 @@ static int open_somewhere(struct opening *opening)
             }
         }
         r = open_at(opening, address);
-    } while (r == 1 && !opening->url->numeric_host && peer_next(socket->user, host));
+    } while (r == 1 && !known && peer_next(socket->user, host, port));
     if (r == 0) {
-        peer_good(socket->user, host);
+        peer_good(socket->user, host, port);
     } else if ((r == 1 || r == -EIO) && opening->error_id == 0) {
         return fail(opening, transport_error_name(socket->ending.error), socket->ending.text);
     }

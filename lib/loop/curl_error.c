@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#include "loop/proxy.h"
 #include "loop/url.h"
 
 static bool runs_out(int error)
@@ -30,11 +31,31 @@ static bool is_alert(const struct request *request)
     return request->exchange->url->secure && strstr(request->error_text, " alert ");
 }
 
+/* Whether the proxy is the reason, or says it. */
+static bool is_proxys(const struct request *request, CURLcode code)
+{
+    static const char *const parts[] = {"from proxy after CONNECT", "CONNECT tunnel failed",
+                                        "Proxy CONNECT aborted", "CONNECT response"};
+
+    if (!request->exchange->proxy) {
+        return false;
+    }
+    for (size_t i = 0; i < ELEMENTSOF(parts); i++) {
+        if (strstr(request->error_text, parts[i])) {
+            return true;
+        }
+    }
+    return code == CURLE_PROXY || code == CURLE_COULDNT_RESOLVE_PROXY;
+}
+
 /* What a failure to connect came from. */
 static enum transport_error connect_error(const struct request *request, int error)
 {
     if (runs_out(request->socket_errno) || runs_out(error)) {
         return TRANSPORT_RESOURCES;
+    }
+    if (request->exchange->proxy) {
+        return TRANSPORT_PROXY;
     }
     /* Out of local ports; with IPv6 it is also what a machine without it says. */
     return error == EADDRNOTAVAIL && request->family != AF_INET6 ? TRANSPORT_RESOURCES
@@ -45,6 +66,9 @@ static enum transport_error error_of(const struct request *request, CURLcode cod
 {
     if (request->rejected) {
         return TRANSPORT_PROTOCOL;
+    }
+    if (is_proxys(request, code)) {
+        return TRANSPORT_PROXY;
     }
     switch (code) {
     case CURLE_OK:
@@ -58,6 +82,8 @@ static enum transport_error error_of(const struct request *request, CURLcode cod
     case CURLE_COULDNT_RESOLVE_HOST:
     case CURLE_COULDNT_RESOLVE_PROXY:
         return TRANSPORT_RESOLVE;
+    case CURLE_INTERFACE_FAILED: /* the source address */
+        return error == EADDRINUSE || runs_out(error) ? TRANSPORT_RESOURCES : TRANSPORT_CONNECT;
     case CURLE_COULDNT_CONNECT:
         return connect_error(request, error);
     case CURLE_SSL_CONNECT_ERROR:
@@ -226,10 +252,14 @@ static void set_error_text(struct request *request, CURLcode code, int error)
     const char *cause = exchange->error == TRANSPORT_TLS ? tls_cause(words)
                         : is_no_http2(request, code) ? "the server may not speak HTTP/2 (--http2)"
                                                      : NULL;
-    (void)snprintf(exchange->error_text, sizeof exchange->error_text, "%s%s%s", cause ? cause : "",
-                   cause ? ": " : "", words);
-    if (exchange->error == TRANSPORT_CONNECT && error != 0 &&
-        !strstr(exchange->error_text, strerror(error))) {
+    char proxy[160] = "";
+    if (exchange->error == TRANSPORT_PROXY) {
+        (void)snprintf(proxy, sizeof proxy, "proxy %s: ", exchange->proxy->shown);
+    }
+    (void)snprintf(exchange->error_text, sizeof exchange->error_text, "%s%s%s%s", proxy,
+                   cause ? cause : "", cause ? ": " : "", words);
+    if ((exchange->error == TRANSPORT_CONNECT || exchange->error == TRANSPORT_PROXY) &&
+        error != 0 && !strstr(exchange->error_text, strerror(error))) {
         size_t used = strlen(exchange->error_text);
         (void)snprintf(exchange->error_text + used, sizeof exchange->error_text - used, ": %s",
                        strerror(error));

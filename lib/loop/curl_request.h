@@ -44,8 +44,10 @@ struct request {
 
     /* What libcurl reads while the exchange is on, so that a request allocates nothing of ours. */
     struct curl_slist headers[EXCHANGE_MAX_HEADERS + 2];
-    struct curl_slist connect_to;
+    struct curl_slist connect_to, resolve;
     char connect_to_text[INET6_ADDRSTRLEN + 8];
+    char resolve_text[256 + INET6_ADDRSTRLEN + 16];
+    char source_text[INET6_ADDRSTRLEN + 8];
     char error_text[CURL_ERROR_SIZE];
 };
 

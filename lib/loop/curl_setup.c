@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "loop/proxy.h"
 #include "loop/url.h"
 
 #define MAX_CONNECTION_AGE_SECONDS 3600L
@@ -25,11 +26,15 @@ static bool set_tls(CURL *easy, const struct transport_curl_options *options)
            curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, verify) == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, verify * 2) == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_SSLVERSION, oldest) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_PROXY_SSL_VERIFYPEER, verify) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_PROXY_SSL_VERIFYHOST, verify * 2) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L) == CURLE_OK &&
            (!options->cert_file ||
             (curl_easy_setopt(easy, CURLOPT_SSLCERT, options->cert_file) == CURLE_OK &&
              curl_easy_setopt(easy, CURLOPT_SSLKEY, key) == CURLE_OK)) &&
            (!options->ca_file ||
-            curl_easy_setopt(easy, CURLOPT_CAINFO, options->ca_file) == CURLE_OK);
+            (curl_easy_setopt(easy, CURLOPT_CAINFO, options->ca_file) == CURLE_OK &&
+             curl_easy_setopt(easy, CURLOPT_PROXY_CAINFO, options->ca_file) == CURLE_OK));
 }
 
 bool request_set_constants(struct request *request, const struct transport_curl_options *options)
@@ -40,7 +45,6 @@ bool request_set_constants(struct request *request, const struct transport_curl_
     return curl_easy_setopt(easy, CURLOPT_PRIVATE, request) == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, request->error_text) == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
-           curl_easy_setopt(easy, CURLOPT_NOPROXY, "*") == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_HTTP09_ALLOWED, 0L) == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L) == CURLE_OK &&
@@ -57,22 +61,35 @@ bool request_set_constants(struct request *request, const struct transport_curl_
  * way. */
 static bool set_version(struct request *request)
 {
-    bool knows = request->http2 && !request->exchange->url->secure;
+    const struct exchange *exchange = request->exchange;
+    bool secure = exchange->url->secure;
+    bool wants = request->http2 && (secure || !exchange->proxy || !exchange->proxy->http);
+    bool knows = wants && !secure;
 
-    request->only_kept = knows && request->greets_again && !request->none_kept;
-    long version = !request->http2                ? CURL_HTTP_VERSION_1_1
+    request->only_kept =
+        knows && request->greets_again && !request->none_kept && !exchange->own_connection;
+    long version = !wants                         ? CURL_HTTP_VERSION_1_1
                    : knows && !request->only_kept ? CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE
                                                   : CURL_HTTP_VERSION_2TLS;
     return curl_easy_setopt(request->easy, CURLOPT_HTTP_VERSION, version) == CURLE_OK;
 }
 
-/* Connects to the exchange's address, whatever host and port the URL names. */
-static bool set_address(struct request *request, const char *address)
+static bool is_ipv6(const char *address)
 {
+    return strchr(address, ':') != NULL;
+}
+
+/* Connects to the exchange's address, whatever host and port the URL names; by a proxy only if that
+ * is to be given one, since others look hosts up themselves. */
+static bool set_address(struct request *request)
+{
+    const struct exchange *exchange = request->exchange;
+    const char *address =
+        exchange->proxy && !exchange->proxy->local_names ? NULL : exchange->address;
     struct curl_slist *list = NULL;
 
     if (address) {
-        bool ipv6 = strchr(address, ':') != NULL;
+        bool ipv6 = is_ipv6(address);
         (void)snprintf(request->connect_to_text, sizeof request->connect_to_text,
                        "::%s%.*s%s:", ipv6 ? "[" : "", INET6_ADDRSTRLEN, address, ipv6 ? "]" : "");
         request->connect_to = (struct curl_slist){.data = request->connect_to_text};
@@ -81,7 +98,46 @@ static bool set_address(struct request *request, const char *address)
     return curl_easy_setopt(request->easy, CURLOPT_CONNECT_TO, list) == CURLE_OK;
 }
 
+/* Without one, "*" also keeps the environment's away. A proxy's host was looked up before, as all
+ * are, and libcurl finds it among the names that it is told. */
+static bool set_proxy(struct request *request)
+{
+    const struct proxy *proxy = request->exchange->proxy;
+    const char *address = request->exchange->proxy_address;
+    CURL *easy = request->easy;
+    struct curl_slist *list = NULL;
+
+    if (proxy && address) {
+        bool ipv6 = is_ipv6(address);
+        (void)snprintf(request->resolve_text, sizeof request->resolve_text, "+%s:%u:%s%.*s%s",
+                       proxy->host, proxy->port, ipv6 ? "[" : "", INET6_ADDRSTRLEN, address,
+                       ipv6 ? "]" : "");
+        request->resolve = (struct curl_slist){.data = request->resolve_text};
+        list = &request->resolve;
+    }
+    return curl_easy_setopt(easy, CURLOPT_PROXY, proxy ? proxy->text : NULL) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_NOPROXY, proxy ? "" : "*") == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_RESOLVE, list) == CURLE_OK;
+}
+
+static bool set_source(struct request *request)
+{
+    const char *source = request->exchange->source_address;
+
+    if (source) {
+        (void)snprintf(request->source_text, sizeof request->source_text, "host!%.*s",
+                       INET6_ADDRSTRLEN, source);
+    }
+    return curl_easy_setopt(request->easy, CURLOPT_INTERFACE,
+                            source ? request->source_text : NULL) == CURLE_OK;
+}
+
 bool request_set_connection(struct request *request)
 {
-    return set_version(request) && set_address(request, request->exchange->address);
+    long own = request->exchange->own_connection;
+
+    return set_version(request) && set_address(request) && set_proxy(request) &&
+           set_source(request) &&
+           curl_easy_setopt(request->easy, CURLOPT_FRESH_CONNECT, own) == CURLE_OK &&
+           curl_easy_setopt(request->easy, CURLOPT_FORBID_REUSE, own) == CURLE_OK;
 }

@@ -15,6 +15,7 @@ static const char *const error_names[TRANSPORT_ERRORS] = {
     [TRANSPORT_URL] = "url",
     [TRANSPORT_RESOLVE] = "resolve",
     [TRANSPORT_CONNECT] = "connect",
+    [TRANSPORT_PROXY] = "proxy",
     [TRANSPORT_TLS] = "tls",
     [TRANSPORT_TIMEOUT] = "timeout",
     [TRANSPORT_RESET] = "reset",

@@ -24,6 +24,7 @@ enum transport_error {
     TRANSPORT_URL,     /* the transport can't speak to such a URL */
     TRANSPORT_RESOLVE, /* the host has no address */
     TRANSPORT_CONNECT, /* refused, unreachable */
+    TRANSPORT_PROXY,   /* no connection to the proxy, or by it */
     TRANSPORT_TLS,     /* handshake or certificate */
     TRANSPORT_TIMEOUT,
     TRANSPORT_RESET,     /* closed or reset before the answer was complete */
@@ -40,6 +41,8 @@ const char *transport_error_name(enum transport_error error);
 struct exchange_timing {
     uint64_t connect_usec, tls_usec, send_usec, wait_usec, receive_usec;
 };
+
+struct proxy;
 
 struct exchange_callbacks {
     /* A header line of the final answer, "Name: value", without its line end. Not called for the
@@ -59,7 +62,11 @@ struct exchange_callbacks {
 struct exchange {
     const char *method;
     const struct url *url;
-    const char *address; /* numeric, "127.0.0.1" or "::1"; NULL: the URL's host as it is */
+    const char *address;       /* numeric, "127.0.0.1" or "::1"; NULL: the URL's host as it is */
+    const struct proxy *proxy; /* NULL: none. `address` is then only for one that wants addresses */
+    const char *proxy_address; /* numeric; NULL: its host is */
+    const char *source_address; /* of this machine, numeric; NULL: any */
+    bool own_connection;        /* for nothing before or after it */
     /* "Name: value" lines, NULL-terminated, at most EXCHANGE_MAX_HEADERS; NULL: none. "Name:" keeps
      * back what the transport would send by itself. */
     const char *const *headers;

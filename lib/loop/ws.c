@@ -350,6 +350,7 @@ int ws_open(struct ws **ret, struct ws_client *client, const struct ws_request *
         .context = client->context,
         .vhost = client->vhost,
         .address = request->address ? request->address : url->host,
+        .iface = request->source_address,
         .port = url->port,
         .ssl_connection = flags_of(client, url),
         .path = path_of(url),

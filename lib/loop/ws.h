@@ -57,6 +57,7 @@ struct ws_callbacks {
 
 struct ws_request {
     const struct url *url;      /* ws or wss */
+    const char *source_address; /* of this machine, numeric; NULL: any */
     const char *address;        /* numeric; NULL: the URL's host, which is */
     const char *protocols;      /* "chat, http-only"; NULL: none is asked for */
     const char *const *headers; /* "Name: value" lines, NULL-terminated; NULL: none */

@@ -24,6 +24,7 @@ int run_spec_new(struct run_spec **ret)
     spec->grace_usec = 5000000;
     spec->http_timeout_usec = 30000000;
     spec->stack_size_bytes = 256 << 10;
+    spec_http_init(&spec->http);
     *ret = spec;
     return 0;
 }
@@ -167,6 +168,7 @@ static json_t *encode_field(const struct run_spec *spec, const struct spec_key *
     case KIND_NAME:
     case KIND_WORDS:
         return json_string(*(char *const *)field);
+    case KIND_TEXTS:
     case KIND_TAGS:
     case KIND_DEPS:
         return encode_texts(field);
@@ -193,13 +195,14 @@ static bool is_given(const struct run_spec *spec, const struct spec_key *key)
     case KIND_NAME:
     case KIND_WORDS:
         return *(char *const *)field;
+    case KIND_TEXTS:
     case KIND_TAGS:
     case KIND_DEPS:
         return ((const struct strlist *)field)->count > 0;
     case KIND_NUMBERS:
         return ((const struct number_list *)field)->count > 0;
     case KIND_NUMBER:
-        return key->required || *(const uint64_t *)field != 0;
+        return key->required || *(const uint64_t *)field != key->absent;
     case KIND_FLAG:
         return key->required || *(const bool *)field;
     case KIND_RUN_ID:
@@ -239,7 +242,8 @@ int run_spec_encode_shown(const struct run_spec *spec, char **ret, struct error 
 bool run_spec_lacks_secrets(const struct run_spec *spec)
 {
     return (spec->url && shown_url_lacks(spec->url)) ||
-           (spec->server_url && shown_url_lacks(spec->server_url));
+           (spec->server_url && shown_url_lacks(spec->server_url)) ||
+           (spec->http.proxy && shown_url_lacks(spec->http.proxy));
 }
 
 /* ---- reading ---- */
@@ -332,6 +336,7 @@ static int decode_field(const struct spec_key *key, const json_t *json, struct r
     case KIND_NAME:
     case KIND_WORDS:
         return decode_text(key, json, spec, error);
+    case KIND_TEXTS:
     case KIND_TAGS:
     case KIND_DEPS:
         return decode_texts(key, json, field, error);

@@ -59,7 +59,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct conf_table table = runner_table;
     struct runner_options options = {.run = {.grace_usec = 1,
                                              .timeout_usec = 1000000,
-                                             .stack_size_bytes = SPEC_MIN_STACK_BYTES}};
+                                             .stack_size_bytes = SPEC_MIN_STACK_BYTES,
+                                             .http = {.max_redirects = 1}}};
     struct input input = {data, size};
     struct error error;
     char *argv[MAX_ARGUMENTS + 2] = {(char *)"loads-runner"};

@@ -31,7 +31,7 @@ from postgres import database, postgres, start_postgres  # noqa: F401  (fixtures
 from reports import loads, start_loads  # noqa: F401  (fixtures)
 from runner import MODULE, Gate, Runner
 from stored import new_cluster, stored  # noqa: F401  (fixtures)
-from web import authority, https, start_nghttpd, start_nginx  # noqa: F401  (fixtures)
+from web import authority, https, start_microsocks, start_nghttpd, start_nginx, start_tinyproxy  # noqa: F401  (fixtures)
 from units import box, machine, sanitized  # noqa: F401  (fixtures)
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]

@@ -185,18 +185,26 @@ def https():
 # ---- servers that choose their port themselves ---------------------------------------------------
 
 
+def listens_on(server):
+    """The port that a process listens on, from the kernel's tables; None: it doesn't yet."""
+    folder = pathlib.Path(f"/proc/{server.pid}")
+    try:
+        links = [os.readlink(path) for path in (folder / "fd").iterdir()]
+        table = (folder / "net/tcp").read_text().splitlines()[1:]
+    except OSError:
+        return None  # one is gone meanwhile
+    for fields in map(str.split, table):
+        if fields[3] == "0A" and f"socket:[{fields[9]}]" in links:
+            return int(fields[1].split(":")[1], 16)
+    return None
+
+
 def listening_port(server):
-    """The port that a process listens on, as soon as it does; the kernel's tables know."""
+    """The same, as soon as it does."""
 
     def look():
         assert server.process.poll() is None, server.stderr()
-        folder = pathlib.Path(f"/proc/{server.pid}")
-        links = [os.readlink(path) for path in (folder / "fd").iterdir() if path.exists()]
-        for line in (folder / "net/tcp").read_text().splitlines()[1:]:
-            fields = line.split()
-            if fields[3] == "0A" and f"socket:[{fields[9]}]" in links:
-                return int(fields[1].split(":")[1], 16)
-        return None
+        return listens_on(server)
 
     return wait_until(look, "it doesn't listen")
 
@@ -227,5 +235,54 @@ def start_nghttpd(start, tmp_path):
                         "--address=127.0.0.1", f"--htdocs={folder}", *how])
         server.expected_code = -signal.SIGTERM
         return Nghttpd(server, log, "https" if certificate else "http")
+
+    return start_it
+
+
+# ---- proxies -------------------------------------------------------------------------------------
+
+
+class Proxy:
+    def __init__(self, server, port, log=None):
+        self.server, self.port, self.log = server, port, log
+
+    def url(self, scheme="http", user=None, host="127.0.0.1"):
+        return f"{scheme}://{user + '@' if user else ''}{host}:{self.port}"
+
+    def requests(self):
+        """The first line of each request, in tinyproxy's words."""
+        return re.findall(r"Request \(file descriptor \d+\): (.*)", self.log.read_text())
+
+
+@pytest.fixture
+def start_tinyproxy(start, tmp_path):
+    """start_tinyproxy(*lines): a Proxy of HTTP, with more lines of configuration. It wants to be told its
+    port, so that another one is tried when somebody else was faster."""
+
+    def start_it(*lines):
+        configuration, log = tmp_path / "tinyproxy.conf", tmp_path / "tinyproxy.log"
+        while True:
+            with socket.create_server(("127.0.0.1", 0)) as listener:
+                port = listener.getsockname()[1]
+            configuration.write_text("\n".join([
+                f"Port {port}", "Listen 127.0.0.1", f'LogFile "{log}"', "LogLevel Connect", "Timeout 60",
+                "MaxClients 1000", *lines, ""]))
+            server = start(["tinyproxy", "-d", "-c", configuration])
+            if wait_until(lambda: server.process.poll() is not None or listens_on(server) == port, "no tinyproxy"):
+                if server.process.poll() is None:
+                    return Proxy(server, port, log)
+            server.expected_code = server.process.returncode
+
+    return start_it
+
+
+@pytest.fixture
+def start_microsocks(start):
+    """start_microsocks(*arguments): a Proxy of SOCKS 5."""
+
+    def start_it(*arguments):
+        server = start(["microsocks", "-i", "127.0.0.1", "-p", "0", *arguments])
+        server.expected_code = -signal.SIGTERM
+        return Proxy(server, listening_port(server))
 
     return start_it

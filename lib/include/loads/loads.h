@@ -139,12 +139,13 @@ struct loads_response {
     unsigned redirects; /* how many were followed */
     double elapsed_sec; /* of the last hop */
     double dns_sec;     /* of that: looking its host up; 0 when the address was known */
-    bool body_cut;      /* the body was longer than 64 MiB: the rest was left out */
+    bool body_cut;      /* the body was longer than --max-body: the rest was left out */
     int http_version;   /* 11 for HTTP/1.1, 20 for HTTP/2; 10, 0: not known */
     const char *error;  /* NULL, or why there is no complete answer */
 };
 
-/* Sends a request and waits for the answer, redirects (30 at most) included; each hop counts as a
+/* Sends a request and waits for the answer, redirects (30 at most, or
+ * --max-redirects) included; each hop counts as a
  * hit. Never NULL. */
 LOADS_API loads_response *loads_send(loads_user *user, const loads_request *request);
 
