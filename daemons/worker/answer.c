@@ -35,6 +35,7 @@ void answer_begin(struct answer *answer)
     answer->result = 0;
     answer->response.body = "";
     answer->response.body_size = 0;
+    answer->response.body_total = 0;
     answer->response.body_cut = false;
 }
 
@@ -60,6 +61,10 @@ static bool append(void *context, const void *bytes, size_t size)
     struct answer *answer = context;
     loads_response *response = &answer->response;
 
+    response->body_total += size;
+    if (answer->discards) {
+        return true;
+    }
     if (size > answer->limit_bytes - response->body_size) {
         size = (size_t)(answer->limit_bytes - response->body_size);
         response->body_cut = true;
@@ -100,7 +105,7 @@ static const char *codings(struct answer *answer)
 
 static int begin_body(struct answer *answer)
 {
-    const char *coding = codings(answer);
+    const char *coding = answer->raw ? NULL : codings(answer);
 
     answer->begun = true;
     if (!coding) {
@@ -121,6 +126,7 @@ bool answer_body(struct answer *answer, const void *bytes, size_t size)
         return false;
     }
     if (answer->response.body_cut) {
+        answer->response.body_total += answer->decoder ? 0 : size;
         return true;
     }
     if (!answer->decoder) {

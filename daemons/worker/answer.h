@@ -20,6 +20,8 @@ struct answer {
     uint64_t limit_bytes; /* of the body; what is beyond is left out */
     struct decoder_pool *decoders;
     struct decoder *decoder; /* NULL: the body comes as it is, or none has come yet */
+    bool raw;                /* the body is not decoded */
+    bool discards;           /* it is counted, and not kept */
     bool begun;              /* the body has */
     int result;              /* 0, or why collecting was given up: -ENOMEM, -EBADMSG */
     char reason[256];        /* of -EBADMSG */

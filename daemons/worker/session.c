@@ -25,6 +25,7 @@
 #include "peer.h"
 #include "record.h"
 #include "redirect.h"
+#include "upload.h"
 #include "user.h"
 #include "ways.h"
 
@@ -44,8 +45,7 @@ struct call {
     const struct proxy *proxy; /* on the way to it; NULL: none */
     const char *proxy_address; /* NULL: its host is one */
     const char *method;
-    const char *body;
-    size_t body_size;
+    struct upload upload;     /* its body */
     bool left_origin;         /* a redirect led to another host: credentials stay behind */
     struct redirect redirect; /* how this hop came to be; method NULL: it is the first */
     struct auth auth;         /* of this hop */
@@ -184,8 +184,15 @@ static int compose(struct call *call)
             r = add_line(call, defaults[i][1]);
         }
     }
-    if (r == 0 && call->request->json && call->body && !given(call, "Content-Type")) {
+    if (r == 0 && call->request->json && call->upload.bytes && !given(call, "Content-Type")) {
         r = add_line(call, "Content-Type: application/json");
+    }
+    if (r == 0 && call->upload.coding) {
+        r = add_line(call,
+                     arena_printf(&call->user->arena, "Content-Encoding: %s", call->upload.coding));
+    }
+    if (r == 0 && call->request->expect_continue && upload_has_body(&call->upload)) {
+        r = add_line(call, "Expect: 100-continue");
     }
     if (r == 0) {
         r = add_auth(call);
@@ -244,7 +251,16 @@ static void on_again(struct exchange *exchange)
     answer_begin(&call_of(exchange)->answer);
 }
 
-static const struct exchange_callbacks callbacks = {on_header, on_body, on_done, on_again};
+static ssize_t on_read(struct exchange *exchange, uint64_t offset, void *buffer, size_t size)
+{
+    struct upload *upload = &call_of(exchange)->upload;
+
+    upload->offset = offset;
+    return upload_read(upload, buffer, size);
+}
+
+static const struct exchange_callbacks callbacks = {
+    .header = on_header, .body = on_body, .done = on_done, .again = on_again, .read = on_read};
 
 /* ---- one exchange ---------------------------------------------------------------------------- */
 
@@ -275,8 +291,9 @@ static int exchange_once(struct call *call, const char *address)
         .source_address = ways_source(user),
         .own_connection = user->worker->connections == CONNECTIONS_REQUEST,
         .headers = call->lines,
-        .body = call->body,
-        .body_size_bytes = call->body_size,
+        .body = call->upload.bytes,
+        .reads_body = call->upload.from_file,
+        .body_size_bytes = call->upload.size_bytes,
         .digest_user = call->auth.user,
         .digest_password = call->auth.password,
         .timeout_usec = call->deadline_usec > now ? call->deadline_usec - now : 1,
@@ -411,6 +428,10 @@ static int take_result(struct call *call)
         return call->answer.result == -ENOMEM ? -ENOMEM
                                               : fail(call, "decoding", "%s", call->answer.reason);
     }
+    if (call->upload.error < 0) {
+        return fail(call, "request", "cannot read .body_file %s: %s", call->request->body_file,
+                    strerror(-call->upload.error));
+    }
     if (exchange->error != TRANSPORT_OK) {
         return fail(call, transport_error_name(exchange->error), "%s", exchange->error_text);
     }
@@ -472,8 +493,7 @@ static int follow(struct call *call)
     call->left_origin = call->left_origin || redirect_leaves(call->url, next);
     call->method = call->redirect.method;
     if (call->redirect.drop_body) {
-        call->body = NULL;
-        call->body_size = 0;
+        upload_close(&call->upload);
     }
     url_unref(call->url);
     call->url = next;
@@ -491,14 +511,14 @@ static int prepare(struct call *call)
     call->hop_started_usec = clock_monotonic_usec();
     call->deadline_usec = call->hop_started_usec + (uint64_t)(MIN(timeout, 1e9) * 1e6);
     call->method = request->method ? request->method : "GET";
-    call->body = request->json ? request->json : request->body;
-    if (call->body) {
-        call->body_size = request->body_size ? request->body_size : strlen(call->body);
-    }
     if (!request->url) {
         return fail(call, "request", "there is no URL");
     }
-    int r = url_get(worker->urls, worker->server_url, request->url, &call->url, &error);
+    int r = upload_open(&call->upload, request, &call->user->arena, &error);
+    if (r < 0) {
+        return r == -ENOMEM ? r : fail(call, "request", "%s", error.text);
+    }
+    r = url_get(worker->urls, worker->server_url, request->url, &call->url, &error);
     const char *hint = worker->server_url || strstr(request->url, "://")
                            ? ""
                            : "; --server-url says what others are relative to";
@@ -518,6 +538,9 @@ int session_send(loads_user *user, const loads_request *request, loads_response 
     call->request = request;
     answer_init(&call->answer, &user->arena, user->worker->decoders,
                 user->worker->spec->http.max_body_bytes);
+    call->answer.raw = request->raw_body;
+    call->answer.discards = request->discard_body;
+    call->upload.fd = -1;
     *ret = &call->answer.response;
     int r = prepare(call);
     if (r == 0) {
@@ -532,6 +555,7 @@ int session_send(loads_user *user, const loads_request *request, loads_response 
         call->answer.response.url = arena_printf(&user->arena, "%s", call->url->text);
         url_unref(call->url);
     }
+    upload_close(&call->upload);
     answer_close(&call->answer);
     debug_keep(user, &call->answer);
     *ret_error_id = call->error_id;

@@ -72,13 +72,28 @@ static bool has_known_coding(const char *line, size_t size)
     return true;
 }
 
-/* libcurl answers a challenge by itself, and passes both answers, the first one without its body.
- */
+static bool has_header(const struct exchange *exchange, const char *name)
+{
+    size_t size = strlen(name);
+
+    for (size_t i = 0; exchange->headers && exchange->headers[i]; i++) {
+        if (strncasecmp(exchange->headers[i], name, size) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* libcurl answers a challenge by itself, and a refusal to be asked before (417), and passes both
+ * answers, that of a challenge without its body. */
 static bool begins_again(const struct request *request, const char *line, size_t size)
 {
-    return request->headers_state == HEADERS_OVER && request->exchange->digest_user &&
-           request->exchange->first_status == 0 && !request->has_body && size > 5 &&
-           strncmp(line, "HTTP/", 5) == 0;
+    const struct exchange *exchange = request->exchange;
+
+    return request->headers_state == HEADERS_OVER && exchange->first_status == 0 &&
+           ((exchange->digest_user && !request->has_body) ||
+            (request->status == 417 && has_header(exchange, "Expect:"))) &&
+           size > 5 && strncmp(line, "HTTP/", 5) == 0;
 }
 
 /* libcurl passes status lines, fields, empty lines and trailers alike, of 1xx answers too. */
@@ -144,12 +159,38 @@ static size_t on_body(char *bytes, size_t unit, size_t count, void *context)
     return size;
 }
 
+static size_t on_read(char *buffer, size_t unit, size_t count, void *context)
+{
+    struct request *request = context;
+    struct exchange *exchange = request->exchange;
+    ssize_t n = exchange->callbacks->read(exchange, exchange->body_offset, buffer, unit * count);
+
+    if (n < 0) {
+        return CURL_READFUNC_ABORT;
+    }
+    exchange->body_offset += (uint64_t)n;
+    return (size_t)n;
+}
+
+/* The body is sent from its beginning again. */
+static int on_seek(void *context, curl_off_t offset, int origin _unused_)
+{
+    struct request *request = context;
+
+    request->exchange->body_offset = (uint64_t)offset;
+    return CURL_SEEKFUNC_OK;
+}
+
 static bool set_callbacks(struct request *request)
 {
     CURL *easy = request->easy;
 
     return curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header) == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_HEADERDATA, request) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_READFUNCTION, on_read) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_READDATA, request) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_SEEKFUNCTION, on_seek) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_SEEKDATA, request) == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body) == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_WRITEDATA, request) == CURLE_OK;
 }
@@ -196,18 +237,6 @@ struct request *request_free(struct request *request)
     return NULL;
 }
 
-static bool has_header(const struct exchange *exchange, const char *name)
-{
-    size_t size = strlen(name);
-
-    for (size_t i = 0; exchange->headers && exchange->headers[i]; i++) {
-        if (strncasecmp(exchange->headers[i], name, size) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* Chains the lines in the request's own nodes; libcurl only reads them. */
 static struct curl_slist *chain_headers(struct request *request, bool with_body)
 {
@@ -235,7 +264,7 @@ static struct curl_slist *chain_headers(struct request *request, bool with_body)
  * mean one even when it is empty. */
 static bool sends_body(const struct exchange *exchange)
 {
-    return exchange->body || strcmp(exchange->method, "POST") == 0 ||
+    return exchange->body || exchange->reads_body || strcmp(exchange->method, "POST") == 0 ||
            strcmp(exchange->method, "PUT") == 0 || strcmp(exchange->method, "PATCH") == 0;
 }
 
@@ -250,8 +279,9 @@ static bool set_method(struct request *request)
     bool done;
 
     if (with_body) {
-        curl_off_t size = exchange->body ? (curl_off_t)exchange->body_size_bytes : 0;
-        const void *body = exchange->body ? exchange->body : "";
+        bool has_body = exchange->body || exchange->reads_body;
+        curl_off_t size = has_body ? (curl_off_t)exchange->body_size_bytes : 0;
+        const void *body = exchange->reads_body ? NULL : has_body ? exchange->body : "";
         done = curl_easy_setopt(easy, CURLOPT_POST, 1L) == CURLE_OK &&
                curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, size) == CURLE_OK &&
                curl_easy_setopt(easy, CURLOPT_POSTFIELDS, body) == CURLE_OK;
@@ -406,7 +436,8 @@ void request_finish(struct request *request, CURLcode code)
     }
     exchange->http_version = http_version(request);
     exchange->sent_bytes = (uint64_t)request_long(request, CURLINFO_REQUEST_SIZE);
-    if (!request->joins_body || exchange->body_size_bytes >= JOINED_BODY_LIMIT) {
+    if (!request->joins_body || exchange->reads_body ||
+        exchange->body_size_bytes >= JOINED_BODY_LIMIT) {
         exchange->sent_bytes += request_number(request, CURLINFO_SIZE_UPLOAD_T);
     }
     exchange->received_bytes = (uint64_t)request_long(request, CURLINFO_HEADER_SIZE) +

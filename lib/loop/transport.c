@@ -86,6 +86,7 @@ int exchange_start(struct transport *transport, struct connections *connections,
     exchange->error = TRANSPORT_OK;
     exchange->error_text[0] = '\0';
     exchange->status = 0;
+    exchange->body_offset = 0;
     exchange->http_version = exchange->first_status = 0;
     exchange->first_ended_usec = 0;
     exchange->ended_usec = 0;

@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/macros.h"
 
@@ -55,6 +56,9 @@ struct exchange_callbacks {
     void (*done)(struct exchange *exchange);
     /* Another answer follows the one whose headers were given, which is noted in first_status. */
     void (*again)(struct exchange *exchange);
+    /* The body from `offset` on, at most `size` bytes of it, with reads_body. -errno: it is given
+     * up; 0 at the end. */
+    ssize_t (*read)(struct exchange *exchange, uint64_t offset, void *buffer, size_t size);
 };
 
 /* The caller fills the first part; what it points to stays valid until done() or
@@ -71,7 +75,9 @@ struct exchange {
      * back what the transport would send by itself. */
     const char *const *headers;
     const void *body; /* NULL: none; never sent with HEAD */
-    size_t body_size_bytes;
+    bool reads_body;  /* piece by piece, by read(); `body` is NULL */
+    uint64_t body_size_bytes;
+    uint64_t body_offset;                      /* the transport's: how much was read */
     const char *digest_user, *digest_password; /* for a digest challenge; NULL: it is the answer */
     uint64_t timeout_usec;                     /* for the whole exchange; 0: none */
     const struct exchange_callbacks *callbacks;

@@ -76,6 +76,7 @@ FOREIGN = {
     "zmq.h": ["lib/loop/mq_state.h", "lib/loop/mq_curve.c"],
     "zlib.h": [
         "daemons/worker/decode.c",
+        "daemons/worker/encode.c",
         "tests/fuzz/fuzz_decode.c",
         "tests/target/answer.c",
         "tests/unit/test_decode.c",

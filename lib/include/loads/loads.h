@@ -117,8 +117,13 @@ struct loads_request {
     const char *method;
     const char *const *headers; /* LOADS_HEADERS("Name: value", …); "Name:": no default one */
     const char *body;
-    size_t body_size; /* 0: up to the body's NUL */
-    const char *json; /* instead of body: the same, sent as application/json */
+    size_t body_size;      /* 0: up to the body's NUL */
+    const char *json;      /* instead of body: the same, sent as application/json */
+    const char *body_file; /* instead of both: a file, read while it is sent */
+    const char *compress;  /* "gzip" or "deflate": the body (no file's) is sent so */
+    bool expect_continue;  /* the server is asked before a body is sent (Expect: 100-continue) */
+    bool raw_body;         /* give the answer's body as it came, not decoded */
+    bool discard_body;     /* read the answer's body, and keep nothing of it */
     loads_auth auth; /* LOADS_BASIC(user, password) and so on; instead of the URL's user:password */
     const char *name;   /* in reports, instead of the URL without query and fragment */
     double timeout_sec; /* for the whole request, redirects included; 0: --timeout (30 s) */
@@ -135,13 +140,14 @@ struct loads_response {
     int status;       /* 200 …; 0: there is no complete answer (only with .may_fail) */
     const char *body; /* decoded, NUL-terminated; "" if there is none */
     size_t body_size;
-    const char *url;    /* of the last hop */
-    unsigned redirects; /* how many were followed */
-    double elapsed_sec; /* of the last hop */
-    double dns_sec;     /* of that: looking its host up; 0 when the address was known */
-    bool body_cut;      /* the body was longer than --max-body: the rest was left out */
-    int http_version;   /* 11 for HTTP/1.1, 20 for HTTP/2; 10, 0: not known */
-    const char *error;  /* NULL, or why there is no complete answer */
+    uint64_t body_total; /* with the bytes that were not kept */
+    const char *url;     /* of the last hop */
+    unsigned redirects;  /* how many were followed */
+    double elapsed_sec;  /* of the last hop */
+    double dns_sec;      /* of that: looking its host up; 0 when the address was known */
+    bool body_cut;       /* the body was longer than --max-body: the rest was left out */
+    int http_version;    /* 11 for HTTP/1.1, 20 for HTTP/2; 10, 0: not known */
+    const char *error;   /* NULL, or why there is no complete answer */
 };
 
 /* Sends a request and waits for the answer, redirects (30 at most, or
