@@ -45,7 +45,7 @@ _loadsctl()
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
     COMPREPLY=()
     case $previous in
-    --config | --ca-file | --include-file | --file | --output-*-filename) return ;; # the shell's own: files
+    --config | --ca-file | --cert | --key | --include-file | --file | --output-*-filename) return ;; # the shell's own: files
     esac
     if [ "$COMP_CWORD" -eq 1 ]; then
         mapfile -t COMPREPLY < <(compgen -W "$(_loadsctl_verbs) $(_loadsctl_options loadsctl)" -- "$current")
@@ -59,7 +59,7 @@ _loads_runner()
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} words
     COMPREPLY=()
     case $previous in
-    --config | --ca-file | --include-file | --test-dir | --output-*-filename) return ;;
+    --config | --ca-file | --cert | --key | --include-file | --test-dir | --output-*-filename) return ;;
     --on-agent-loss) words='continue abort' ;;
     --output) words='stdout html json csv junit prometheus hdr file funkload exec: null' ;;
     --attach) words=$(_loadsctl_ids runs --active) ;;

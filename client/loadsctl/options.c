@@ -191,6 +191,7 @@ const struct conf_table submit_table =
           "what loads-runner takes.",
           {&run_option_rows, offsetof(struct ctl_options, new_run)},
           {&output_option_rows, offsetof(struct ctl_options, new_run.output_options)},
+          {&http_option_rows, offsetof(struct ctl_options, new_run.http)},
           {&submit_option_rows, offsetof(struct ctl_options, submit)}, OWN(submit_rows));
 
 const struct conf_table attach_table =

@@ -13,7 +13,10 @@
 #include "remote/fields.h"
 #include "run/archive.h"
 
-#define CA_FILE ".loads/ca.pem" /* what --ca-file is called where the test runs */
+/* What files of options are called where the test runs. */
+#define CA_FILE   ".loads/ca.pem"
+#define CERT_FILE ".loads/cert.pem"
+#define KEY_FILE  ".loads/key.pem"
 
 /* ---- files ---- */
 
@@ -63,16 +66,22 @@ static int add_test(struct file_list *files, const struct run_spec *spec, struct
     return spec->fqn.module[0] ? add_module(files, spec->fqn.module, false, error) : 0;
 }
 
-static int add_authorities(struct file_list *files, struct run_spec *spec, struct error *error)
+/* An option's file, for its owner's eyes there, too. */
+static int add_pem(struct file_list *files, char **path, const char *name, struct error *error)
 {
-    int r = file_list_add(files, spec->ca_file, CA_FILE, error);
+    int r = *path ? file_list_add(files, *path, name, error) : 0;
 
-    if (r < 0) {
+    if (r < 0 || !*path) {
         return r;
     }
-    free(spec->ca_file);
-    spec->ca_file = strdup(CA_FILE);
-    return spec->ca_file ? 0 : error_set_errno(error, -ENOMEM, "--ca-file");
+    struct file_list_item *last = &files->items[files->count - 1];
+    if (strcmp(last->name, name) != 0) {
+        return error_set(error, -EEXIST, "%s: that name is taken, by --include-file", name);
+    }
+    last->mode = 0600;
+    free(*path);
+    *path = strdup(name);
+    return *path ? 0 : error_set_errno(error, -ENOMEM, "%s", name);
 }
 
 /* Wheels travel beside the test. */
@@ -105,8 +114,14 @@ static int make_archive(struct submission *submission, struct run_spec *spec,
     if (r == 0) {
         r = file_list_add_patterns(&files, &run->include_files, error);
     }
-    if (r == 0 && spec->ca_file) {
-        r = add_authorities(&files, spec, error);
+    if (r == 0) {
+        r = add_pem(&files, &spec->ca_file, CA_FILE, error);
+    }
+    if (r == 0) {
+        r = add_pem(&files, &spec->http.cert_file, CERT_FILE, error);
+    }
+    if (r == 0) {
+        r = add_pem(&files, &spec->http.key_file, KEY_FILE, error);
     }
     if (r == 0) {
         r = add_deps(&files, spec, error);

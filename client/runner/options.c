@@ -45,6 +45,7 @@ static const struct conf_option rows[] = {
 static const struct conf_shared shared[] = {
     {&run_option_rows, offsetof(struct runner_options, run)},
     {&output_option_rows, offsetof(struct runner_options, run.output_options)},
+    {&http_option_rows, offsetof(struct runner_options, run.http)},
     {&submit_option_rows, offsetof(struct runner_options, submit)},
     {.rows = NULL},
 };

@@ -176,12 +176,6 @@ static const struct conf_option rows[] = {
     {.name = "server-url", .kind = CONF_STRING, FIELD(server_url), .metavar = "URL",
      .parse = check_url, .where = EVERYWHERE | CONF_URL, .group = TEST,
      .help = "What relative URLs in the test are relative to."},
-    {.name = "ca-file", .kind = CONF_STRING, FIELD(ca_file), .metavar = "FILE",
-     .where = EVERYWHERE, .group = TEST,
-     .help = "Trust the certificates in this PEM file instead of the system's."},
-    {.name = "insecure", .kind = CONF_FLAG, FIELD(insecure), .where = EVERYWHERE, .group = TEST,
-     .help = "Take any certificate."},
-
     {.name = "test-runner", .kind = CONF_STRING, FIELD(test_runner), .metavar = "CMD",
      .parse = check_words, .where = EVERYWHERE, .group = TEST,
      .help = "Execute the test by this command, in which {test} is its name, as a shell splits it."},
@@ -272,6 +266,7 @@ void run_options_init(struct run_options *options)
         .external_timeout_usec = SPEC_EXTERNAL_TIMEOUT_USEC,
     };
     output_options_init(&options->output_options);
+    http_options_init(&options->http);
 }
 
 int run_options_check(const struct run_options *options, bool on_agents, const char *program,
@@ -361,30 +356,6 @@ static int find_deps(const struct strlist *deps, struct strlist *list, struct er
     return 0;
 }
 
-/* The absolute path of a file that has a certificate in it, or each connection would fail on it. */
-static int find_authorities(const char *name, char **ret, struct error *error)
-{
-    _cleanup_file_ FILE *file = fopen(name, "re");
-    _cleanup_free_ char *path = file ? realpath(name, NULL) : NULL;
-    char line[128];
-    bool found = false;
-
-    if (!path) {
-        return error_set_errno(error, -errno, "cannot read --ca-file %s", name);
-    }
-    while (!found && fgets(line, sizeof line, file)) {
-        found = strncmp(line, "-----BEGIN ", 11) == 0 && strstr(line, "CERTIFICATE-----");
-    }
-    if (ferror(file)) {
-        return error_set_errno(error, -errno, "cannot read --ca-file %s", name);
-    }
-    if (!found) {
-        return error_set(error, -EINVAL, "--ca-file %s has no certificate in PEM form in it", name);
-    }
-    *ret = TAKE_PTR(path);
-    return 0;
-}
-
 int run_options_spec(const struct run_options *options, struct run_spec **ret, struct error *error)
 {
     static const struct number_list one = {.values = {1}, .count = 1};
@@ -418,7 +389,6 @@ int run_options_spec(const struct run_options *options, struct run_spec **ret, s
     spec->stack_size_bytes = options->stack_size_bytes;
     spec->stall_timeout_usec = options->stall_timeout_usec;
     spec->workers = options->workers;
-    spec->insecure = options->insecure;
     spec->no_patching = options->no_patching;
     if (spec->test_runner) {
         spec->test_runner_self = options->test_runner_self;
@@ -428,7 +398,7 @@ int run_options_spec(const struct run_options *options, struct run_spec **ret, s
     if (r < 0) {
         return r;
     }
-    r = options->ca_file ? find_authorities(options->ca_file, &spec->ca_file, error) : 0;
+    r = http_options_spec(&options->http, spec, error);
     if (r < 0) {
         return r;
     }

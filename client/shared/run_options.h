@@ -10,6 +10,7 @@
 #include "base/conf.h"
 #include "base/parse.h"
 #include "outputs/options.h"
+#include "shared/http_options.h"
 #include "wire/spec.h"
 
 struct run_options {
@@ -24,8 +25,7 @@ struct run_options {
     uint64_t stack_size_bytes;
     uint64_t stall_timeout_usec;
     char *server_url;
-    char *ca_file;
-    bool insecure;
+    struct http_options http;
     char *test_dir;
     struct strlist include_files;
     char *cflags, *libs;

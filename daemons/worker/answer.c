@@ -9,8 +9,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "session.h"
-
 #define FIRST_BODY_BYTES 1024
 
 struct answer_line {
@@ -19,9 +17,10 @@ struct answer_line {
     char text[];
 };
 
-void answer_init(struct answer *answer, struct arena *arena, struct decoder_pool *decoders)
+void answer_init(struct answer *answer, struct arena *arena, struct decoder_pool *decoders,
+                 uint64_t limit_bytes)
 {
-    *answer = (struct answer){.arena = arena, .decoders = decoders};
+    *answer = (struct answer){.arena = arena, .decoders = decoders, .limit_bytes = limit_bytes};
     answer->response.body = "";
     answer->response.url = "";
     answer->last = &answer->first;
@@ -36,6 +35,7 @@ void answer_begin(struct answer *answer)
     answer->result = 0;
     answer->response.body = "";
     answer->response.body_size = 0;
+    answer->response.body_total = 0;
     answer->response.body_cut = false;
 }
 
@@ -61,13 +61,17 @@ static bool append(void *context, const void *bytes, size_t size)
     struct answer *answer = context;
     loads_response *response = &answer->response;
 
-    if (size > SESSION_MAX_BODY_BYTES - response->body_size) {
-        size = SESSION_MAX_BODY_BYTES - response->body_size;
+    response->body_total += size;
+    if (answer->discards) {
+        return true;
+    }
+    if (size > answer->limit_bytes - response->body_size) {
+        size = (size_t)(answer->limit_bytes - response->body_size);
         response->body_cut = true;
     }
     if (response->body_size + size + 1 > answer->capacity) {
         size_t wanted = MAX(answer->capacity * 2, (size_t)FIRST_BODY_BYTES);
-        wanted = MIN(wanted, SESSION_MAX_BODY_BYTES + 1);
+        wanted = (size_t)MIN((uint64_t)wanted, answer->limit_bytes + 1);
         wanted = MAX(wanted, response->body_size + size + 1);
         char *larger = arena_grow(answer->arena, answer->body, answer->capacity, wanted);
         if (!larger) {
@@ -101,7 +105,7 @@ static const char *codings(struct answer *answer)
 
 static int begin_body(struct answer *answer)
 {
-    const char *coding = codings(answer);
+    const char *coding = answer->raw ? NULL : codings(answer);
 
     answer->begun = true;
     if (!coding) {
@@ -122,6 +126,7 @@ bool answer_body(struct answer *answer, const void *bytes, size_t size)
         return false;
     }
     if (answer->response.body_cut) {
+        answer->response.body_total += answer->decoder ? 0 : size;
         return true;
     }
     if (!answer->decoder) {

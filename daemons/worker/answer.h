@@ -17,15 +17,19 @@ struct answer {
     struct answer_line *first, **last;
     char *body;
     size_t capacity;
+    uint64_t limit_bytes; /* of the body; what is beyond is left out */
     struct decoder_pool *decoders;
     struct decoder *decoder; /* NULL: the body comes as it is, or none has come yet */
+    bool raw;                /* the body is not decoded */
+    bool discards;           /* it is counted, and not kept */
     bool begun;              /* the body has */
     int result;              /* 0, or why collecting was given up: -ENOMEM, -EBADMSG */
     char reason[256];        /* of -EBADMSG */
 };
 
 /* Borrows both. */
-void answer_init(struct answer *answer, struct arena *arena, struct decoder_pool *decoders);
+void answer_init(struct answer *answer, struct arena *arena, struct decoder_pool *decoders,
+                 uint64_t limit_bytes);
 
 /* A (new) hop: forgets the headers and the body of the one before. */
 void answer_begin(struct answer *answer);

@@ -274,9 +274,10 @@ void debug_http_answer(const struct loads_user *user, const struct exchange *exc
     begin(&page);
     if (page.file) {
         (void)fprintf(page.file,
-                      "* %s connection; in ms: connect %.3f, TLS %.3f, send %.3f, wait %.3f, "
+                      "* %s connection%s; in ms: connect %.3f, TLS %.3f, send %.3f, wait %.3f, "
                       "receive %.3f\n",
                       exchange->connection_reused ? "kept" : "new",
+                      exchange->http_version == 20 ? ", HTTP/2" : "",
                       (double)timing->connect_usec / 1e3, (double)timing->tls_usec / 1e3,
                       (double)timing->send_usec / 1e3, (double)timing->wait_usec / 1e3,
                       (double)timing->receive_usec / 1e3);

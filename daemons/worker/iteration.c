@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "choice.h"
+#include "loop/transport.h"
 #include "pace.h"
 #include "record.h"
 #include "stall.h"
@@ -120,6 +121,9 @@ static void clean_up(struct loads_user *user)
         user_guard(user, deferred.function, deferred.argument);
     }
     websockets_end(user);
+    if (user->worker->connections == CONNECTIONS_ITERATION) {
+        user->session.connections = connections_free(user->session.connections);
+    }
     if (user->release) {
         user->release(user);
     }

@@ -145,24 +145,45 @@ static unsigned timer_of(struct worker *worker, enum timer_kind kind, const char
     return names_timer(worker->names->names, &key);
 }
 
-/* Their names are asked for once, since every hit has them. */
-static void stage_phases(struct worker *worker, const uint64_t *phases_usec)
+/* Its name is asked for once, since every hit has it. */
+static void stage_phase(struct worker *worker, enum hit_phase phase, uint64_t usec)
 {
-    for (unsigned phase = 0; phase < HIT_PHASES; phase++) {
-        if (phases_usec[phase] == PHASE_NONE) {
-            continue;
-        }
-        if (worker->phases[phase] == 0) {
-            worker->phases[phase] = timer_of(worker, TIMER_PHASE, "", hit_phase_word(phase));
-        }
-        if (worker->phases[phase] > 0) { /* several in "(other)" couldn't be in one commit */
-            tally_stage_time(worker->area->tally, worker->phases[phase], phases_usec[phase]);
-        }
+    if (worker->phases[phase] == 0) {
+        worker->phases[phase] = timer_of(worker, TIMER_PHASE, "", hit_phase_word(phase));
+    }
+    if (worker->phases[phase] > 0) { /* several in "(other)" couldn't be in one commit */
+        tally_stage_time(worker->area->tally, worker->phases[phase], usec);
     }
 }
 
+/* What a hit's time was spent on. What is not the transport's or the resolver's is the worker's:
+ * turns of its loop, and addresses that took no connection. */
+static void stage_phases(struct worker *worker, const struct exchange *exchange,
+                         uint64_t elapsed_usec, uint64_t dns_usec)
+{
+    const struct exchange_timing *timing = &exchange->timing;
+    bool is_new = !exchange->connection_reused;
+    uint64_t sum = dns_usec + timing->send_usec + timing->wait_usec + timing->receive_usec;
+
+    if (dns_usec > 0) {
+        stage_phase(worker, PHASE_DNS, dns_usec);
+    }
+    if (is_new) {
+        stage_phase(worker, PHASE_CONNECT, timing->connect_usec);
+        sum += timing->connect_usec;
+    }
+    if (is_new && timing->tls_usec > 0) {
+        stage_phase(worker, PHASE_TLS, timing->tls_usec);
+        sum += timing->tls_usec;
+    }
+    stage_phase(worker, PHASE_SEND, timing->send_usec);
+    stage_phase(worker, PHASE_WAIT, timing->wait_usec);
+    stage_phase(worker, PHASE_RECEIVE, timing->receive_usec);
+    stage_phase(worker, PHASE_BLOCKED, elapsed_usec > sum ? elapsed_usec - sum : 0);
+}
+
 void record_hit(struct loads_user *user, const char *name, const struct exchange *exchange,
-                uint64_t elapsed_usec, const uint64_t *phases_usec)
+                uint64_t elapsed_usec, const uint64_t *dns_usec)
 {
     struct tally *tally = user->worker->area->tally;
     unsigned series = series_of(user, name, exchange->method, (unsigned)exchange->status);
@@ -177,8 +198,8 @@ void record_hit(struct loads_user *user, const char *name, const struct exchange
     }
     prepare_with_detail(user, &detail);
     tally_stage_hit(tally, series, elapsed_usec, exchange->sent_bytes, exchange->received_bytes);
-    if (phases_usec) {
-        stage_phases(user->worker, phases_usec);
+    if (dns_usec) {
+        stage_phases(user->worker, exchange, elapsed_usec, *dns_usec);
     }
     stage_word(user, USER_ITERATING);
     tally_commit(tally);

@@ -20,11 +20,10 @@ void record_rest(struct loads_user *user);
 /* A request begins: if the worker dies now, it is an error of this name. */
 void record_request(struct loads_user *user, const char *name, const char *method);
 
-/* It ended with a complete answer. `elapsed_usec` includes name resolution. `phases_usec`: what of
- * it was spent on what, PHASE_NONE for what there wasn't; NULL: nobody knows. */
-#define PHASE_NONE UINT64_MAX
+/* It ended with a complete answer. `elapsed_usec` includes name resolution, which took `*dns_usec`
+ * (0: there was none); NULL: nobody knows what it was spent on. */
 void record_hit(struct loads_user *user, const char *name, const struct exchange *exchange,
-                uint64_t elapsed_usec, const uint64_t *phases_usec);
+                uint64_t elapsed_usec, const uint64_t *dns_usec);
 
 /* It ended without one. Returns the error's id. */
 unsigned record_request_error(struct loads_user *user, const char *name, const char *method,

@@ -8,20 +8,26 @@
 #include "session.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "answer.h"
+#include "auth.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/shown.h"
 #include "cookies.h"
 #include "debug.h"
 #include "header.h"
+#include "loop/proxy.h"
 #include "peer.h"
 #include "record.h"
 #include "redirect.h"
+#include "upload.h"
 #include "user.h"
+#include "ways.h"
 
 #define COOKIE_HEADER_BYTES 8192
 
@@ -35,12 +41,14 @@ struct call {
     uint64_t dns_usec; /* of this hop */
     uint64_t deadline_usec;
 
-    const struct url *url; /* of this hop */
+    const struct url *url;     /* of this hop */
+    const struct proxy *proxy; /* on the way to it; NULL: none */
+    const char *proxy_address; /* NULL: its host is one */
     const char *method;
-    const char *body;
-    size_t body_size;
+    struct upload upload;     /* its body */
     bool left_origin;         /* a redirect led to another host: credentials stay behind */
     struct redirect redirect; /* how this hop came to be; method NULL: it is the first */
+    struct auth auth;         /* of this hop */
     const char *lines[EXCHANGE_MAX_HEADERS + 1];
     size_t n_lines;
 
@@ -143,28 +151,23 @@ static int add_cookies(struct call *call)
     return n == 0 ? 0 : add_line(call, arena_printf(&user->arena, "Cookie: %s", cookies));
 }
 
-/* "Authorization: Basic …" for credentials in the URL. Base64 is RFC 4648's. */
-static const char *basic_authorization(struct arena *arena, const struct url *url)
+/* What the test or the URL says, unless a redirect led elsewhere. */
+static int add_auth(struct call *call)
 {
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    const char *plain = arena_printf(arena, "%s:%s", url->user, url->password ? url->password : "");
-    size_t size = plain ? strlen(plain) : 0;
-    char *line = plain ? arena_alloc(arena, 32 + (size + 2) / 3 * 4) : NULL;
+    const loads_auth nothing = {.kind_ = LOADS_AUTH_NONE_};
+    const loads_auth *auth = call->left_origin ? &nothing : &call->request->auth;
+    struct error error;
 
-    if (!line) {
-        return NULL;
+    if (given(call, "Authorization")) {
+        return auth->kind_ == LOADS_AUTH_NONE_
+                   ? 0
+                   : fail(call, "request", "there are both .auth and a header Authorization");
     }
-    char *out = stpcpy(line, "Authorization: Basic ");
-    for (size_t i = 0; i < size; i += 3) {
-        unsigned char three[3] = {0};
-        memcpy(three, plain + i, MIN((size_t)3, size - i));
-        *out++ = digits[three[0] >> 2];
-        *out++ = digits[(three[0] & 3) << 4 | three[1] >> 4];
-        *out++ = i + 1 < size ? digits[(three[1] & 15) << 2 | three[2] >> 6] : '=';
-        *out++ = i + 2 < size ? digits[three[2] & 63] : '=';
+    int r = auth_find(auth, call->url, &call->user->arena, &call->auth, &error);
+    if (r == -EINVAL) {
+        return fail(call, "request", "%s", error.text);
     }
-    *out = '\0';
-    return line;
+    return r == 0 && call->auth.line ? add_line(call, call->auth.line) : r;
 }
 
 static int compose(struct call *call)
@@ -181,11 +184,18 @@ static int compose(struct call *call)
             r = add_line(call, defaults[i][1]);
         }
     }
-    if (r == 0 && call->request->json && call->body && !given(call, "Content-Type")) {
+    if (r == 0 && call->request->json && call->upload.bytes && !given(call, "Content-Type")) {
         r = add_line(call, "Content-Type: application/json");
     }
-    if (r == 0 && call->url->user && !given(call, "Authorization")) {
-        r = add_line(call, basic_authorization(&call->user->arena, call->url));
+    if (r == 0 && call->upload.coding) {
+        r = add_line(call,
+                     arena_printf(&call->user->arena, "Content-Encoding: %s", call->upload.coding));
+    }
+    if (r == 0 && call->request->expect_continue && upload_has_body(&call->upload)) {
+        r = add_line(call, "Expect: 100-continue");
+    }
+    if (r == 0) {
+        r = add_auth(call);
     }
     if (r == 0) {
         r = add_cookies(call);
@@ -241,10 +251,28 @@ static void on_told(struct exchange *exchange, const char *line, size_t size)
     debug_http_line(call->user, line, size);
 }
 
+/* The one that came was not the last one: its headers are forgotten, its cookies were taken. */
+static void on_again(struct exchange *exchange)
+{
+    answer_begin(&call_of(exchange)->answer);
+}
+
+static ssize_t on_read(struct exchange *exchange, uint64_t offset, void *buffer, size_t size)
+{
+    struct upload *upload = &call_of(exchange)->upload;
+
+    upload->offset = offset;
+    return upload_read(upload, buffer, size);
+}
+
 static const struct exchange_callbacks callbacks = {
-    .header = on_header, .body = on_body, .done = on_done};
-static const struct exchange_callbacks callbacks_shown = {
-    .header = on_header, .body = on_body, .done = on_done, .told = on_told};
+    .header = on_header, .body = on_body, .done = on_done, .again = on_again, .read = on_read};
+static const struct exchange_callbacks callbacks_shown = {.header = on_header,
+                                                          .body = on_body,
+                                                          .done = on_done,
+                                                          .again = on_again,
+                                                          .read = on_read,
+                                                          .told = on_told};
 
 /* ---- one exchange ---------------------------------------------------------------------------- */
 
@@ -270,9 +298,16 @@ static int exchange_once(struct call *call, const char *address)
         .method = call->method,
         .url = call->url,
         .address = address,
+        .proxy = call->proxy,
+        .proxy_address = call->proxy_address,
+        .source_address = ways_source(user),
+        .own_connection = user->worker->connections == CONNECTIONS_REQUEST,
         .headers = call->lines,
-        .body = call->body,
-        .body_size_bytes = call->body_size,
+        .body = call->upload.bytes,
+        .reads_body = call->upload.from_file,
+        .body_size_bytes = call->upload.size_bytes,
+        .digest_user = call->auth.user,
+        .digest_password = call->auth.password,
         .timeout_usec = call->deadline_usec > now ? call->deadline_usec - now : 1,
         .callbacks = debug_is_on(user) ? &callbacks_shown : &callbacks,
     };
@@ -283,7 +318,9 @@ static int exchange_once(struct call *call, const char *address)
             return r;
         }
     }
-    debug_http_note(user, "to %s, port %u", address ? address : call->url->host, call->url->port);
+    debug_http_note(user, "to %s, port %u%s%s", address ? address : call->url->host,
+                    call->url->port, call->proxy ? ", by the proxy " : "",
+                    call->proxy ? call->proxy->shown : "");
     debug_http_request(user, &call->exchange);
     int r = exchange_start(user->worker->transport, user->session.connections, &call->exchange);
     if (r == -EINVAL || r == -E2BIG) {
@@ -292,81 +329,135 @@ static int exchange_once(struct call *call, const char *address)
     return r < 0 ? r : exchange_wait(call);
 }
 
+/* One of the host's addresses. */
+static int find_address(struct call *call, const char *host, unsigned port, const char **ret)
+{
+    char reason[128];
+    int r = peer_address(call->user, host, port, call->deadline_usec, ret, &call->dns_usec, reason);
+
+    if (r == -ENOENT) {
+        return fail(call, "resolve", "Could not resolve host: %s (%s)", host, reason);
+    }
+    return r == -ETIMEDOUT ? fail(call, "timeout", "Resolving %s timed out", host) : r;
+}
+
 /* With the host's addresses one after the other, until one takes a connection. */
 static int exchange_with_host(struct call *call)
 {
-    const char *host = call->url->host;
-    char reason[128];
+    struct loads_user *user = call->user;
+    const char *host = call->url->host, *address;
+    unsigned port = call->url->port;
 
-    if (call->url->numeric_host) {
+    if (call->url->numeric_host && !ways_rule(user->worker, host, port)) {
         return exchange_once(call, NULL);
     }
     for (;;) {
-        const char *address;
-        int r =
-            peer_address(call->user, host, call->deadline_usec, &address, &call->dns_usec, reason);
-        if (r == -ENOENT) {
-            return fail(call, "resolve", "Could not resolve host: %s (%s)", host, reason);
+        int r = find_address(call, host, port, &address);
+        if (r == 0) {
+            r = exchange_once(call, address);
         }
-        if (r == -ETIMEDOUT) {
-            return fail(call, "timeout", "Resolving %s timed out", host);
-        }
-        if (r < 0) {
-            return r;
-        }
-        r = exchange_once(call, address);
         if (r < 0) {
             return r;
         }
         if (call->exchange.error != TRANSPORT_CONNECT) {
-            peer_good(call->user, host);
+            peer_good(user, host, port);
             return 0;
         }
-        if (!peer_next(call->user, host)) {
+        if (!peer_next(user, host, port)) {
             return 0;
         }
     }
 }
 
-/* What a hit's time was spent on. What is not the transport's or the resolver's is the worker's:
- * turns of its loop, and addresses that took no connection. */
-static void split(const struct call *call, uint64_t elapsed_usec, uint64_t ret[static HIT_PHASES])
+/* By the proxy, if there is one for this host. Most of them look hosts up themselves. */
+static int exchange_somehow(struct call *call)
 {
-    const struct exchange_timing *timing = &call->exchange.timing;
-    bool is_new = !call->exchange.connection_reused;
-    uint64_t sum = 0;
+    const struct proxy *proxy = ways_proxy(call->user->worker, call->url->host);
 
-    ret[PHASE_DNS] = call->dns_usec > 0 ? call->dns_usec : PHASE_NONE;
-    ret[PHASE_CONNECT] = is_new ? timing->connect_usec : PHASE_NONE;
-    ret[PHASE_TLS] = is_new && timing->tls_usec > 0 ? timing->tls_usec : PHASE_NONE;
-    ret[PHASE_SEND] = timing->send_usec;
-    ret[PHASE_WAIT] = timing->wait_usec;
-    ret[PHASE_RECEIVE] = timing->receive_usec;
-    for (unsigned phase = PHASE_BLOCKED + 1; phase < HIT_PHASES; phase++) {
-        sum += ret[phase] == PHASE_NONE ? 0 : ret[phase];
+    call->proxy = proxy;
+    call->proxy_address = NULL;
+    if (proxy && !proxy->numeric_host) {
+        const char *address;
+        int r = find_address(call, proxy->host, proxy->port, &address);
+        if (r < 0) {
+            return r;
+        }
+        /* A copy: looking another host up may end the life of this one. */
+        call->proxy_address = arena_printf(&call->user->arena, "%s", address);
+        if (!call->proxy_address) {
+            return -ENOMEM;
+        }
     }
-    ret[PHASE_BLOCKED] = elapsed_usec > sum ? elapsed_usec - sum : 0;
+    if (!proxy || proxy->local_names) {
+        return exchange_with_host(call);
+    }
+    int r = exchange_once(call, NULL);
+    if (r == 0 && !proxy->numeric_host && call->exchange.error == TRANSPORT_PROXY) {
+        (void)peer_next(call->user, proxy->host, proxy->port); /* for the next request */
+    }
+    return r;
+}
+
+/* An answer that came before the one that counts, such as a challenge, is a hit of its own: up to
+ * the end of its headers; the rest of the time is the other's, and so are all bytes. */
+static void take_first_answer(struct call *call)
+{
+    struct exchange first = call->exchange;
+
+    if (first.first_status == 0) {
+        return;
+    }
+    first.status = first.first_status;
+    first.ended_usec = first.first_ended_usec;
+    first.sent_bytes = first.received_bytes = 0;
+    record_hit(call->user, request_name(call), &first, first.ended_usec - call->hop_started_usec,
+               NULL);
+    debug_http_note(call->user, "answered %d, and sent again", first.status);
+    call->hop_started_usec = first.ended_usec;
+    record_request(call->user, request_name(call), call->method);
+}
+
+/* Counted each time, and said once by each worker. */
+static void note_cut(struct call *call)
+{
+    struct worker *worker = call->user->worker;
+
+    if (!worker->said_cut) {
+        worker->said_cut = true;
+        log_warning("the body of an answer of %s is longer than --max-body (%" PRIu64
+                    " bytes): the rest is left out; further ones are only counted",
+                    call->url->name, worker->spec->http.max_body_bytes);
+    }
+    record_counter(call->user, "(cut bodies)", 1);
 }
 
 static int take_result(struct call *call)
 {
-    uint64_t phases_usec[HIT_PHASES];
+
     const struct exchange *exchange = &call->exchange;
+    take_first_answer(call);
     uint64_t elapsed = exchange->ended_usec - call->hop_started_usec;
 
     if (exchange->error == TRANSPORT_CANCELLED && call->answer.result < 0) {
         return call->answer.result == -ENOMEM ? -ENOMEM
                                               : fail(call, "decoding", "%s", call->answer.reason);
     }
+    if (call->upload.error < 0) {
+        return fail(call, "request", "cannot read .body_file %s: %s", call->request->body_file,
+                    strerror(-call->upload.error));
+    }
     if (exchange->error != TRANSPORT_OK) {
         return fail(call, transport_error_name(exchange->error), "%s", exchange->error_text);
     }
-    split(call, elapsed, phases_usec);
-    record_hit(call->user, request_name(call), exchange, elapsed, phases_usec);
+    record_hit(call->user, request_name(call), exchange, elapsed, &call->dns_usec);
     call->answer.response.status = exchange->status;
+    call->answer.response.http_version = exchange->http_version;
     call->answer.response.elapsed_sec = (double)elapsed / 1e6;
     call->answer.response.dns_sec = (double)call->dns_usec / 1e6;
     int r = answer_end(&call->answer);
+    if (call->answer.response.body_cut) {
+        note_cut(call);
+    }
     debug_http_answer(call->user, exchange, &call->answer);
     return r == 0 || r == -ENOMEM ? r : fail(call, "decoding", "%s", call->answer.reason);
 }
@@ -380,7 +471,7 @@ static int hop(struct call *call)
         return r;
     }
     record_request(call->user, request_name(call), call->method);
-    r = exchange_with_host(call);
+    r = exchange_somehow(call);
     return r < 0 ? r : take_result(call);
 }
 
@@ -394,7 +485,7 @@ static int follow(struct call *call)
     const struct url *next = NULL;
     struct error error;
 
-    if (call->request->no_redirects ||
+    if (call->request->no_redirects || call->user->worker->spec->http.max_redirects == 0 ||
         !redirect_next(call->method, response->status, location && *location, &call->redirect)) {
         return 0;
     }
@@ -402,10 +493,11 @@ static int follow(struct call *call)
     if (!location) {
         return -ENOMEM;
     }
-    if (response->redirects == SESSION_MAX_REDIRECTS) {
+    uint64_t most = call->user->worker->spec->http.max_redirects;
+    if (response->redirects == most) {
         char shown[SHOWN_BYTES];
-        return fail(call, "redirect", "more than %d redirects, the last one to %s",
-                    SESSION_MAX_REDIRECTS, shown_url(location, shown));
+        return fail(call, "redirect", "more than %" PRIu64 " redirects, the last one to %s", most,
+                    shown_url(location, shown));
     }
     if (url_get(call->user->worker->urls, call->url, location, &next, &error) < 0) {
         return fail(call, "redirect", "%s", error.text);
@@ -415,8 +507,7 @@ static int follow(struct call *call)
     call->left_origin = call->left_origin || redirect_leaves(call->url, next);
     call->method = call->redirect.method;
     if (call->redirect.drop_body) {
-        call->body = NULL;
-        call->body_size = 0;
+        upload_close(&call->upload);
     }
     url_unref(call->url);
     call->url = next;
@@ -434,15 +525,15 @@ static int prepare(struct call *call)
     call->hop_started_usec = clock_monotonic_usec();
     call->deadline_usec = call->hop_started_usec + (uint64_t)(MIN(timeout, 1e9) * 1e6);
     call->method = request->method ? request->method : "GET";
-    call->body = request->json ? request->json : request->body;
-    if (call->body) {
-        call->body_size = request->body_size ? request->body_size : strlen(call->body);
-    }
     if (!request->url) {
         return fail(call, "request", "there is no URL");
     }
+    int r = upload_open(&call->upload, request, &call->user->arena, &error);
+    if (r < 0) {
+        return r == -ENOMEM ? r : fail(call, "request", "%s", error.text);
+    }
     const struct url *server = call->user->server_url ? call->user->server_url : worker->server_url;
-    int r = url_get(worker->urls, server, request->url, &call->url, &error);
+    r = url_get(worker->urls, server, request->url, &call->url, &error);
     const char *hint = server || strstr(request->url, "://")
                            ? ""
                            : "; --server-url says what others are relative to";
@@ -460,7 +551,11 @@ int session_send(loads_user *user, const loads_request *request, loads_response 
     memset(call, 0, sizeof *call);
     call->user = user;
     call->request = request;
-    answer_init(&call->answer, &user->arena, user->worker->decoders);
+    answer_init(&call->answer, &user->arena, user->worker->decoders,
+                user->worker->spec->http.max_body_bytes);
+    call->answer.raw = request->raw_body;
+    call->answer.discards = request->discard_body;
+    call->upload.fd = -1;
     *ret = &call->answer.response;
     int r = prepare(call);
     if (r == 0) {
@@ -475,6 +570,7 @@ int session_send(loads_user *user, const loads_request *request, loads_response 
         call->answer.response.url = arena_printf(&user->arena, "%s", call->url->text);
         url_unref(call->url);
     }
+    upload_close(&call->upload);
     answer_close(&call->answer);
     debug_keep(user, &call->answer);
     *ret_error_id = call->error_id;

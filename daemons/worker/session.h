@@ -20,8 +20,7 @@ struct session {
     struct peer *peers; /* which address of each host this user talks to */
 };
 
-#define SESSION_MAX_REDIRECTS  30
-#define SESSION_MAX_BODY_BYTES ((size_t)64 << 20)
+#define SESSION_MAX_MESSAGE_BYTES ((size_t)64 << 20) /* of a WebSocket */
 
 /* Sends a request and waits for the answer, on the user's own stack; counts hits and errors. *ret
  * belongs to the iteration. 0: there is an answer; -EIO: there is none, (*ret)->error says why,

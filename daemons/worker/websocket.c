@@ -18,6 +18,7 @@
 #include "record.h"
 #include "round_trip.h"
 #include "user.h"
+#include "ways.h"
 #include "websocket_opening.h"
 
 #define CLOSE_WAIT_USEC (2 * USEC_PER_SEC)
@@ -138,7 +139,7 @@ static void on_received(struct ws *ws _unused_, const struct ws_piece *piece, vo
 {
     loads_ws *socket = context;
     size_t used = socket->building ? socket->building->shown.size : 0;
-    size_t room = SESSION_MAX_BODY_BYTES - used;
+    size_t room = SESSION_MAX_MESSAGE_BYTES - used;
 
     if (is_over(socket)) {
         return;
@@ -234,6 +235,7 @@ static int open_at(loads_ws *socket, struct opening *opening, const char *addres
 {
     struct ws_request request = {.url = opening->url,
                                  .address = address,
+                                 .source_address = ways_source(socket->user),
                                  .protocols = socket->options->protocols,
                                  .headers = socket->options->headers,
                                  .callbacks =
@@ -279,13 +281,16 @@ static int fail_to_open(const loads_ws *socket, struct opening *opening)
 static int open_somewhere(loads_ws *socket, struct opening *opening)
 {
     const char *host = opening->url->host, *address = NULL;
+    unsigned port = opening->url->port;
+    bool known = opening->url->numeric_host && !ways_rule(socket->user->worker, host, port);
     char reason[128];
     uint64_t dns_usec = 0;
     int r;
 
     do {
-        if (!opening->url->numeric_host) {
-            r = peer_address(socket->user, host, opening->until_usec, &address, &dns_usec, reason);
+        if (!known) {
+            r = peer_address(socket->user, host, port, opening->until_usec, &address, &dns_usec,
+                             reason);
             if (r == -ENOENT) {
                 char text[500];
                 (void)snprintf(text, sizeof text, "Could not resolve host: %s (%s)", host, reason);
@@ -298,9 +303,9 @@ static int open_somewhere(loads_ws *socket, struct opening *opening)
             }
         }
         r = open_at(socket, opening, address);
-    } while (r == 1 && !opening->url->numeric_host && peer_next(socket->user, host));
+    } while (r == 1 && !known && peer_next(socket->user, host, port));
     if (r == 0) {
-        peer_good(socket->user, host);
+        peer_good(socket->user, host, port);
     } else if ((r == 1 || r == -EIO) && opening->error_id == 0) {
         return fail_to_open(socket, opening);
     }

@@ -15,6 +15,7 @@
 #include "record.h"
 #include "stall.h"
 #include "user.h"
+#include "ways.h"
 
 const char *opening_name(const struct opening *opening)
 {
@@ -74,6 +75,11 @@ static int check(struct opening *opening)
     if (r < 0) {
         return r;
     }
+    if (ways_proxy(opening->user->worker, opening->url->host)) {
+        return opening_fail(
+            opening, "request",
+            "WebSockets can't go by --proxy; --no-proxy is for hosts that need none");
+    }
     for (const char *const *line = options->headers; line && *line; line++) {
         r = header_check(*line, strlen(*line), &error);
         if (r < 0) {
@@ -94,8 +100,8 @@ static int make_client(struct opening *opening)
     if (worker->ws) {
         return 0;
     }
-    int r = ws_client_new(&worker->ws, worker->loop, worker->spec->ca_file, worker->spec->insecure,
-                          &error);
+    const struct ws_client_options options = ways_ws_options(worker);
+    int r = ws_client_new(&worker->ws, worker->loop, &options, &error);
     stall_begin(opening->user); /* what that took, the plug-in, is not the test's fault */
     return r == -ENOMEM ? r : r < 0 ? opening_fail(opening, "socket", error.text) : 0;
 }

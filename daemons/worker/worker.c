@@ -23,6 +23,7 @@
 #include "stall.h"
 #include "url_test.h"
 #include "user.h"
+#include "ways.h"
 #include "wire/mix.h"
 
 #define RESOLVE_TTL_USEC (30 * USEC_PER_SEC)
@@ -249,9 +250,14 @@ static int make_parts(struct worker *worker, struct error *error)
 {
     struct transport_curl_options options = {.ca_file = worker->spec->ca_file,
                                              .insecure = worker->spec->insecure,
+                                             .cert_file = worker->spec->http.cert_file,
+                                             .key_file = worker->spec->http.key_file,
+                                             .tls_min = spec_http_tls_min(&worker->spec->http),
+                                             .http2 = worker->spec->http.http2,
                                              .told = on_told,
                                              .context = worker};
     const char *server_url = worker->spec->url ? worker->spec->url : worker->spec->server_url;
+    uint64_t ttl = worker->spec->http.no_dns_resolve ? 0 : RESOLVE_TTL_USEC;
     int r;
 
     worker->loop = ev_loop_new(EVFLAG_AUTO);
@@ -259,14 +265,15 @@ static int make_parts(struct worker *worker, struct error *error)
         return error_set(error, -ENOMEM, "cannot make an event loop");
     }
     if ((r = transport_curl_new(&worker->transport, worker->loop, &options)) < 0 ||
-        (r = resolver_new(&worker->resolver, worker->loop, RESOLVE_TTL_USEC, NULL)) < 0 ||
+        (r = resolver_new(&worker->resolver, worker->loop, ttl, NULL)) < 0 ||
         (r = url_cache_new(&worker->urls, MAX_CACHED_URLS)) < 0 ||
         (r = arena_pool_new(&worker->arenas)) < 0 ||
         (r = decoder_pool_new(&worker->decoders)) < 0 ||
         (r = stack_pool_new(&worker->stacks, worker->spec->stack_size_bytes)) < 0) {
         return error_set_errno(error, r, "cannot set up");
     }
-    if (worker->spec->pace) {
+    r = ways_open(worker, error);
+    if (r == 0 && worker->spec->pace) {
         r = distribution_parse(worker->spec->pace, &worker->pace, error);
     }
     return r == 0 && server_url
@@ -357,6 +364,7 @@ struct worker *worker_free(struct worker *worker)
         transport_free(worker->transport);
         ws_client_free(worker->ws);
         resolver_free(worker->resolver);
+        ways_close(worker);
         url_cache_free(worker->urls);
         stack_pool_free(worker->stacks);
         arena_pool_free(worker->arenas);

@@ -49,6 +49,12 @@ struct worker {
     struct resolver *resolver;
     struct ws_client *ws; /* NULL: no test has opened a WebSocket yet */
     struct url_cache *urls;
+    struct proxy *proxy;        /* NULL: none */
+    struct spec_resolve *rules; /* where hosts are, instead of a look-up */
+    size_t n_rules;
+    char (*sources)[INET6_ADDRSTRLEN]; /* addresses that users connect from, in turn */
+    size_t n_sources;
+    enum spec_connections connections;
     struct stack_pool *stacks;
     struct arena_pool *arenas;
     struct decoder_pool *decoders;
@@ -69,6 +75,7 @@ struct worker {
     uint64_t run_delay_usec;   /* stall.c: clock_run_delay_usec() when the second began */
     bool stopping;             /* no iteration starts any more */
     uint32_t said_stalls;      /* stall.c: bits of the tests of which it was said */
+    bool said_cut;             /* session.c: that a body was longer than what is kept */
     bool said_used_up;         /* api_feeder.c: that users stop for want of rows */
     struct error error;        /* page.h: of the call that is on, since users' stacks are small */
 

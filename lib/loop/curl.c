@@ -113,7 +113,14 @@ static void call_libcurl(struct curl_transport *transport, curl_socket_t fd, int
     while ((message = curl_multi_info_read(transport->multi, &left))) {
         struct request *request = NULL;
         (void)curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&request);
-        request_finish(request, message->data.result);
+        CURLcode result = message->data.result; /* the message goes with the handle */
+        if (result != CURLE_OK && request_again(request)) {
+            remove_running(request);
+            request_move(request, &transport->queued);
+            ev_idle_start(transport->loop, &transport->idle);
+            continue;
+        }
+        request_finish(request, result);
         remove_running(request);
         request_move(request, &transport->done);
     }

@@ -28,17 +28,26 @@ struct request {
     int family;       /* the last one tried */
 
     enum { HEADERS_STATUS, HEADERS_FIELDS, HEADERS_OVER } headers_state;
-    bool provisional;     /* the headers are those of a 1xx answer */
+    bool provisional; /* the headers are those of a 1xx answer */
+    uint64_t headers_over_usec;
+    int status;           /* of the last status line */
+    bool has_body;        /* some of it has come */
     bool refused;         /* the body callback has said no */
     const char *rejected; /* why the answer was given up here; NULL: it wasn't */
     size_t trailer_bytes;
+    bool http2;        /* is spoken where it can be */
+    bool greets_again; /* this libcurl does, see curl_setup.c */
+    bool only_kept;    /* no connection may be opened */
+    bool none_kept;    /* one was needed, then */
     bool keeps_handle; /* for more than one exchange */
     bool joins_body;   /* this libcurl counts short bodies as part of the headers too */
 
     /* What libcurl reads while the exchange is on, so that a request allocates nothing of ours. */
     struct curl_slist headers[EXCHANGE_MAX_HEADERS + 2];
-    struct curl_slist connect_to;
+    struct curl_slist connect_to, resolve;
     char connect_to_text[INET6_ADDRSTRLEN + 8];
+    char resolve_text[256 + INET6_ADDRSTRLEN + 16];
+    char source_text[INET6_ADDRSTRLEN + 8];
     char error_text[CURL_ERROR_SIZE];
 };
 
@@ -54,6 +63,20 @@ void request_close(struct request *request);
 
 /* Sets everything that an exchange asks for. -ENOMEM; request_clear() then too. */
 int request_prepare(struct request *request, struct exchange *exchange, CURLSH *share) _must_check_;
+
+/* curl_setup.c: what all exchanges have in common; how this one connects. False: no memory. */
+bool request_set_constants(struct request *request, const struct transport_curl_options *options);
+bool request_set_connection(struct request *request);
+
+/* What libcurl knows of it, 0 if it doesn't. */
+uint64_t request_number(const struct request *request, CURLINFO info);
+long request_long(const struct request *request, CURLINFO info);
+
+/* curl_error.c: the exchange's error and its text. `error` is the system's, or 0. */
+void request_set_error(struct request *request, CURLcode code, int error);
+
+/* Whether it has to be started once more, with a new connection; it is prepared for that then. */
+bool request_again(struct request *request) _must_check_;
 
 /* Fills the exchange's result. */
 void request_finish(struct request *request, CURLcode code);

@@ -17,7 +17,7 @@ struct curl_watch {
     ev_io io;
     bool ours;  /* opened by on_open(), so that we learn when it is closed */
     bool known; /* libev has this very descriptor */
-    bool plain; /* no TLS: what comes between requests can only be wrong */
+    bool plain; /* HTTP/1.1 without TLS and proxy: what comes between requests can only be wrong */
     bool kept;  /* no request uses it now; the loop doesn't go on for its sake */
 };
 
@@ -57,8 +57,12 @@ static curl_socket_t on_open(void *context, curlsocktype purpose _unused_,
 {
     struct request *request = context;
     struct curl_watch *watch;
-    int fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 
+    if (request->only_kept) {
+        request->none_kept = true;
+        return CURL_SOCKET_BAD;
+    }
+    int fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
     request->family = address->family;
     if (fd < 0) {
         request->socket_errno = errno;
@@ -72,7 +76,13 @@ static curl_socket_t on_open(void *context, curlsocktype purpose _unused_,
     }
     watch->ours = true;
     watch->known = false;
-    watch->plain = strcmp(request->exchange->url->scheme, "http") == 0;
+    watch->plain = strcmp(request->exchange->url->scheme, "http") == 0 && !request->http2 &&
+                   !request->exchange->proxy;
+    if (request->exchange->source_address) {
+        /* The port is chosen when it is known where to, so that one is enough for many. */
+        int on = 1;
+        (void)setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
+    }
     return fd;
 }
 

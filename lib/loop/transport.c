@@ -15,6 +15,7 @@ static const char *const error_names[TRANSPORT_ERRORS] = {
     [TRANSPORT_URL] = "url",
     [TRANSPORT_RESOLVE] = "resolve",
     [TRANSPORT_CONNECT] = "connect",
+    [TRANSPORT_PROXY] = "proxy",
     [TRANSPORT_TLS] = "tls",
     [TRANSPORT_TIMEOUT] = "timeout",
     [TRANSPORT_RESET] = "reset",
@@ -85,6 +86,9 @@ int exchange_start(struct transport *transport, struct connections *connections,
     exchange->error = TRANSPORT_OK;
     exchange->error_text[0] = '\0';
     exchange->status = 0;
+    exchange->body_offset = 0;
+    exchange->http_version = exchange->first_status = 0;
+    exchange->first_ended_usec = 0;
     exchange->ended_usec = 0;
     exchange->sent_bytes = exchange->received_bytes = 0;
     exchange->connection_reused = false;

@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/macros.h"
 
@@ -24,6 +25,7 @@ enum transport_error {
     TRANSPORT_URL,     /* the transport can't speak to such a URL */
     TRANSPORT_RESOLVE, /* the host has no address */
     TRANSPORT_CONNECT, /* refused, unreachable */
+    TRANSPORT_PROXY,   /* no connection to the proxy, or by it */
     TRANSPORT_TLS,     /* handshake or certificate */
     TRANSPORT_TIMEOUT,
     TRANSPORT_RESET,     /* closed or reset before the answer was complete */
@@ -41,6 +43,8 @@ struct exchange_timing {
     uint64_t connect_usec, tls_usec, send_usec, wait_usec, receive_usec;
 };
 
+struct proxy;
+
 struct exchange_callbacks {
     /* A header line of the final answer, "Name: value", without its line end. Not called for the
      * status line, for 1xx answers or for trailers. */
@@ -53,6 +57,11 @@ struct exchange_callbacks {
     /* A line about the TLS of a connection that is made, as `curl -v` has it. NULL: nobody wants to
      * know. */
     void (*told)(struct exchange *exchange, const char *line, size_t size);
+    /* Another answer follows the one whose headers were given, which is noted in first_status. */
+    void (*again)(struct exchange *exchange);
+    /* The body from `offset` on, at most `size` bytes of it, with reads_body. -errno: it is given
+     * up; 0 at the end. */
+    ssize_t (*read)(struct exchange *exchange, uint64_t offset, void *buffer, size_t size);
 };
 
 /* The caller fills the first part; what it points to stays valid until done() or
@@ -60,13 +69,20 @@ struct exchange_callbacks {
 struct exchange {
     const char *method;
     const struct url *url;
-    const char *address; /* numeric, "127.0.0.1" or "::1"; NULL: the URL's host as it is */
+    const char *address;       /* numeric, "127.0.0.1" or "::1"; NULL: the URL's host as it is */
+    const struct proxy *proxy; /* NULL: none. `address` is then only for one that wants addresses */
+    const char *proxy_address; /* numeric; NULL: its host is */
+    const char *source_address; /* of this machine, numeric; NULL: any */
+    bool own_connection;        /* for nothing before or after it */
     /* "Name: value" lines, NULL-terminated, at most EXCHANGE_MAX_HEADERS; NULL: none. "Name:" keeps
      * back what the transport would send by itself. */
     const char *const *headers;
     const void *body; /* NULL: none; never sent with HEAD */
-    size_t body_size_bytes;
-    uint64_t timeout_usec; /* for the whole exchange; 0: none */
+    bool reads_body;  /* piece by piece, by read(); `body` is NULL */
+    uint64_t body_size_bytes;
+    uint64_t body_offset;                      /* the transport's: how much was read */
+    const char *digest_user, *digest_password; /* for a digest challenge; NULL: it is the answer */
+    uint64_t timeout_usec;                     /* for the whole exchange; 0: none */
     const struct exchange_callbacks *callbacks;
     void *context; /* the caller's */
 
@@ -75,7 +91,10 @@ struct exchange {
     char error_text[256]; /* the library's words; without times or counts that would differ each
                              time */
     int status;           /* 0 unless error is TRANSPORT_OK */
+    int http_version;     /* 10, 11, 20; 0: not known */
     uint64_t started_usec, ended_usec; /* CLOCK_MONOTONIC */
+    int first_status;          /* of an answer that had the request sent again; 0: there was none */
+    uint64_t first_ended_usec; /* the end of its headers */
     uint64_t sent_bytes, received_bytes;
     bool connection_reused;
     struct exchange_timing timing;

@@ -413,6 +413,7 @@ static void connect_now(struct turn *turn)
         .context = client->context,
         .vhost = client->vhost,
         .address = ws->address[0] ? ws->address : url->host,
+        .iface = ws->request.source_address,
         .port = url->port,
         .ssl_connection = flags_of(client, url),
         .path = path_of(url),
@@ -445,19 +446,31 @@ static void on_log(int level, const char *line)
     }
 }
 
-int ws_client_new(struct ws_client **ret, struct ev_loop *loop, const char *ca_file, bool insecure,
-                  struct error *error)
+/* Those that are refused, as OpenSSL numbers them. */
+static long older_versions(unsigned tls_min)
+{
+    return tls_min == 13   ? (long)(SSL_OP_NO_TLSv1 | SSL_OP_NO_TLSv1_1 | SSL_OP_NO_TLSv1_2)
+           : tls_min == 12 ? (long)(SSL_OP_NO_TLSv1 | SSL_OP_NO_TLSv1_1)
+                           : 0;
+}
+
+int ws_client_new(struct ws_client **ret, struct ev_loop *loop,
+                  const struct ws_client_options *options, struct error *error)
 {
     static const lws_retry_bo_t no_pings = {0};
     _cleanup_(ws_client_freep) struct ws_client *client = calloc(1, sizeof *client);
     void *loops[] = {loop};
+    const char *key = options->key_file ? options->key_file : options->cert_file;
     struct lws_context_creation_info info = {
         .port = CONTEXT_PORT_NO_LISTEN,
         .protocols = protocols,
         .options = LWS_SERVER_OPTION_LIBEV | LWS_SERVER_OPTION_VALIDATE_UTF8 |
                    LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT |
-                   (ca_file ? LWS_SERVER_OPTION_DISABLE_OS_CA_CERTS : 0),
-        .client_ssl_ca_filepath = ca_file,
+                   (options->ca_file ? LWS_SERVER_OPTION_DISABLE_OS_CA_CERTS : 0),
+        .client_ssl_ca_filepath = options->ca_file,
+        .client_ssl_cert_filepath = options->cert_file,
+        .client_ssl_private_key_filepath = key,
+        .ssl_client_options_set = older_versions(options->tls_min),
         .foreign_loops = loops,
         .retry_and_idle_policy = &no_pings,
         .pt_serv_buf_size = SERVICE_BYTES,
@@ -473,7 +486,7 @@ int ws_client_new(struct ws_client **ret, struct ev_loop *loop, const char *ca_f
     client->loop = loop;
     turns_init(&client->connecting, loop, CONNECTS_PER_TURN, connect_now);
     turns_init(&client->asking, loop, SIZE_MAX, without_timeout);
-    client->insecure = insecure;
+    client->insecure = options->insecure;
     lws_set_log_level(LLL_ERR | LLL_WARN, on_log);
     client->context = lws_create_context(&info);
     client->vhost = client->context ? lws_get_vhost_by_name(client->context, "default") : NULL;

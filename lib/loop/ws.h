@@ -20,10 +20,17 @@ struct url;
 struct ws_client; /* what all sockets of a loop have in common */
 struct ws;
 
-/* Certificates that are trusted: the system's; with `ca_file` (PEM) only those in it; with
- * `insecure` any. -EIO with a text. */
-int ws_client_new(struct ws_client **ret, struct ev_loop *loop, const char *ca_file, bool insecure,
-                  struct error *error) _must_check_;
+struct ws_client_options {
+    const char *ca_file; /* PEM file of trusted certificates; NULL: the system's */
+    const char *cert_file,
+        *key_file;    /* PEM: what is shown to servers; key NULL: in the same file */
+    unsigned tls_min; /* 12 or 13: the oldest version of TLS; 0: the library's */
+    bool insecure;    /* takes any certificate */
+};
+
+/* What the options point to is read here. -EIO with a text. */
+int ws_client_new(struct ws_client **ret, struct ev_loop *loop,
+                  const struct ws_client_options *options, struct error *error) _must_check_;
 /* All of its sockets must be freed. */
 struct ws_client *ws_client_free(struct ws_client *client);
 DEFINE_CLEANUP(struct ws_client, ws_client_free)
@@ -80,6 +87,7 @@ struct ws_callbacks {
 
 struct ws_request {
     const struct url *url;      /* ws or wss */
+    const char *source_address; /* of this machine, numeric; NULL: any */
     const char *address;        /* numeric; NULL: the URL's host, which is */
     const char *protocols;      /* "chat, http-only"; NULL: none is asked for */
     const char *const *headers; /* "Name: value" lines, NULL-terminated; NULL: none */

@@ -24,6 +24,7 @@ int run_spec_new(struct run_spec **ret)
     spec->grace_usec = 5000000;
     spec->http_timeout_usec = 30000000;
     spec->stack_size_bytes = 256 << 10;
+    spec_http_init(&spec->http);
     *ret = spec;
     return 0;
 }
@@ -40,6 +41,7 @@ struct run_spec *run_spec_free(struct run_spec *spec)
         strlist_clear(&spec->python_deps);
         free(spec->mix);
         free(spec->ca_file);
+        spec_http_clear(&spec->http);
         free(spec->pace);
         free(spec->cflags);
         free(spec->libs);
@@ -167,6 +169,7 @@ static json_t *encode_field(const struct run_spec *spec, const struct spec_key *
     case KIND_NAME:
     case KIND_WORDS:
         return json_string(*(char *const *)field);
+    case KIND_TEXTS:
     case KIND_TAGS:
     case KIND_DEPS:
     case KIND_THRESHOLDS:
@@ -194,6 +197,7 @@ static bool is_given(const struct run_spec *spec, const struct spec_key *key)
     case KIND_NAME:
     case KIND_WORDS:
         return *(char *const *)field;
+    case KIND_TEXTS:
     case KIND_TAGS:
     case KIND_DEPS:
     case KIND_THRESHOLDS:
@@ -201,7 +205,7 @@ static bool is_given(const struct run_spec *spec, const struct spec_key *key)
     case KIND_NUMBERS:
         return ((const struct number_list *)field)->count > 0;
     case KIND_NUMBER:
-        return key->required || *(const uint64_t *)field != 0;
+        return key->required || *(const uint64_t *)field != key->absent;
     case KIND_FLAG:
         return key->required || *(const bool *)field;
     case KIND_RUN_ID:
@@ -241,7 +245,8 @@ int run_spec_encode_shown(const struct run_spec *spec, char **ret, struct error 
 bool run_spec_lacks_secrets(const struct run_spec *spec)
 {
     return (spec->url && shown_url_lacks(spec->url)) ||
-           (spec->server_url && shown_url_lacks(spec->server_url));
+           (spec->server_url && shown_url_lacks(spec->server_url)) ||
+           (spec->http.proxy && shown_url_lacks(spec->http.proxy));
 }
 
 /* ---- reading ---- */
@@ -334,6 +339,7 @@ static int decode_field(const struct spec_key *key, const json_t *json, struct r
     case KIND_NAME:
     case KIND_WORDS:
         return decode_text(key, json, spec, error);
+    case KIND_TEXTS:
     case KIND_TAGS:
     case KIND_DEPS:
     case KIND_THRESHOLDS:

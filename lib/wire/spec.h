@@ -11,6 +11,7 @@
 #include "base/parse.h"
 #include "base/strlist.h"
 #include "wire/fqn.h"
+#include "wire/spec_http.h"
 
 #define SPEC_MAX_BYTES             (1 << 20) /* of the JSON */
 #define SPEC_MAX_URL_BYTES         8192
@@ -66,6 +67,7 @@ struct run_spec {
     char *server_url;
     char *ca_file; /* PEM file of the certificates that are trusted, instead of the system's:
                       absolute, or relative to test_dir */
+    struct spec_http http;
     char *user_id;
     char *project_name;
     struct strlist tags;       /* "key=value" */

@@ -16,43 +16,58 @@
 
 const struct spec_key spec_keys[] = {
 #define AT(member) offsetof(struct run_spec, member)
-    {"run_id", KIND_RUN_ID, true, AT(run_id), 0, 0},
-    {"test_runner", KIND_WORDS, false, AT(test_runner), 0, 0}, /* fqn depends on it */
-    {"test_runner_self", KIND_FLAG, false, AT(test_runner_self), 0, 0},
-    {"python", KIND_PATH, false, AT(python), 0, 0},
-    {"python_path", KIND_WORDS, false, AT(python_path), 0, 0},
-    {"python_deps", KIND_DEPS, false, AT(python_deps), 0, 0},
-    {"no_patching", KIND_FLAG, false, AT(no_patching), 0, 0},
-    {"debug_http", KIND_FLAG, false, AT(debug_http), 0, 0},
-    {"single", KIND_FLAG, false, AT(single), 0, 0},
+    {"run_id", KIND_RUN_ID, true, AT(run_id), 0, 0, 0},
+    {"test_runner", KIND_WORDS, false, AT(test_runner), 0, 0, 0}, /* fqn depends on it */
+    {"test_runner_self", KIND_FLAG, false, AT(test_runner_self), 0, 0, 0},
+    {"python", KIND_PATH, false, AT(python), 0, 0, 0},
+    {"python_path", KIND_WORDS, false, AT(python_path), 0, 0, 0},
+    {"python_deps", KIND_DEPS, false, AT(python_deps), 0, 0, 0},
+    {"no_patching", KIND_FLAG, false, AT(no_patching), 0, 0, 0},
+    {"debug_http", KIND_FLAG, false, AT(debug_http), 0, 0, 0},
+    {"single", KIND_FLAG, false, AT(single), 0, 0, 0},
     {"external_timeout_usec", KIND_NUMBER, false, AT(external_timeout_usec), 1000,
-     PARSE_MAX_DURATION_USEC},
-    {"fqn", KIND_FQN, false, AT(fqn), 0, 0},
-    {"url", KIND_URL, false, AT(url), 0, 0},
-    {"module_path", KIND_PATH, false, AT(module_path), 0, 0},
-    {"test_dir", KIND_PATH, false, AT(test_dir), 0, 0},
-    {"users", KIND_NUMBERS, true, AT(users), 0, 0},
-    {"hits", KIND_NUMBERS, false, AT(hits), 0, 0},
-    {"duration_usec", KIND_NUMBER, false, AT(duration_usec), 1, PARSE_MAX_DURATION_USEC},
-    {"grace_usec", KIND_NUMBER, true, AT(grace_usec), 0, PARSE_MAX_DURATION_USEC},
-    {"http_timeout_usec", KIND_NUMBER, true, AT(http_timeout_usec), 1000, PARSE_MAX_DURATION_USEC},
+     PARSE_MAX_DURATION_USEC, 0},
+    {"fqn", KIND_FQN, false, AT(fqn), 0, 0, 0},
+    {"url", KIND_URL, false, AT(url), 0, 0, 0},
+    {"module_path", KIND_PATH, false, AT(module_path), 0, 0, 0},
+    {"test_dir", KIND_PATH, false, AT(test_dir), 0, 0, 0},
+    {"users", KIND_NUMBERS, true, AT(users), 0, 0, 0},
+    {"hits", KIND_NUMBERS, false, AT(hits), 0, 0, 0},
+    {"duration_usec", KIND_NUMBER, false, AT(duration_usec), 1, PARSE_MAX_DURATION_USEC, 0},
+    {"grace_usec", KIND_NUMBER, true, AT(grace_usec), 0, PARSE_MAX_DURATION_USEC, 0},
+    {"http_timeout_usec", KIND_NUMBER, true, AT(http_timeout_usec), 1000, PARSE_MAX_DURATION_USEC,
+     0},
     {"stack_size_bytes", KIND_NUMBER, true, AT(stack_size_bytes), SPEC_MIN_STACK_BYTES,
-     SPEC_MAX_STACK_BYTES},
+     SPEC_MAX_STACK_BYTES, 0},
     {"stall_timeout_usec", KIND_NUMBER, false, AT(stall_timeout_usec), 100000,
-     PARSE_MAX_DURATION_USEC},
-    {"workers", KIND_NUMBER, false, AT(workers), 1, SPEC_MAX_WORKERS},
-    {"seed", KIND_NUMBER, false, AT(seed), 1, SPEC_MAX_SEED},
-    {"pace", KIND_NAME, false, AT(pace), 0, 0},
-    {"cflags", KIND_WORDS, false, AT(cflags), 0, 0},
-    {"libs", KIND_WORDS, false, AT(libs), 0, 0},
-    {"server_url", KIND_URL, false, AT(server_url), 0, 0},
-    {"ca_file", KIND_FILE, false, AT(ca_file), 0, 0},
-    {"insecure", KIND_FLAG, true, AT(insecure), 0, 0},
-    {"user_id", KIND_NAME, false, AT(user_id), 0, 0},
-    {"project_name", KIND_NAME, false, AT(project_name), 0, 0},
-    {"tags", KIND_TAGS, false, AT(tags), 0, 0},
-    {"thresholds", KIND_THRESHOLDS, false, AT(thresholds), 0, 0},
-    {"detail", KIND_FLAG, true, AT(detail), 0, 0},
+     PARSE_MAX_DURATION_USEC, 0},
+    {"workers", KIND_NUMBER, false, AT(workers), 1, SPEC_MAX_WORKERS, 0},
+    {"seed", KIND_NUMBER, false, AT(seed), 1, SPEC_MAX_SEED, 0},
+    {"pace", KIND_NAME, false, AT(pace), 0, 0, 0},
+    {"cflags", KIND_WORDS, false, AT(cflags), 0, 0, 0},
+    {"libs", KIND_WORDS, false, AT(libs), 0, 0, 0},
+    {"server_url", KIND_URL, false, AT(server_url), 0, 0, 0},
+    {"ca_file", KIND_FILE, false, AT(ca_file), 0, 0, 0},
+    {"insecure", KIND_FLAG, true, AT(insecure), 0, 0, 0},
+    {"cert_file", KIND_FILE, false, AT(http.cert_file), 0, 0, 0},
+    {"key_file", KIND_FILE, false, AT(http.key_file), 0, 0, 0},
+    {"tls_min", KIND_NAME, false, AT(http.tls_min), 0, 0, 0},
+    {"http2", KIND_FLAG, false, AT(http.http2), 0, 0, 0},
+    {"proxy", KIND_URL, false, AT(http.proxy), 0, 0, 0},
+    {"no_proxy", KIND_WORDS, false, AT(http.no_proxy), 0, 0, 0},
+    {"resolve", KIND_TEXTS, false, AT(http.resolve), 0, 0, 0},
+    {"no_dns_resolve", KIND_FLAG, false, AT(http.no_dns_resolve), 0, 0, 0},
+    {"source_address", KIND_WORDS, false, AT(http.source_address), 0, 0, 0},
+    {"connections", KIND_NAME, false, AT(http.connections), 0, 0, 0},
+    {"max_redirects", KIND_NUMBER, false, AT(http.max_redirects), 0, SPEC_MAX_REDIRECTS,
+     SPEC_DEFAULT_REDIRECTS},
+    {"max_body_bytes", KIND_NUMBER, false, AT(http.max_body_bytes), 0, SPEC_MAX_BODY_BYTES,
+     SPEC_DEFAULT_BODY_BYTES},
+    {"user_id", KIND_NAME, false, AT(user_id), 0, 0, 0},
+    {"project_name", KIND_NAME, false, AT(project_name), 0, 0, 0},
+    {"tags", KIND_TAGS, false, AT(tags), 0, 0, 0},
+    {"thresholds", KIND_THRESHOLDS, false, AT(thresholds), 0, 0, 0},
+    {"detail", KIND_FLAG, true, AT(detail), 0, 0, 0},
 #undef AT
 };
 const size_t spec_keys_count = ELEMENTSOF(spec_keys);
@@ -116,6 +131,19 @@ static int check_file(const char *key, const char *path, struct error *error)
             r = error_set(error, -EINVAL, "%s: '%s' leads out of the test's directory", key, path);
         }
         part += length + strspn(part + length, "/");
+    }
+    return r;
+}
+
+static int check_texts(const char *key, const struct strlist *texts, struct error *error)
+{
+    int r = texts->count > SPEC_MAX_TAGS
+                ? error_set(error, -EINVAL, "%s: %zu of them, of %d at most", key, texts->count,
+                            SPEC_MAX_TAGS)
+                : 0;
+
+    for (size_t i = 0; r == 0 && i < texts->count; i++) {
+        r = check_text(key, texts->items[i], SPEC_MAX_TAG_BYTES, error);
     }
     return r;
 }
@@ -218,7 +246,7 @@ static int check_numbers(const struct spec_key *key, const struct number_list *l
 
 static int check_number(const struct spec_key *key, uint64_t value, struct error *error)
 {
-    if ((key->required || value != 0) && (value < key->min || value > key->max)) {
+    if ((key->required || value != key->absent) && (value < key->min || value > key->max)) {
         return error_set(error, -EINVAL, "%s: %" PRIu64 " is not from %" PRIu64 " to %" PRIu64,
                          key->name, value, key->min, key->max);
     }
@@ -285,6 +313,8 @@ static int check_field(const struct run_spec *spec, const struct spec_key *key, 
         return check_text(key->name, text, SPEC_MAX_NAME_BYTES, error);
     case KIND_WORDS:
         return check_text(key->name, text, SPEC_MAX_WORDS_BYTES, error);
+    case KIND_TEXTS:
+        return check_texts(key->name, field, error);
     case KIND_TAGS:
         return check_tags(key->name, field, error);
     case KIND_DEPS:
@@ -316,6 +346,19 @@ static int check_pace(const struct run_spec *spec, struct error *error)
     return r < 0 ? error_prefix(error, r, "pace") : 0;
 }
 
+static int check_http(const struct run_spec *spec, struct error *error)
+{
+    const char *given = spec_http_given(&spec->http);
+
+    if (given && run_spec_is_external(spec)) {
+        return error_set(error, -EINVAL,
+                         "%s: it is for tests in C and for URLs; what else runs a test makes its "
+                         "own connections",
+                         given);
+    }
+    return spec_http_check(&spec->http, error);
+}
+
 int run_spec_check(const struct run_spec *spec, struct error *error)
 {
     for (size_t i = 0; i < spec_keys_count; i++) {
@@ -344,5 +387,6 @@ int run_spec_check(const struct run_spec *spec, struct error *error)
     if ((spec->hits.count == 0) == (spec->duration_usec == 0)) {
         return error_set(error, -EINVAL, "either hits or duration_usec must be given");
     }
-    return check_pace(spec, error);
+    int r = check_http(spec, error);
+    return r < 0 ? r : check_pace(spec, error);
 }

@@ -13,6 +13,7 @@ enum spec_kind {
     KIND_FILE, /* absolute, or below the test's directory */
     KIND_NAME,
     KIND_WORDS,
+    KIND_TEXTS,
     KIND_TAGS,
     KIND_DEPS,
     KIND_THRESHOLDS,
@@ -26,7 +27,8 @@ struct spec_key {
     enum spec_kind kind;
     bool required;
     size_t offset;
-    uint64_t min, max; /* of KIND_NUMBER, unless it may be left out and is 0 */
+    uint64_t min, max; /* of KIND_NUMBER, unless it may be left out */
+    uint64_t absent;   /* what it is then */
 };
 
 /* A key comes after those that its meaning depends on. */

@@ -15,12 +15,18 @@ struct rows {
     size_t count;
 };
 
+static bool names_file(const struct conf_option *row)
+{
+    return row->where & CONF_NAMES_FILE || strcmp(row->name, "ca-file") == 0 ||
+           strcmp(row->name, "cert") == 0 || strcmp(row->name, "key") == 0;
+}
+
 static void copy_rows(struct rows *rows, const struct conf_option *options, size_t count,
                       size_t offset)
 {
     for (size_t i = 0; i < count; i++) {
         struct conf_option row = options[i];
-        if (!(row.where & CONF_NAMES_FILE) && strcmp(row.name, "ca-file") != 0) {
+        if (!names_file(&row)) {
             row.where &= ~(unsigned)CONF_ENVIRONMENT;
             row.offset += offset;
             rows->rows[rows->count++] = row;
@@ -53,7 +59,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct conf_table table = runner_table;
     struct runner_options options = {.run = {.grace_usec = 1,
                                              .timeout_usec = 1000000,
-                                             .stack_size_bytes = SPEC_MIN_STACK_BYTES}};
+                                             .stack_size_bytes = SPEC_MIN_STACK_BYTES,
+                                             .http = {.max_redirects = 1}}};
     struct input input = {data, size};
     struct error error;
     char *argv[MAX_ARGUMENTS + 2] = {(char *)"loads-runner"};

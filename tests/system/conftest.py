@@ -32,6 +32,7 @@ from postgres import database, postgres, start_postgres  # noqa: F401  (fixtures
 from reports import loads, start_loads  # noqa: F401  (fixtures)
 from runner import MODULE, Gate, Runner
 from stored import new_cluster, stored  # noqa: F401  (fixtures)
+from web import authority, https, start_microsocks, start_nghttpd, start_nginx, start_tinyproxy  # noqa: F401  (fixtures)
 from units import box, machine, sanitized  # noqa: F401  (fixtures)
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -292,92 +293,7 @@ def target_on(start, program, tmp_path):
     return start_it
 
 
-NGINX_CONFIGURATION = """
-daemon off;
-worker_processes 1;
-{user}
-pid {folder}/nginx.pid;
-error_log {folder}/error.log warn;
-worker_rlimit_nofile {descriptors};
-events {{ worker_connections {connections}; }}
-http {{
-    log_format test '$connection $connection_requests $request_method $request_uri $status $bytes_sent';
-    access_log {folder}/access.log test;
-    client_body_temp_path {folder}/body;
-    proxy_temp_path {folder}/proxy;
-    fastcgi_temp_path {folder}/fastcgi;
-    uwsgi_temp_path {folder}/uwsgi;
-    scgi_temp_path {folder}/scgi;
-    keepalive_requests 100000000;
-    keepalive_timeout 3600s;
-    default_type text/plain;
-    server {{
-        listen 127.0.0.1:{port} backlog=4096;
-        location / {{ root {folder}/www; }}
-        location /empty {{ return 204; }}
-        location = /flush {{ return 200 "flushed"; }}
-    }}
-}}
-"""
-
-
-class NginxLine:
-    """One answer, as nginx logged it."""
-
-    def __init__(self, line):
-        fields = line.split(" ")
-        self.connection, self.connection_requests = int(fields[0]), int(fields[1])
-        self.method, self.uri = fields[2], fields[3]
-        self.status, self.bytes_sent = int(fields[4]), int(fields[5])
-
-
-class Nginx:
-    def __init__(self, server, folder, port):
-        self.server = server
-        self.folder = folder
-        self.url = f"http://127.0.0.1:{port}"
-
-    def flush(self):
-        """nginx has one worker here, which logs an answer before it turns to the next request."""
-        for _ in range(2):
-            with urllib.request.urlopen(self.url + "/flush") as answer:
-                assert answer.read() == b"flushed"
-
-    def access_log(self):
-        """All answers up to now but those to flush()."""
-        self.flush()
-        lines = (self.folder / "access.log").read_text().splitlines()
-        return [line for line in map(NginxLine, lines) if line.uri != "/flush"]
-
-
 @pytest.fixture
-def nginx(start, tmp_path, descriptors):
-    """Debian's nginx with a folder and a port of its own; / serves folder/www (there is index.html).
-
-    It gets its socket ready-made, as a new nginx does from the one that it replaces: nobody else can
-    take the port in between.
-    """
-    folder = tmp_path / "nginx"
-    (folder / "www").mkdir(parents=True)
-    (folder / "www" / "index.html").write_text("Hello from nginx.\n")
-    listener = socket.create_server(("127.0.0.1", 0), backlog=4096)
-    port = listener.getsockname()[1]
-    configuration = folder / "nginx.conf"
-    configuration.write_text(
-        NGINX_CONFIGURATION.format(
-            folder=folder,
-            port=port,
-            user="user root;" if os.geteuid() == 0 else "",
-            descriptors=descriptors,
-            connections=min(descriptors, 20000),
-        )
-    )
-    server = start(
-        ["/usr/sbin/nginx", "-p", str(folder), "-c", str(configuration), "-e", str(folder / "error.log")],
-        pass_fds=[listener.fileno()],
-        env={**os.environ, "NGINX": f"{listener.fileno()};"},
-    )
-    listener.close()
-    started = Nginx(server, folder, port)
-    started.flush()
-    return started
+def nginx(start_nginx):  # noqa: F811  (a fixture)
+    """Debian's nginx; / serves folder/www (there is index.html)."""
+    return start_nginx()

@@ -80,6 +80,7 @@ FOREIGN = {
     "zlib.h": [
         "client/outputs/hdr_encode.c",
         "daemons/worker/decode.c",
+        "daemons/worker/encode.c",
         "tests/fuzz/fuzz_decode.c",
         "tests/target/answer.c",
         "tests/unit/test_decode.c",

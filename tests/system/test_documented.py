@@ -14,7 +14,7 @@ ALIASES = {"--check-cluster"}  # other names of options, which --help leaves out
 PAGES = {"loads-runner": "docs/loads-runner.md"}
 MANUALS = {"loads-runner": 1, "loads-cluster": 1, "loads-echo-server": 1, "loads-broker": 8, "loads-agent": 8}
 HEADERS = ["lib/include/loads/loads.h", "lib/include/loads/app.h"]
-LONG = r"--[a-z][a-z-]+"
+LONG = r"--[a-z][a-z0-9-]+"
 
 
 def manual(name):
@@ -205,7 +205,7 @@ def test_man_page_has_the_defaults():
     rows = (ROOT / PAGES["loads-runner"]).read_text().splitlines()
     found = 0
     for row in rows:
-        match = re.match(r"\| .*?`(--[a-z-]+)[^|]*\| (\d+\w?) \|", row)
+        match = re.match(r"\| .*?`(--[a-z0-9-]+)[^|]*\| (\d+\w?) \|", row)
         if match:
             entry = re.search(rf"^\.It .*Fl {match[1][1:]}\b.*\n((?:[^.].*\n|\.[^I].*\n)*)", page,
                               re.MULTILINE)

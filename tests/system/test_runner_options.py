@@ -72,14 +72,15 @@ def paths(target):
 
 def offered(runner):
     text = runner.run("--help").stdout
-    return set(re.findall(r"^  (?:-\w, |    )(--[a-z-]+)", text, re.MULTILINE))
+    return set(re.findall(r"^  (?:-\w, |    )(--[a-z0-9-]+)", text, re.MULTILINE))
 
 
 def test_every_option_has_a_test_here(runner):
     """The name of each option stands in this file, or, for runs on agents and by other programs, in those
     for them."""
     text = "".join((ROOT / "tests/system" / f"test_{name}.py").read_text()
-                   for name in ("runner_options", "submit", "console", "loadsctl", "external", "python_run", "debug", "formats"))
+                   for name in ("runner_options", "submit", "console", "loadsctl", "external", "python_run", "debug", "formats", "tls", "http2", "proxy",
+                                "connections"))
     found = offered(runner)
     assert len(found) > 20
     assert sorted(option for option in found if f'"{option}' not in text) == []

@@ -64,6 +64,16 @@ static void test_everything_there_and_back(void **state _unused_)
     spec->project_name = strdup("project");
     spec->detail = true;
     spec->ca_file = strdup("keys/ca..pem");
+    spec->http.cert_file = strdup("/keys/me.pem");
+    spec->http.key_file = strdup("keys/me.key");
+    spec->http.tls_min = strdup("1.3");
+    spec->http.http2 = spec->http.no_dns_resolve = true;
+    spec->http.proxy = strdup("http://me:hush@h:1");
+    spec->http.no_proxy = strdup("a,b");
+    assert_int_equal(strlist_add(&spec->http.resolve, "a:1:::1,127.0.0.1"), 0);
+    spec->http.source_address = strdup("127.0.0.1,::1");
+    spec->http.connections = strdup("request");
+    spec->http.max_redirects = spec->http.max_body_bytes = 0;
     spec->workers = SPEC_MAX_WORKERS;
     spec->cflags = strdup("-DX='a b'");
     spec->libs = strdup("-lm");
@@ -97,9 +107,50 @@ static void test_everything_there_and_back(void **state _unused_)
     assert_string_equal(back->pace, "uniform:1:2");
     assert_true(back->detail);
     assert_string_equal(back->ca_file, "keys/ca..pem");
+    assert_string_equal(back->http.cert_file, "/keys/me.pem");
+    assert_string_equal(back->http.key_file, "keys/me.key");
+    assert_int_equal(spec_http_tls_min(&back->http), 13);
+    assert_true(back->http.http2 && back->http.no_dns_resolve);
+    assert_string_equal(back->http.proxy, "http://me:hush@h:1");
+    assert_string_equal(back->http.no_proxy, "a,b");
+    assert_int_equal(back->http.resolve.count, 1);
+    assert_string_equal(back->http.source_address, "127.0.0.1,::1");
+    assert_int_equal(spec_http_connections(&back->http), CONNECTIONS_REQUEST);
+    assert_true(back->http.max_redirects == 0 && back->http.max_body_bytes == 0);
     assert_true(back->workers == SPEC_MAX_WORKERS);
     assert_string_equal(back->cflags, "-DX='a b'");
     assert_string_equal(back->libs, "-lm");
+}
+
+static void test_resolve(void **state _unused_)
+{
+    static const struct {
+        const char *text, *host, *last;
+        unsigned port, count;
+    } good[] = {
+        {"a.Test:80:127.0.0.1", "a.test", "127.0.0.1", 80, 1},
+        {"*:443:127.0.0.1,[::1]", "*", "::1", 443, 2},
+        {"[::1]:8080:127.0.0.1", "::1", "127.0.0.1", 8080, 1},
+        {"a:65535:0:0::1", "a", "::1", 65535, 1},
+    };
+    static const char *const bad[] = {
+        "",          "a",           ":80:::1",       "a:80",       "a:80:",
+        "a:0:::1",   "a:65536:::1", "a:x:::1",       "a:80:b",     "a:80:::1,",
+        "a:80:,::1", "a::::1",      "[::1]8080:::1", "a:80:1.2.3", "a:80:[::1",
+    };
+    struct spec_resolve resolve;
+    struct error error;
+
+    for (size_t i = 0; i < ELEMENTSOF(good); i++) {
+        assert_int_equal(spec_http_parse_resolve(good[i].text, &resolve, &error), 0);
+        assert_string_equal(resolve.host, good[i].host);
+        assert_int_equal(resolve.port, good[i].port);
+        assert_int_equal(resolve.count, good[i].count);
+        assert_string_equal(resolve.addresses[resolve.count - 1], good[i].last);
+    }
+    for (size_t i = 0; i < ELEMENTSOF(bad); i++) {
+        assert_int_equal(spec_http_parse_resolve(bad[i], &resolve, &error), -EINVAL);
+    }
 }
 
 static void test_secrets_of_urls(void **state _unused_)
@@ -219,6 +270,17 @@ static void test_wrong_specifications(void **state _unused_)
         {"\"hits\"", "\"user_id\":\"\",\"hits\"", -EINVAL, "user_id: is empty"},
         {"\"hits\"", "\"ca_file\":\"a/../../x\",\"hits\"", -EINVAL,
          "ca_file: 'a/../../x' leads out of the test's directory"},
+        {"\"hits\"", "\"key_file\":\"a\",\"hits\"", -EINVAL, "key_file: it needs cert_file"},
+        {"\"hits\"", "\"proxy\":\"ftp://me:hush@h\",\"hits\"", -EINVAL,
+         "proxy: 'ftp://***@h' begins with none of"},
+        {"\"hits\"", "\"no_proxy\":\"a\",\"hits\"", -EINVAL, "no_proxy: it needs proxy"},
+        {"\"hits\"", "\"resolve\":[\"a\"],\"hits\"", -EINVAL, "resolve: 'a' is not HOST:PORT"},
+        {"\"hits\"", "\"source_address\":\"a\",\"hits\"", -EINVAL, "source_address: 'a' is not"},
+        {"\"hits\"", "\"connections\":\"a\",\"hits\"", -EINVAL, "connections: 'a' is none of"},
+        {"\"hits\"", "\"max_redirects\":1001,\"hits\"", -EINVAL, "max_redirects: 1001 is not"},
+        {"\"hits\"", "\"tls_min\":\"1\",\"hits\"", -EINVAL, "tls_min: '1' is neither 1.2 nor 1.3"},
+        {"\"fqn\"", "\"test_runner\":\"x\",\"http2\":true,\"fqn\"", -EINVAL,
+         "http2: it is for tests in C and for URLs"},
         {"\"hits\"", "\"cflags\":\"-DX\\n\",\"hits\"", -EINVAL, "cflags: has control"},
         {"\"hits\"", "\"workers\":1025,\"hits\"", -EINVAL, "workers: 1025 is not from 1 to 1024"},
         {"\"hits\"", "\"seed\":9007199254740992,\"hits\"", -EINVAL,
@@ -300,6 +362,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_least),
         cmocka_unit_test(test_everything_there_and_back),
+        cmocka_unit_test(test_resolve),
         cmocka_unit_test(test_secrets_of_urls),
         cmocka_unit_test(test_url),
         cmocka_unit_test(test_runner_of_others),

@@ -176,7 +176,8 @@ static int set_up(void **state)
     ev_io_init(&f.accepting, on_connection, f.listener, EV_READ);
     f.accepting.data = &f;
     ev_io_start(f.loop, &f.accepting);
-    assert_int_equal(ws_client_new(&f.client, f.loop, NULL, false, NULL), 0);
+    assert_int_equal(
+        ws_client_new(&f.client, f.loop, &(struct ws_client_options){.insecure = false}, NULL), 0);
     assert_int_equal(url_cache_new(&f.urls, 10), 0);
     (void)snprintf(text, sizeof text, "ws://127.0.0.1:%u/chat?room=1", ntohs(address.sin_port));
     assert_int_equal(url_get(f.urls, NULL, text, &f.url, NULL), 0);

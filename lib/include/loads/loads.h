@@ -38,6 +38,7 @@ typedef struct loads_user loads_user;
 typedef struct loads_request loads_request;
 typedef struct loads_response loads_response;
 typedef struct loads_part loads_part;
+typedef struct loads_auth loads_auth;
 typedef struct loads_ws loads_ws;
 typedef struct loads_ws_options loads_ws_options;
 typedef struct loads_message loads_message;
@@ -90,6 +91,24 @@ LOADS_API void loads_register(const struct loads_test *test);
 
 /* ---- Requests -------------------------------------------------------------------------------- */
 
+enum loads_auth_kind_ {
+    LOADS_AUTH_NONE_,
+    LOADS_AUTH_BASIC_,
+    LOADS_AUTH_BEARER_,
+    LOADS_AUTH_DIGEST_,
+};
+struct loads_auth {
+    enum loads_auth_kind_ kind_;
+    const char *user_, *secret_;
+};
+
+/* Credentials: .auth = LOADS_BASIC("ada", "secret"), LOADS_BEARER(token), LOADS_DIGEST("ada",
+ * "secret"). They stay behind when a redirect leads to another host. With digest each request is
+ * sent twice, and the challenge, status 401, is a hit of its own. */
+#define LOADS_BASIC(user, password)  ((loads_auth){LOADS_AUTH_BASIC_, (user), (password)})
+#define LOADS_BEARER(token)          ((loads_auth){LOADS_AUTH_BEARER_, NULL, (token)})
+#define LOADS_DIGEST(user, password) ((loads_auth){LOADS_AUTH_DIGEST_, (user), (password)})
+
 /* What a request can be told beside its URL, as designated initialisers:
  *
  *     loads_post(user, "/login", .body = "name=ada", .timeout_sec = 2.5,
@@ -104,6 +123,12 @@ struct loads_request {
     const char *json;        /* instead of body: the same, sent as application/json */
     const loads_part *parts; /* instead: LOADS_PARTS({…}, …), sent as multipart/form-data */
     const char *status; /* what is expected, such as "200 201" or "4*": else a failure; NULL: any */
+    const char *body_file; /* instead of both: a file, read while it is sent */
+    const char *compress;  /* "gzip" or "deflate": the body (no file's) is sent so */
+    bool expect_continue;  /* the server is asked before a body is sent (Expect: 100-continue) */
+    bool raw_body;         /* give the answer's body as it came, not decoded */
+    bool discard_body;     /* read the answer's body, and keep nothing of it */
+    loads_auth auth; /* LOADS_BASIC(user, password) and so on; instead of the URL's user:password */
     const char *name;   /* in reports, instead of the URL without query and fragment */
     double timeout_sec; /* for the whole request, redirects included; 0: --timeout (30 s) */
     bool no_redirects;  /* give the redirect itself as the answer */
@@ -136,15 +161,18 @@ struct loads_response {
     int status;       /* 200 …; 0: there is no complete answer (only with .may_fail) */
     const char *body; /* decoded, NUL-terminated; "" if there is none */
     size_t body_size;
-    const char *url;    /* of the last hop */
-    unsigned redirects; /* how many were followed */
-    double elapsed_sec; /* of the last hop */
-    double dns_sec;     /* of that: looking its host up; 0 when the address was known */
-    bool body_cut;      /* the body was longer than 64 MiB: the rest was left out */
-    const char *error;  /* NULL, or why there is no complete answer */
+    uint64_t body_total; /* with the bytes that were not kept */
+    const char *url;     /* of the last hop */
+    unsigned redirects;  /* how many were followed */
+    double elapsed_sec;  /* of the last hop */
+    double dns_sec;      /* of that: looking its host up; 0 when the address was known */
+    bool body_cut;       /* the body was longer than --max-body: the rest was left out */
+    int http_version;    /* 11 for HTTP/1.1, 20 for HTTP/2; 10, 0: not known */
+    const char *error;   /* NULL, or why there is no complete answer */
 };
 
-/* Sends a request and waits for the answer, redirects (30 at most) included; each hop counts as a
+/* Sends a request and waits for the answer, redirects (30 at most, or
+ * --max-redirects) included; each hop counts as a
  * hit. Never NULL. */
 LOADS_API loads_response *loads_send(loads_user *user, const loads_request *request);
 
