@@ -396,6 +396,7 @@ const char *html_text_again(struct arena *arena, const struct html_node *node,
         *buffer = (struct html_buffer){grown, room};
     }
     char *begin = buffer->text, *to = begin;
+    assert(begin); /* an empty text has room for its end, too */
     for (; n; n = next) {
         to = put_words(to, begin, n->text);
         next = n != node && is_unseen(n) ? html_next_outside(n, node) : html_next(n, node);
