@@ -223,6 +223,7 @@ static size_t origin_size(const struct url *url)
 static const char *to_ask_for(loads_user *user, const struct url *url, const char *query)
 {
     const struct url *server = user->server_url ? user->server_url : user->worker->server_url;
+    assert(url); /* whoever reads one at a time can't see it */
     bool known = server && server->user && !url->user && !redirect_leaves(server, url);
     const char *text = url->text + (known ? origin_size(url) : 0);
 
