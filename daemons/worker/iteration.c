@@ -90,18 +90,18 @@ static void run_test(struct loads_user *user)
 static void choose_test(struct loads_user *user)
 {
     const struct worker *worker = user->worker;
+    const struct mix_test *tests = worker->mix->tests;
     struct prng prng;
+    unsigned test = 0;
 
-    user->test = worker->tests;
-    if (worker->n_tests == 1) {
-        return;
+    if (worker->n_tests > 1) {
+        prng_seed(&prng, choice_key(user, CHOICE_TEST, user->iteration));
+        uint64_t at = prng_below(&prng, worker->mix->weight);
+        while (at >= tests[test].weight) {
+            at -= tests[test++].weight;
+        }
     }
-    prng_seed(&prng, choice_key(user, CHOICE_TEST, user->iteration));
-    uint64_t at = prng_below(&prng, worker->weights);
-    while (at >= user->test->weight) {
-        at -= user->test->weight;
-        user->test++;
-    }
+    user->test = &worker->tests[test];
 }
 
 static void begin(struct loads_user *user)

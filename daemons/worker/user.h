@@ -21,6 +21,7 @@
 struct answer;
 struct deferred;
 struct kept;
+struct state;
 
 struct loads_user {
     struct worker *worker;
@@ -31,11 +32,10 @@ struct loads_user {
     struct context context;
     struct stack stack;
     const struct worker_test *test; /* of the iteration that is on, or the last */
-    uint32_t set_up;    /* suites whose user set-up it had: bits by number of their first test */
-    struct arena arena; /* of this iteration */
-    struct kept *kept;  /* journey.c: from one to the next */
-    void *state;        /* the test's variables for the user; NULL: none yet */
-    size_t state_bytes;
+    uint32_t set_up;      /* suites whose user set-up it had: bits by number of their first test */
+    struct arena arena;   /* of this iteration */
+    struct kept *kept;    /* journey.c: from one to the next */
+    struct state *states; /* journey.c: modules' variables for the user */
     struct session session;
     struct loads_user *next;                /* in the queue that it is in */
     struct loads_ws *sockets;               /* websocket.c */

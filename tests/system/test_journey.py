@@ -150,7 +150,6 @@ def test_a_crash_is_that_of_its_test(mixed):
 
 @pytest.mark.parametrize("arguments, words", [
     (["wrong.Shop.buy", "wrong.Shop.sell"], "wrong.c, which has:\n  Shop.buy"),
-    (["wrong.Shop.buy", "other.Shop.buy"], "'other.Shop.buy' is of another module"),
     (["wrong.Shop.buy:0", "wrong.Shop.sell"], "the weight behind ':' is a whole number from 1 to 1000000"),
     (["wrong.Shop.buy", "wrong.Shop.buy"], "'wrong.Shop.buy' is there twice"),
     (["http://127.0.0.1:9/", "wrong.Shop.buy"], "unexpected argument 'wrong.Shop.buy'"),
