@@ -68,20 +68,19 @@ static int compile(const struct prepare_options *options, const char *directory,
     return compile_module(&compile_options, ret, error);
 }
 
+/* mix NULL: the module. */
 static int use_python(const struct prepare_options *options, const char *directory,
-                      const char *source, struct python *ret, struct error *error)
+                      const struct strlist *sources, const struct mix *mix, struct python *ret,
+                      struct error *error)
 {
-    if (options->fqn && strchr(options->fqn, ' ')) {
-        return error_set(error, -EINVAL, "several tests in one run are for modules in C");
-    }
     static const struct strlist none = {0};
     const struct python_options python = {.directory = directory,
-                                          .fqn = options->fqn,
+                                          .mix = mix,
                                           .module = options->module,
                                           .deps =
                                               options->python_deps ? options->python_deps : &none,
                                           .deps_dir = options->python_dir,
-                                          .source = source,
+                                          .sources = sources,
                                           .importing = options->importing,
                                           .context = options->context};
     return python_prepare(&python, ret, error);
@@ -189,7 +188,8 @@ static int use_c(const struct prepare_options *options, const char *directory,
 }
 
 static int use(const struct prepare_options *options, const char *directory,
-               const struct search *search, struct prepared_modules *ret, struct error *error)
+               const struct search *search, const struct mix *mix, struct prepared_modules *ret,
+               struct error *error)
 {
     int r = 0;
 
@@ -199,7 +199,8 @@ static int use(const struct prepare_options *options, const char *directory,
         }
     }
     if (search->modules[0].kind == SCRIPT) {
-        return use_python(options, directory, ret->sources.items[0], &ret->python, error);
+        return use_python(options, directory, &ret->sources, options->fqn ? mix : NULL,
+                          &ret->python, error);
     }
     for (unsigned i = 0; r == 0 && i < search->n; i++) {
         _cleanup_free_ char *path = NULL;
@@ -224,7 +225,7 @@ static int find_and_use(const struct prepare_options *options, const char *direc
     if (r == 0) {
         r = check(options, &search, error);
     }
-    return r < 0 ? r : use(options, directory, &search, ret, error);
+    return r < 0 ? r : use(options, directory, &search, mix, ret, error);
 }
 
 int prepare_modules(const struct prepare_options *options, struct prepared_modules *ret,

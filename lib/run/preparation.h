@@ -36,7 +36,7 @@ struct preparation_options {
     const char *python_dir;            /* where those go, which is made */
     const char *temporary_dir;         /* when there is no cache to write to */
     const char *cgroup;                /* where the child begins (loop/child.h); NULL: in ours */
-    uint64_t load_timeout_usec; /* loading or importing the module may take so long, without what
+    uint64_t load_timeout_usec; /* loading or importing a module may take so long, without what
                                    compiling and pip take; 0: for ever */
 
     /* What the compiler and the module's constructors write, as it comes. NULL: to our standard

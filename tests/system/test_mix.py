@@ -225,3 +225,184 @@ def test_mistakes_on_agents(two_agents, tmp_path, other, code, words):
     (tmp_path / "script.py").write_text("")
     ran = two_agents.run("loads-runner", "books.Shop.visit", other, "-a", 2, cwd=tmp_path, code=code)
     assert words in ran.stderr, ran
+
+
+# ---- in Python ----
+
+SCRIPT = """\
+from loads.case import TestCase
+
+made = []
+
+
+def setUpModule():
+    made.append("module")
+
+
+def tearDownModule():
+    print("{module}:", *made)
+
+
+class Base(TestCase):
+
+    def note(self):
+        self.incr_counter(f"{module} user {{self.user.number - 1}}, iteration {{self.user.hit - 1}}")
+
+
+class Shop(Base):
+
+    @classmethod
+    def setUpClass(cls):
+        made.append("class")
+
+    @classmethod
+    def tearDownClass(cls):
+        made.append("torn down")
+
+    def __init__(self, name):
+        super().__init__(name)
+        self.instances = 0
+        self.incr = 0
+
+    def setUp(self):
+        self.instances += 1
+        if self.instances == 1:
+            self.incr_counter("{module} instances")
+
+    def visit(self):
+        self.note()
+        self.assertEqual(self.session.get({url!r}).status_code, 200)
+
+    def {module}_only(self):
+        self.note()
+
+    def fail(self):
+        raise AssertionError("as planned")
+
+    def exit(self):
+        import os, time
+        time.sleep(0.2)  # so that it is known by then which one is on
+        os._exit(3)
+
+
+class Desk(Base):
+
+    def ask(self):
+        self.note()
+"""
+
+
+def write_scripts(folder, url="http://127.0.0.1:9/"):
+    for module in ("books", "tools"):
+        (folder / f"{module}.py").write_text(SCRIPT.format(module=module, url=url))
+
+
+@pytest.fixture
+def scripts(runner, target, monkeypatch):
+    """scripts(TEST, …): a run of tests of books.py and tools.py."""
+    monkeypatch.delenv("VIRTUAL_ENV", raising=False)
+    write_scripts(runner.folder, target.url + "/any")
+
+    def run(*arguments):
+        return runner.summarize(*arguments)
+    return run
+
+
+def test_several_of_a_module_in_python(scripts):
+    """A user has one object of a class for all of its tests."""
+    ran = scripts("books.Shop.visit:3", "books.Shop.books_only", "books.Desk.ask", "-u", 6, "--hits", 20, "--seed", 7,
+                  "--workers", 2)
+    assert ran.code == 0, ran
+    done = successes(ran.summary)
+    assert set(done) == {"Shop.visit", "Shop.books_only", "Desk.ask"} and sum(done.values()) == 120
+    assert {row["test"]: row["hits"] for row in ran.summary["names"]} == {"Shop.visit": done["Shop.visit"]}
+    assert counters(ran.summary)["books instances"] == 6
+    assert ran.stderr.count("books: module class torn down\n") == 2
+
+
+def test_several_modules_in_python(scripts):
+    ran = scripts("books.Shop.visit:3", "tools.Shop.visit", "tools.Shop.tools_only", "-u", 5, "--hits", 15, "--seed", 7,
+                  "--workers", 1)
+    assert ran.code == 0, ran
+    done = successes(ran.summary)
+    assert set(done) == {"books.Shop.visit", "tools.Shop.visit", "Shop.tools_only"}
+    assert {row["test"]: row["hits"] for row in ran.summary["names"]} == {
+        name: done[name] for name in ("books.Shop.visit", "tools.Shop.visit")}
+    assert "tools: module class torn down\nbooks: module class torn down\n" in ran.stderr
+
+
+@pytest.mark.parametrize("workers, more", [(1, []), (2, []), (2, ["--no-patching"])])
+def test_the_choice_is_that_of_c(scripts, modules, runner, workers, more):
+    """More hits than are chosen at a time, and several cycles."""
+    tests = ["books.Shop.books_only:2", "tools.Shop.tools_only:3"]
+    arguments = ["-u", "2:3", "--hits", 230, "--seed", 7]
+    in_c = modules(*tests, *arguments)
+    for name in ("books.c", "tools.c"):
+        (runner.folder / name).unlink()
+    in_python = scripts(*tests, *arguments, "--workers", workers, *more)
+    assert in_c.code == in_python.code == 0
+    assert successes(in_python.summary) == successes(in_c.summary)
+    assert choices(in_python.summary) == choices(in_c.summary)
+    others = scripts(*tests, *arguments[:-1], 8)
+    assert choices(others.summary) != choices(in_c.summary)
+
+
+def test_several_for_a_time(scripts):
+    ran = scripts("books.Shop.books_only", "tools.Shop.visit", "-u", 3, "-d", 1)
+    assert ran.code == 0
+    assert set(successes(ran.summary)) == {"Shop.books_only", "Shop.visit"}
+
+
+def test_what_fails_is_told_with_its_test(scripts):
+    ran = scripts("books.Shop.fail", "tools.Shop.tools_only", "-u", 4, "--hits", 10, "--seed", 7)
+    assert ran.code == 1
+    rows = {row["test"]: (row["successes"], row["failures"]) for row in ran.summary["tests"]}
+    assert rows["Shop.fail"][0] == rows["Shop.tools_only"][1] == 0
+    assert rows["Shop.fail"][1] + rows["Shop.tools_only"][0] == 40
+    assert {error["test"] for error in ran.summary["errors"]} == {"Shop.fail"}
+
+
+def test_a_process_that_ends_itself(scripts):
+    """What was on is an error of the test that it was of."""
+    ran = scripts("books.Shop.books_only", "tools.Shop.exit:1000000", "-u", 1, "--hits", 3, "--seed", 7)
+    assert ran.code == 1
+    rows = {row["test"]: row["errors"] for row in ran.summary["tests"]}
+    assert rows == {"Shop.exit": 1}
+    error, = ran.summary["errors"]
+    assert error["test"] == "Shop.exit" and "exited with status 3" in error["message"], error
+
+
+@pytest.mark.parametrize("tests, words", [
+    (["books.Shop.visit", "tools.Shop.buy"], ["loads-runner: tools.Shop.buy: there is no test 'buy' in Shop of "]),
+    (["books.Shop.visit", "tools.Shp.visit"], ["tools.Shp.visit: there is no class 'Shp' in "]),
+    (["books.Shop.visit", "wrong.Shop.visit"], ["wrong.Shop.visit: ", "wrong.py\", line 1", "ZeroDivisionError",
+                                                "Python cannot use one of books.Shop.visit wrong.Shop.visit, as it says"]),
+    (["books.Shop.visit", "nowhere.Shop.visit"], ["there is no module 'nowhere': neither "]),
+    (["books.Shop.visit", "books.Shop.visit"], ["'books.Shop.visit' is there twice"]),
+])
+def test_mistakes_in_python(scripts, runner, tests, words):
+    runner.write("wrong.py", "1 / 0\n")
+    ran = runner.run(*tests)
+    assert ran.code == 2, ran
+    for word in words:
+        assert word in ran.stderr, ran
+
+
+def test_several_need_who_says_which(build_dir, runner):
+    import os
+    import subprocess
+    write_scripts(runner.folder)
+    environment = {**os.environ, "PYTHONPATH": str(build_dir / "python"), "PYTHONDONTWRITEBYTECODE": "1",
+                   "LOADS_ZMQ_RECEIVER": "ipc:///nowhere"}
+    ran = subprocess.run(["/usr/bin/python3", "-m", "loads.runner", "books.Shop.visit", "tools.Shop.visit"],
+                         cwd=runner.folder, env=environment, capture_output=True, text=True, timeout=60)
+    assert (ran.returncode, ran.stderr) == (
+        2, "who executes which of several tests is for loads-runner to say: without it, name one\n")
+
+
+def test_python_on_agents(two_agents, scripts, tmp_path):
+    write_scripts(tmp_path)
+    tests = ["books.Shop.books_only", "tools.Shop.tools_only:2", "tools.Desk.ask"]
+    summary = run_on_agents(two_agents, tmp_path, *tests, "-u", 3, "--hits", 8, "--seed", 7)
+    local = scripts(*tests, "-u", 6, "--hits", 8, "--seed", 7).summary
+    assert successes(summary) == successes(local)

@@ -712,6 +712,38 @@ static void test_prepare_python(void **state _unused_)
     prepared_modules_clear(&module);
 }
 
+static void note_source(const char *source, void *context)
+{
+    assert_int_equal(strlist_add(context, source), 0);
+}
+
+/* An empty line says where the next one begins. */
+static void test_prepare_python_several(void **state _unused_)
+{
+    _cleanup_(strlist_clear) struct strlist sources = {0};
+    const struct prepare_options options = {
+        .fqn = "path.m.Suite.test path.n.Suite.test path.m.Suite.other",
+        .test_dir = test_dir(),
+        .importing = note_source,
+        .context = &sources,
+    };
+    struct prepared_modules modules = {.paths = {0}};
+
+    (void)unlink(below("t/path/m.c"));
+    put(below("t/path/m.py"), "");
+    put(below("t/path/n.py"), "");
+    put_python("case \"$*\" in *--check*) echo; echo 'Suite.test (m.py:3)'; echo a; echo b;; esac");
+    assert_int_equal(prepare_modules(&options, &modules, &error), 0);
+    assert_true(was_called(" -m loads.runner --check path.m.Suite.test path.n.Suite.test "
+                           "path.m.Suite.other\n"));
+    assert_int_equal(modules.python.tests.count, 3);
+    assert_string_equal(modules.python.tests.items[0], "Suite.test (m.py:3)");
+    assert_int_equal(sources.count, 2);
+    assert_string_equal(sources.items[0], below("t/path/m.py"));
+    assert_string_equal(sources.items[1], below("t/path/n.py"));
+    prepared_modules_clear(&modules);
+}
+
 static void fail_in_python(const char *script, int result, const char *text)
 {
     char *deps[] = {(char *)"nothing==1", NULL};
@@ -779,6 +811,7 @@ int main(void)
         TEST(test_prepare_prefers_what_is_compiled),
         TEST(test_prepare_errors),
         TEST(test_prepare_python),
+        TEST(test_prepare_python_several),
         TEST(test_prepare_python_errors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
