@@ -230,6 +230,10 @@ def test_mistakes_on_agents(two_agents, tmp_path, other, code, words):
 # ---- in Python ----
 
 SCRIPT = """\
+import os
+import socket
+import time
+
 from loads.case import TestCase
 
 made = []
@@ -280,9 +284,17 @@ class Shop(Base):
         raise AssertionError("as planned")
 
     def exit(self):
-        import os, time
         time.sleep(0.2)  # so that it is known by then which one is on
         os._exit(3)
+
+
+    def meddle(self):
+        self.note()
+        with socket.socket(fileno=os.dup(3)) as line:
+            for text in (b"choose", b"choose 1", b"choose 0 1", b"choose 1 0", b"choose 999 1", b"choose 1 1 1",
+                         b"choose 99999999999999999999 1", b"choose -1 x", bytes(64), b" " * 500, b"ready",
+                         b"ready", b"choose 1 3"):
+                line.send(text)
 
 
 class Desk(Base):
@@ -370,6 +382,15 @@ def test_a_process_that_ends_itself(scripts):
     assert rows == {"Shop.exit": 1}
     error, = ran.summary["errors"]
     assert error["test"] == "Shop.exit" and "exited with status 3" in error["message"], error
+
+
+def test_nonsense_to_who_says_which(scripts):
+    """It is passed over, and users go on to do what they would have done."""
+    tests = ["books.Shop.meddle", "tools.Shop.tools_only"]
+    ran = scripts(*tests, "-u", 2, "--hits", 250, "--seed", 7, "--workers", 1)
+    assert ran.code == 0, ran
+    good = scripts("books.Shop.books_only", tests[1], "-u", 2, "--hits", 250, "--seed", 7)
+    assert choices(ran.summary) == choices(good.summary)
 
 
 @pytest.mark.parametrize("tests, words", [

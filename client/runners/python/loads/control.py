@@ -27,10 +27,10 @@ class Control:
             if words[0] == b"go":
                 self.begin(float(words[1]) or None)
             elif words[0] == b"chosen":
-                self.answers.put(words[3])
+                self.answers.put(words[1:])
             else:
                 self.end(False)
-        self.answers.put(b"")
+        self.answers.put(None)
         self.end(True)
 
     def receive(self):
@@ -41,12 +41,16 @@ class Control:
 
     def choose(self, number, hit):
         """What a user executes from that hit on, a letter each; nothing: nobody is there to say."""
+        asked = [b"%d" % number, b"%d" % hit]
         with self.asking:  # one question at a time
             try:
-                self.socket.send(b"choose %d %d" % (number, hit))
+                self.socket.send(b" ".join([b"choose", *asked]))
             except OSError:
                 return b""
-            return self.answers.get()
+            while answer := self.answers.get():
+                if answer[:2] == asked:  # else somebody used our descriptor
+                    return answer[2]
+            return b""
 
 
 class Choices:
