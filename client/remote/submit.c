@@ -48,6 +48,19 @@ static int add_module(struct file_list *files, const char *module, bool required
                      module, module, module, module);
 }
 
+static int add_modules(struct file_list *files, const struct run_spec *spec, struct error *error)
+{
+    int r = 0;
+
+    if (!spec->mix) {
+        return add_module(files, spec->fqn.module, true, error);
+    }
+    for (unsigned i = 0; r == 0 && i < spec->mix->n_modules; i++) {
+        r = add_module(files, mix_module(spec->mix, i), true, error);
+    }
+    return r;
+}
+
 /* A test runner knows best what it needs. Where the name of the test is that of a module or a file
  * here, it is what others would ask for, too. */
 static int add_test(struct file_list *files, const struct run_spec *spec, struct error *error)
@@ -58,7 +71,7 @@ static int add_test(struct file_list *files, const struct run_spec *spec, struct
         return 0;
     }
     if (!spec->test_runner) {
-        return add_module(files, spec->fqn.module, true, error);
+        return add_modules(files, spec, error);
     }
     if (name[0] != '/' && is_file(name)) {
         return file_list_add(files, name, name, error);

@@ -171,8 +171,8 @@ static int check_url(const char *text, void *field _unused_, struct error *error
 static const struct conf_option rows[] = {
     {.name = "fqn", .aliases = "fqdn", .kind = CONF_STRING, FIELD(fqn), .metavar = "FQN",
      .where = EVERYWHERE | CONF_POSITIONAL | CONF_WORDS | CONF_URL, .group = TEST,
-     .help = "The test, path.to.module.Suite.test, or several of a module, each with its weight as "
-             "in a.S.browse:8 a.S.buy:2, or a URL to get again and again."},
+     .help = "The test, path.to.module.Suite.test, or several, each with its weight as in "
+             "a.S.browse:8 b.T.buy:2, or a URL to get again and again."},
     {.name = "server-url", .kind = CONF_STRING, FIELD(server_url), .metavar = "URL",
      .parse = check_url, .where = EVERYWHERE | CONF_URL, .group = TEST,
      .help = "What relative URLs in the test are relative to."},

@@ -52,7 +52,7 @@ void run_options_init(struct run_options *options);
 int run_options_check(const struct run_options *options, bool on_agents, const char *program,
                       struct error *error) _must_check_;
 
-/* The run that the options ask for; module_path is still missing. */
+/* The run that the options ask for; module_paths are still missing. */
 int run_options_spec(const struct run_options *options, struct run_spec **ret, struct error *error)
     _must_check_;
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* Each message is a packet of text: "ready" from the process, "go SECONDS" (0: no end) and "stop"
- * to it. A process that is gone, or doesn't read, is noticed elsewhere. */
+/* Each message is a packet of text: "ready" and "choose USER EXECUTION" from the process, "go
+ * SECONDS" (0: no end), "stop" and "chosen USER EXECUTION TEXT" to it. A process that is gone, or
+ * doesn't read, is noticed elsewhere; one that asks for more than one choice at a time may get no
+ * answer. */
 #include "control.h"
 
 #include <errno.h>
@@ -11,34 +13,77 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/parse.h"
 
-#define MESSAGE_BYTES 64
+#define MESSAGE_BYTES 64  /* of one from the process, or to it without a text */
+#define CHOICES_BYTES 200 /* of the text */
 
 struct control {
     struct ev_loop *loop;
     ev_io watcher;
     int fd;
-    void (*ready)(void *context);
-    void *context;
+    bool ready; /* it was told */
+    struct control_options options;
 };
+
+static void tell(const struct control *control, const char *text)
+{
+    (void)!send(control->fd, text, strlen(text), MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+static void tell_ready(struct control *control)
+{
+    if (!control->ready) {
+        control->ready = true;
+        control->options.ready(control->options.context);
+    }
+}
+
+/* What it asks for that makes no sense gets no answer. */
+static void answer(const struct control *control, char *question)
+{
+    const struct control_options *options = &control->options;
+    char choices[CHOICES_BYTES], text[MESSAGE_BYTES + CHOICES_BYTES], *rest = NULL;
+    const char *verb = strtok_r(question, " ", &rest);
+    const char *user_text = strtok_r(NULL, " ", &rest), *from_text = strtok_r(NULL, " ", &rest);
+    uint64_t user, from;
+
+    if (!from_text || strcmp(verb, "choose") != 0 ||
+        parse_unsigned(user_text, 1, UINT32_MAX, &user, NULL) < 0 ||
+        parse_unsigned(from_text, 1, UINT32_MAX, &from, NULL) < 0) {
+        return;
+    }
+    if (options->choose((unsigned)user, (unsigned)from, choices, sizeof choices,
+                        options->context)) {
+        (void)snprintf(text, sizeof text, "chosen %" PRIu64 " %" PRIu64 " %s", user, from, choices);
+        tell(control, text);
+    }
+}
 
 static void on_readable(struct ev_loop *loop, ev_io *watcher, int events _unused_)
 {
     struct control *control = watcher->data;
-    char text[MESSAGE_BYTES];
-    ssize_t n = recv(control->fd, text, sizeof text, MSG_DONTWAIT);
+    char text[MESSAGE_BYTES + 1];
+    ssize_t n = recv(control->fd, text, MESSAGE_BYTES, MSG_DONTWAIT);
 
     if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
         return;
     }
-    if (n <= 0 || (n == 5 && memcmp(text, "ready", 5) == 0)) {
+    if (n <= 0) {
         ev_io_stop(loop, &control->watcher);
-        control->ready(control->context);
+        tell_ready(control);
+        return;
+    }
+    text[n] = '\0';
+    if (strcmp(text, "ready") == 0) {
+        tell_ready(control);
+    } else {
+        answer(control, text);
     }
 }
 
-int control_new(struct control **ret, struct ev_loop *loop, void (*ready)(void *context),
-                void *context, int *theirs, struct error *error)
+int control_new(struct control **ret, struct ev_loop *loop, const struct control_options *options,
+                int *theirs, struct error *error)
 {
     struct control *control = calloc(1, sizeof *control);
     int pair[2];
@@ -51,7 +96,7 @@ int control_new(struct control **ret, struct ev_loop *loop, void (*ready)(void *
         free(control);
         return r;
     }
-    *control = (struct control){.loop = loop, .fd = pair[0], .ready = ready, .context = context};
+    *control = (struct control){.loop = loop, .fd = pair[0], .options = *options};
     ev_io_init(&control->watcher, on_readable, control->fd, EV_READ);
     control->watcher.data = control;
     ev_io_start(loop, &control->watcher);
@@ -68,11 +113,6 @@ struct control *control_free(struct control *control)
         free(control);
     }
     return NULL;
-}
-
-static void tell(const struct control *control, const char *text)
-{
-    (void)!send(control->fd, text, strlen(text), MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
 void control_go(struct control *control, uint64_t deadline_usec)

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* The line to a process of Loads' own runners, descriptor CONTROL_FD of it: it says when it is
  * ready, and is told when to begin and when to begin nothing more. So what it takes to start isn't
- * part of the cycle. Other people's runners have nothing of the kind. */
+ * part of the cycle. Of several tests it asks which ones a user executes next. Other people's
+ * runners have nothing of the kind. */
 #ifndef LOADS_EXTERNAL_CONTROL_H
 #define LOADS_EXTERNAL_CONTROL_H
 
 #include <ev.h>
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/error.h"
@@ -14,10 +17,18 @@
 
 struct control;
 
-/* *theirs is for the process, and to be closed when it has it. ready() is called once at most, when
- * the process says so or has closed its end. -errno with a text. */
-int control_new(struct control **ret, struct ev_loop *loop, void (*ready)(void *context),
-                void *context, int *theirs, struct error *error) _must_check_;
+struct control_options {
+    /* The process says that it is ready, or has closed its end: once at most. */
+    void (*ready)(void *context);
+    /* It asks which tests a user executes from that execution on, by its own numbers: writes a
+     * text. False: there is none. */
+    bool (*choose)(unsigned user, unsigned execution, char *ret, size_t size, void *context);
+    void *context;
+};
+
+/* *theirs is for the process, and to be closed when it has it. -errno with a text. */
+int control_new(struct control **ret, struct ev_loop *loop, const struct control_options *options,
+                int *theirs, struct error *error) _must_check_;
 struct control *control_free(struct control *control);
 DEFINE_CLEANUP(struct control, control_free)
 

@@ -90,13 +90,12 @@ static uint64_t word_of(const struct count *count, unsigned index)
     return index < count->files.area->n_users ? count->files.area->users[index] : 0;
 }
 
-static void stage_word(struct count *count, unsigned index, uint32_t iterations,
-                       enum user_phase phase)
+static void stage_word(struct count *count, unsigned index, uint64_t word)
 {
     struct area *area = count->files.area;
 
     if (index < area->n_users) {
-        tally_stage_store(area->tally, &area->users[index], user_word(iterations, phase, 0));
+        tally_stage_store(area->tally, &area->users[index], word);
     }
 }
 
@@ -107,8 +106,14 @@ bool count_is_on(const struct count *count, unsigned index)
 
 static const char *test_of(const struct count *count, const char *test)
 {
-    bool ours = !test[0] || strcmp(test, count->files.spec->fqn.text) == 0;
-    return ours ? count->test_name : test;
+    const struct run_spec *spec = count->files.spec;
+
+    for (unsigned i = 0; spec->mix && i < spec->mix->n; i++) {
+        if (strcmp(test, spec->mix->tests[i].fqn.text) == 0) {
+            return mix_name(spec->mix, i);
+        }
+    }
+    return !test[0] || strcmp(test, spec->fqn.text) == 0 ? count->test_name : test;
 }
 
 static unsigned test_id(struct count *count, const char *test)
@@ -139,7 +144,8 @@ static void count_start(struct count *count, unsigned index, const char *test)
         count->begun_usec[index] = clock_monotonic_usec();
     }
     begin(count, &detail);
-    stage_word(count, index, detail.iteration, USER_ITERATING);
+    stage_word(count, index,
+               user_word_of(user_word(detail.iteration, USER_ITERATING, 0), test_id(count, test)));
     tally_commit(tally_of(count));
 }
 
@@ -147,7 +153,8 @@ static void count_start(struct count *count, unsigned index, const char *test)
 static void count_stop(struct count *count, unsigned index)
 {
     if (count_is_on(count, index)) {
-        stage_word(count, index, user_word_iterations(word_of(count, index)) + 1, USER_BETWEEN);
+        uint32_t done = user_word_iterations(word_of(count, index)) + 1;
+        stage_word(count, index, user_word(done, USER_BETWEEN, 0));
         tally_commit(tally_of(count));
     }
 }
@@ -174,7 +181,7 @@ static void count_outcome(struct count *count, unsigned index, const char *test,
     }
     tally_stage_outcome(tally_of(count), test_id(count, test), outcome);
     if (ends) {
-        stage_word(count, index, detail.iteration + 1, USER_BETWEEN);
+        stage_word(count, index, user_word(detail.iteration + 1, USER_BETWEEN, 0));
     }
     tally_commit(tally_of(count));
 }
@@ -322,8 +329,16 @@ bool count_end(struct count *count, unsigned index, const struct error_key *erro
     if (!has_room(count)) {
         return false;
     }
-    unsigned id = error ? names_error(count->files.names->names, error) : 0;
-    count_outcome(count, index, count->test_name, error ? OUTCOME_ERROR : OUTCOME_INTERRUPTED, id,
-                  count_is_on(count, index));
+    bool on = count_is_on(count, index);
+    const char *test =
+        on ? names_text(count->files.names->names, NAME_TEST, user_word_test(word_of(count, index)))
+           : count->test_name;
+    unsigned id = 0;
+    if (error) {
+        struct error_key key = *error;
+        key.test = on || !count->files.spec->mix ? test : ""; /* of several it is none's */
+        id = names_error(count->files.names->names, &key);
+    }
+    count_outcome(count, index, test, error ? OUTCOME_ERROR : OUTCOME_INTERRUPTED, id, on);
     return true;
 }

@@ -22,7 +22,7 @@ struct count {
     uint64_t run_start_usec;
     uint64_t *begun_usec; /* of each user's iteration, CLOCK_MONOTONIC */
     struct url_cache *urls;
-    char test_name[SPEC_NAME_BYTES];
+    char test_name[SPEC_NAME_BYTES]; /* of several the first */
     char text[COUNT_TEXT_BYTES + 1];
 };
 
@@ -44,7 +44,7 @@ bool count_message(struct count *count, const struct runner_message *message) _m
 bool count_nonsense(struct count *count) _must_check_;
 
 /* An iteration of a user ends without having said how, or, if none is on, something failed beside
- * them. error NULL: it was interrupted. */
+ * them. error NULL: it was interrupted; else its `test` is filled in. */
 bool count_end(struct count *count, unsigned index, const struct error_key *error) _must_check_;
 
 /* Whether an iteration of the user is on. */

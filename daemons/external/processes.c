@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "choices.h"
 #include "control.h"
 #include "loop/child.h"
 #include "run/cycles.h"
@@ -46,6 +47,7 @@ struct processes {
     struct ev_loop *loop;
     struct processes_options options;
     struct strlist command, environment; /* of the latter, what all have in common */
+    struct choices choices;
     struct process *all;
     unsigned n_all, n; /* there are; will be started: all, until it is stopped */
     unsigned n_started, n_counted;
@@ -56,6 +58,15 @@ struct processes {
 };
 
 /* ---- setting up ------------------------------------------------------------------------------ */
+
+static int note_choices(struct processes *p)
+{
+    const struct count *count = p->options.count;
+    const struct run_spec *spec = count->files.spec;
+    const struct chance first = {spec->seed, count->cycle, count->first_user};
+
+    return choices_init(&p->choices, spec->mix, &first, count->first_number, count->files.area);
+}
 
 int processes_new(struct processes **ret, struct ev_loop *loop,
                   const struct processes_options *options, struct error *error)
@@ -76,7 +87,8 @@ int processes_new(struct processes **ret, struct ev_loop *loop,
     }
     p->n = run_spec_shares_users(files->spec) ? MIN(users, 1u) : users;
     p->all = calloc(MAX(p->n, 1u), sizeof *p->all);
-    if (!p->all || runner_command_environment(files->spec, &p->environment) < 0) {
+    if (!p->all || note_choices(p) < 0 ||
+        runner_command_environment(files->spec, &p->environment) < 0) {
         return error_set_errno(error, -ENOMEM, "cannot start");
     }
     p->n_all = p->n;
@@ -98,6 +110,7 @@ struct processes *processes_free(struct processes *p)
         }
         strlist_clear(&p->command);
         strlist_clear(&p->environment);
+        choices_clear(&p->choices);
         free(p->all);
         free(p);
     }
@@ -293,16 +306,23 @@ static void on_ready(void *context)
     }
 }
 
+static bool on_choose(unsigned user, unsigned execution, char *ret, size_t size, void *context)
+{
+    const struct processes *p = context;
+    return choices_write(&p->choices, user, execution, ret, size);
+}
+
 /* What doesn't work is known here, and counted in the cycle. */
 static void prepare(struct process *process)
 {
     struct processes *p = process->processes;
+    const struct control_options options = {.ready = on_ready, .choose = on_choose, .context = p};
     struct error error;
     int theirs = -1;
 
     process->prepared = true;
     p->n_unready++;
-    int r = control_new(&process->control, p->loop, on_ready, p, &theirs, &error);
+    int r = control_new(&process->control, p->loop, &options, &theirs, &error);
     if (r == 0) {
         r = start(process, theirs, &error);
         close_fd(theirs); /* if that was the last one, nobody is there to be ready */
@@ -415,11 +435,8 @@ static bool count_process(struct process *process)
     struct count *count = process->processes->options.count;
     char text[512];
     bool failed = describe(process, text, sizeof text);
-    struct error_key error = {.kind = ERROR_KIND_ERROR,
-                              .class = "runner",
-                              .message = text,
-                              .test = count->test_name,
-                              .traceback = process->tail};
+    struct error_key error = {
+        .kind = ERROR_KIND_ERROR, .class = "runner", .message = text, .traceback = process->tail};
 
     for (unsigned i = process->index; i < process->index + process->n_users; i++) {
         if (count_is_on(count, i)) {

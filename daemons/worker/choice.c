@@ -3,13 +3,17 @@
  * before ended, how many numbers it took, makes no difference then. */
 #include "choice.h"
 
-uint64_t choice_key(const struct loads_user *user, enum choice_purpose purpose, uint64_t which)
+static struct chance chance_of(const struct loads_user *user)
 {
     const struct worker *worker = user->worker;
-    const uint64_t parts[] = {worker->spec->seed, worker->share.cycle, user->number, purpose,
-                              which};
 
-    return prng_key(parts, ELEMENTSOF(parts));
+    return (struct chance){worker->spec->seed, worker->share.cycle, user->number};
+}
+
+uint64_t choice_key(const struct loads_user *user, enum choice_purpose purpose, uint64_t which)
+{
+    const struct chance chance = chance_of(user);
+    return chance_key(&chance, purpose, which);
 }
 
 void choice_begin_life(struct loads_user *user)
@@ -19,5 +23,9 @@ void choice_begin_life(struct loads_user *user)
 
 void choice_begin_iteration(struct loads_user *user)
 {
+    const struct worker *worker = user->worker;
+    const struct chance chance = chance_of(user);
+
+    user->test = &worker->tests[chance_test(&chance, worker->mix, user->iteration)];
     prng_seed(&user->prng, choice_key(user, CHOICE_ITERATION, user->iteration));
 }

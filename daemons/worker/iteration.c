@@ -87,24 +87,6 @@ static void run_test(struct loads_user *user)
     }
 }
 
-/* By weight; what is chosen follows from the seed, whatever the tests take of chance. */
-static void choose_test(struct loads_user *user)
-{
-    const struct worker *worker = user->worker;
-    struct prng prng;
-
-    user->test = worker->tests;
-    if (worker->n_tests == 1) {
-        return;
-    }
-    prng_seed(&prng, choice_key(user, CHOICE_TEST, user->iteration));
-    uint64_t at = prng_below(&prng, worker->weights);
-    while (at >= user->test->weight) {
-        at -= user->test->weight;
-        user->test++;
-    }
-}
-
 static void begin(struct loads_user *user)
 {
     user->outcome = OUTCOME_SUCCESS;
@@ -135,7 +117,6 @@ static void clean_up(struct loads_user *user)
 static void iterate(struct loads_user *user)
 {
     begin(user);
-    choose_test(user);
     choice_begin_iteration(user);
     record_start(user);
     pace_begin(user);

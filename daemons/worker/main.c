@@ -35,7 +35,7 @@ struct options {
 
 static const struct conf_option rows[] = {
     ROW("prepare", CONF_STRING, prepare, "FQN", NULL,
-        "Find or compile a test's module and report."),
+        "Find or compile the modules of tests and report."),
     ROW("list", CONF_STRING, list, "MODULE", NULL, "The same, for all tests of a module."),
     ROW("archive", CONF_STRING, archive, "FILE", NULL,
         "Unpack the test's files into its directory first."),
@@ -93,7 +93,7 @@ static int unpack(const struct options *options, struct error *error)
                            ARCHIVE_MAX_UNPACKED, error);
 }
 
-/* Says that the module is loaded now, which may never end: whoever waits for us counts the time. */
+/* Says that a module is loaded now, which may never end: whoever waits for us counts the time. */
 static void announce(const char *source, void *context)
 {
     FILE *report = context;
@@ -105,9 +105,41 @@ static void announce(const char *source, void *context)
     (void)fflush(report);
 }
 
-/* Loads the module and looks for the test. */
-static int prepare(const struct options *options, FILE *report, struct prepared_module *module,
-                   struct error *error)
+/* Loads a module and looks for the tests that are of it. Those that it has are noted. */
+static int look_at(const struct options *options, const char *path, const char *source,
+                   const struct mix *mix, unsigned number, json_t *tests, struct error *error)
+{
+    const struct loads_test *test;
+    struct module *module;
+    int r = module_load(path, source, &module, error);
+
+    for (unsigned i = 0; r == 0 && options->prepare && i < mix->n; i++) {
+        if (mix->tests[i].module == number) {
+            r = module_find(module, &mix->tests[i].fqn, source, &test, error);
+        }
+    }
+    if (r == 0) {
+        module_each(module, note_test, tests);
+    }
+    return r;
+}
+
+static int look_at_all(const struct options *options, FILE *report,
+                       const struct prepared_modules *modules, json_t *tests, struct error *error)
+{
+    struct mix mix = {.n = 0};
+    int r = options->prepare ? mix_parse(options->prepare, &mix, error) : 0;
+
+    for (unsigned i = 0; r == 0 && i < modules->paths.count; i++) {
+        announce(modules->sources.items[i], report);
+        r = look_at(options, modules->paths.items[i], modules->sources.items[i], &mix, i, tests,
+                    error);
+    }
+    return r;
+}
+
+static int prepare(const struct options *options, FILE *report, struct prepared_modules *modules,
+                   json_t *tests, struct error *error)
 {
     struct prepare_options prepare_options = {
         .fqn = options->prepare,
@@ -123,48 +155,37 @@ static int prepare(const struct options *options, FILE *report, struct prepared_
         .importing = announce,
         .context = report,
     };
-    const struct loads_test *test;
-    struct mix mix;
 
     if (!options->prepare && !options->list) {
         return unpack(options, error);
     }
-    int r = prepare_module(&prepare_options, module, error);
-    if (r < 0 || !module->path) {
-        return r;
-    }
-    announce(module->source, report);
-    r = module_load(module->path, module->source, error);
-    if (r == 0 && options->prepare) {
-        r = mix_parse(options->prepare, &mix, error);
-        for (unsigned i = 0; r == 0 && i < mix.n; i++) {
-            r = module_find(mix.tests[i].suite, mix.tests[i].name, module->source, &test, error);
-        }
-    }
-    return r;
+    int r = prepare_modules(&prepare_options, modules, error);
+    return r < 0 ? r : look_at_all(options, report, modules, tests, error);
 }
 
-static json_t *make_report(const struct prepared_module *module)
+static json_t *make_report(const struct prepared_modules *modules, json_t *tests)
 {
-    const struct python *python = &module->python;
-    json_t *tests = json_array();
+    const struct python *python = &modules->python;
+    json_t *paths = json_array();
 
+    for (size_t i = 0; i < modules->paths.count; i++) {
+        (void)json_array_append_new(paths, json_string(modules->paths.items[i]));
+    }
     if (!python->program) {
-        module_each(note_test, tests);
-        return json_pack("{ss so}", "module_path", module->path ? module->path : "", "tests",
-                         tests);
+        return json_pack("{so sO}", "module_paths", paths, "tests", tests);
     }
     for (size_t i = 0; i < python->tests.count; i++) {
         (void)json_array_append_new(tests, json_string(python->tests.items[i]));
     }
-    return json_pack("{ss ss ss so}", "module_path", "", "python", python->program, "python_path",
-                     python->path, "tests", tests);
+    return json_pack("{so ss ss sO}", "module_paths", paths, "python", python->program,
+                     "python_path", python->path, "tests", tests);
 }
 
 /* The report goes to what was standard output; what a constructor prints goes to standard error. */
 static int report_preparation(const struct options *options)
 {
-    _cleanup_(prepared_module_clear) struct prepared_module module = {.path = NULL};
+    _cleanup_(prepared_modules_clear) struct prepared_modules modules = {.paths = {0}};
+    json_auto_t *tests = json_array();
     struct error error = {0};
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* what loads a module may never return */
     int fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
@@ -174,8 +195,8 @@ static int report_preparation(const struct options *options)
         log_error("cannot report: %s", strerror(errno));
         return EXIT_FAILURE;
     }
-    int r = prepare(options, report, &module, &error);
-    json_t *json = r < 0 ? json_pack("{ss}", "error", error.text) : make_report(&module);
+    int r = prepare(options, report, &modules, tests, &error);
+    json_t *json = r < 0 ? json_pack("{ss}", "error", error.text) : make_report(&modules, tests);
     bool good = json_dumpf(json, report, JSON_COMPACT) == 0;
     json_decref(json);
     good = fclose(report) == 0 && good;

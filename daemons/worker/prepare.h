@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* What comes before a run: from the name of a test to a shared object that can be loaded, or to
+/* What comes before a run: from the names of tests to shared objects that can be loaded, or to
  * Python. It is done in a process of its own, so that nothing of it blocks a loop. */
 #ifndef LOADS_WORKER_PREPARE_H
 #define LOADS_WORKER_PREPARE_H
@@ -10,7 +10,7 @@
 #include "python.h"
 
 struct prepare_options {
-    const char *fqn;           /* "path.to.module.Suite.test", or */
+    const char *fqn;           /* "path.to.module.Suite.test", or several (wire/mix.h), or */
     const char *module;        /* "path.to.module" */
     const char *archive;       /* unpacked into test_dir first; NULL: none */
     const char *test_dir;      /* where the path begins; NULL: the current directory */
@@ -28,20 +28,20 @@ struct prepare_options {
 };
 
 /* All zero: nothing. */
-struct prepared_module {
-    char *source;         /* absolute, of the file that was found */
-    char *path;           /* absolute, of a shared object; or NULL, and */
-    struct python python; /* this, with its tests */
+struct prepared_modules {
+    struct strlist sources; /* absolute, of the files that were found, by the modules' numbers */
+    struct strlist paths;   /* the same of shared objects; or none, and */
+    struct python python;   /* this, with their tests */
 };
 
-/* Finds the module: path/to/module.so if there is one, else what path/to/module.c is compiled to,
+/* Finds each module: path/to/module.so if there is one, else what path/to/module.c is compiled to,
  * else path/to/module.py. *ret is all zero before, and the caller's to clear in any case. -ENOENT:
- * none is there, or no compiler or Python; -EINVAL: not a name; -ENOEXEC: it doesn't compile, or
- * Python doesn't take it; -EILSEQ: the directory's path is not UTF-8; an archive that can't be
- * unpacked; each with a text. */
-int prepare_module(const struct prepare_options *options, struct prepared_module *ret,
-                   struct error *error) _must_check_;
+ * none is there, or no compiler or Python; -EINVAL: not a name, or some are in C and some in
+ * Python; -ENOEXEC: one doesn't compile, or Python doesn't take it; -EILSEQ: the directory's path
+ * is not UTF-8; an archive that can't be unpacked; each with a text. */
+int prepare_modules(const struct prepare_options *options, struct prepared_modules *ret,
+                    struct error *error) _must_check_;
 
-void prepared_module_clear(struct prepared_module *module);
+void prepared_modules_clear(struct prepared_modules *modules);
 
 #endif

@@ -169,15 +169,39 @@ static int install_deps(const struct python_options *options, const struct pytho
 /* ---- the test -------------------------------------------------------------------------------- */
 
 struct output {
+    const struct python_options *options;
     char *text;
     size_t size;
     FILE *stream;
+    size_t n_importing; /* modules that it has begun with */
+    bool in_line;
 };
+
+static void begin_importing(struct output *output)
+{
+    const struct python_options *options = output->options;
+
+    if (options->importing && output->n_importing < options->sources->count) {
+        options->importing(options->sources->items[output->n_importing++], options->context);
+    }
+}
+
+/* An empty line: the next module. */
+static void look_for_lines(const char *bytes, size_t size, struct output *output)
+{
+    for (size_t i = 0; i < size; i++) {
+        if (bytes[i] == '\n' && !output->in_line) {
+            begin_importing(output);
+        }
+        output->in_line = bytes[i] != '\n';
+    }
+}
 
 static void keep(const void *bytes, size_t size, void *context)
 {
     struct output *output = context;
 
+    look_for_lines(bytes, size, output);
     if ((size_t)ftell(output->stream) + size <= MAX_TESTS_BYTES) {
         (void)fwrite(bytes, 1, size, output->stream); /* fclose() tells */
     }
@@ -197,17 +221,19 @@ static int read_tests(char *text, struct strlist *tests)
 }
 
 /* What came of it: `r` as of run_python(), and what it wrote. */
-static int conclude(const struct python_options *options, struct python *python, int r, char *text,
-                    struct error *error)
+static int conclude(const struct python_options *options, const char *name, struct python *python,
+                    int r, char *text, struct error *error)
 {
-    const char *name = options->fqn ? options->fqn : options->module;
+    const struct mix *mix = options->mix;
 
+    text += strspn(text, "\n");
     if (r == NO_TEST && *text) {
         text[strcspn(text, "\n")] = '\0';
         return error_set(error, -ENOENT, "%s", text);
     }
     if (r > 0) {
-        return error_set(error, -ENOEXEC, "Python cannot use %s, as it says itself", name);
+        return error_set(error, -ENOEXEC, "Python cannot use %s%s, as it says itself",
+                         mix && mix->n > 1 ? "one of " : "", name);
     }
     r = r == 0 ? read_tests(text, &python->tests) : r;
     if (r < 0) {
@@ -218,21 +244,28 @@ static int conclude(const struct python_options *options, struct python *python,
                : error_set(error, -ENOENT,
                            "%s has no tests: define one as a method test_... of a class that is "
                            "derived from loads.case.TestCase",
-                           options->source);
+                           options->sources->items[0]);
 }
 
-/* Imports the module; a traceback is on standard error. */
+/* Imports the modules; a traceback is on standard error. */
 static int find_tests(const struct python_options *options, struct python *python,
                       struct error *error)
 {
-    const char *name = options->fqn ? options->fqn : options->module;
-    const char *const arguments[] = {"-m", "loads.runner", options->fqn ? "--check" : "--list",
-                                     name, NULL};
-    struct output output = {.text = NULL};
+    const struct mix *mix = options->mix;
+    const char *name = !mix ? options->module : mix->n > 1 ? mix->text : mix->tests[0].fqn.text;
+    const char *arguments[3 + MIX_MAX_TESTS + 1] = {"-m", "loads.runner"};
+    size_t n = 2;
 
-    if (options->importing) {
-        options->importing(options->source, options->context);
+    arguments[n++] = mix ? "--check" : "--list";
+    for (unsigned i = 0; mix && i < mix->n; i++) {
+        arguments[n++] = mix->tests[i].fqn.text;
     }
+    if (!mix) {
+        arguments[n++] = name;
+    }
+    struct output output = {.options = options};
+
+    begin_importing(&output);
     output.stream = open_memstream(&output.text, &output.size);
     if (!output.stream) {
         return error_set_errno(error, -ENOMEM, "Python");
@@ -241,7 +274,7 @@ static int find_tests(const struct python_options *options, struct python *pytho
                        &(struct command){.output = keep, .context = &output});
     int closed = fclose(output.stream) == 0 ? 0 : -ENOMEM;
     _cleanup_free_ char *text = output.text;
-    return conclude(options, python, closed < 0 ? closed : r, text, error);
+    return conclude(options, name, python, closed < 0 ? closed : r, text, error);
 }
 
 int python_prepare(const struct python_options *options, struct python *ret, struct error *error)

@@ -1,28 +1,29 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* What comes before a run of a test in Python: its interpreter, what pip installs for it, and
- * whether it can be imported. Like compiling, it is done in a process of its own. */
+/* What comes before a run of tests in Python: their interpreter, what pip installs for them, and
+ * whether they can be imported. Like compiling, it is done in a process of its own. */
 #ifndef LOADS_WORKER_PYTHON_H
 #define LOADS_WORKER_PYTHON_H
 
 #include "base/error.h"
 #include "base/strlist.h"
+#include "wire/mix.h"
 
 struct python_options {
     const char *directory;      /* absolute; where the module's path begins */
-    const char *fqn;            /* "path.to.module.Suite.test", or */
+    const struct mix *mix;      /* tests, or NULL and */
     const char *module;         /* "path.to.module" */
     const struct strlist *deps; /* for pip, as in the run's specification; file names are relative
                                    to `directory` */
     const char *deps_dir;       /* where pip puts them, which is made; NULL: there are none */
-    const char *source;         /* the module's file */
-    void (*importing)(const char *source, void *context); /* before it is imported; or NULL */
+    const struct strlist *sources; /* the modules' files, in the order of the mix */
+    void (*importing)(const char *source, void *context); /* before each is imported; or NULL */
     void *context;
 };
 
 struct python {
     char *program;        /* the interpreter's path */
     char *path;           /* what its $PYTHONPATH must be */
-    struct strlist tests; /* of the module, or that one: "Suite.test (file:line)" each */
+    struct strlist tests; /* of the module, or those: "Suite.test (file:line)" each */
 };
 
 /* Prepares it; what pip and Python say on standard error goes to ours. *ret is all zero before, and

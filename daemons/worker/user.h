@@ -21,6 +21,7 @@
 struct answer;
 struct deferred;
 struct kept;
+struct state;
 
 struct loads_user {
     struct worker *worker;
@@ -34,8 +35,6 @@ struct loads_user {
     uint32_t set_up;    /* suites whose user set-up it had: bits by number of their first test */
     struct arena arena; /* of this iteration */
     struct kept *kept;  /* journey.c: from one to the next */
-    void *state;        /* the test's variables for the user; NULL: none yet */
-    size_t state_bytes;
     struct session session;
     struct loads_user *next;                /* in the queue that it is in */
     struct loads_ws *sockets;               /* websocket.c */
@@ -65,8 +64,9 @@ struct loads_user {
     uint64_t resumed_usec;            /* stall.c: since when it holds the loop */
     unsigned stalls;                  /* not recorded yet, and their time in all */
     uint64_t stalled_usec;
-    struct prng prng; /* choice.c: of this iteration */
-    uint64_t *taken;  /* feeder.c: rows that it had, by feeder */
+    struct prng prng;     /* choice.c: of this iteration */
+    struct state *states; /* journey.c: modules' variables for the user */
+    uint64_t *taken;      /* feeder.c: rows that it had, by feeder */
     size_t n_taken;
 };
 

@@ -190,58 +190,77 @@ static int open_files(struct worker *worker, struct error *error)
                 : error_set_errno(error, -ENOMEM, "cannot start");
 }
 
-static void name_test(struct worker *worker, struct worker_test *test)
+static void name_test(struct worker *worker, struct worker_test *test, const char *name)
 {
-    (void)snprintf(test->name, sizeof test->name, "%s.%s", test->test->suite, test->test->name);
-    test->id = names_id(worker->names->names, NAME_TEST, test->name, strlen(test->name));
+    test->name = name;
+    test->id = names_id(worker->names->names, NAME_TEST, name, strlen(name));
 }
 
 /* Of a module that is loaded. */
-static int find_test(struct worker *worker, const struct mix_test *asked, struct error *error)
+static int find_test(struct worker *worker, const struct mix *mix, const struct module *module,
+                     struct error *error)
 {
-    struct worker_test *test = &worker->tests[worker->n_tests];
-    int r = module_find(asked->suite, asked->name, worker->spec->module_path, &test->test, error);
+    const struct mix_test *asked = &mix->tests[worker->n_tests];
+    const char *path = worker->spec->module_paths.items[asked->module];
+    struct worker_test *test = &worker->tests[worker->n_tests], *other = worker->tests;
+    int r = module_find(module, &asked->fqn, path, &test->test, error);
 
     if (r < 0) {
         return r;
     }
-    while (strcmp(worker->tests[test->suite].test->suite, asked->suite) != 0) {
-        test->suite++; /* up to itself */
+    test->module = asked->module;
+    while (other->module != test->module || strcmp(other->test->suite, asked->fqn.suite) != 0) {
+        other++; /* up to itself */
     }
+    test->suite = (unsigned)(other - worker->tests);
     for (unsigned kind = 0; kind < LOADS_HOOK_KINDS_; kind++) {
-        test->hooks[kind] = module_hook(asked->suite, kind);
+        test->hooks[kind] = module_hook(module, asked->fqn.suite, kind);
     }
-    test->weight = asked->weight;
-    worker->weights += asked->weight;
-    worker->n_tests++;
-    name_test(worker, test);
+    name_test(worker, test, mix_name(mix, worker->n_tests++));
     return 0;
+}
+
+static int load_modules(struct worker *worker, const struct mix *mix, struct error *error)
+{
+    struct module *modules[MIX_MAX_TESTS];
+    int r = 0;
+
+    for (unsigned i = 0; r == 0 && i < mix->n_modules; i++) {
+        const char *path = worker->spec->module_paths.items[i];
+        r = module_load(path, path, &modules[i], error);
+    }
+    for (unsigned i = 0; r == 0 && i < mix->n; i++) {
+        r = find_test(worker, mix, modules[mix->tests[i].module], error);
+    }
+    return r;
 }
 
 static int load_tests(struct worker *worker, struct error *error)
 {
     const struct run_spec *spec = worker->spec;
-    struct mix mix = {.n = 1};
-    int r = spec->url ? 0 : mix_parse(run_spec_tests(spec), &mix, error);
+    int r = 0;
 
-    if (r == 0 && !spec->url) {
-        r = module_load(spec->module_path, spec->module_path, error);
+    worker->mix = calloc(1, sizeof *worker->mix);
+    if (!worker->mix) {
+        return error_set_errno(error, -ENOMEM, "cannot set up");
+    }
+    worker->mix->n = 1;
+    if (!spec->url) {
+        r = mix_parse(run_spec_tests(spec), worker->mix, error);
     }
     if (r < 0) {
         return r;
     }
-    worker->tests = calloc(mix.n, sizeof *worker->tests);
+    worker->tests = calloc(worker->mix->n, sizeof *worker->tests);
     if (!worker->tests) {
         return error_set_errno(error, -ENOMEM, "cannot set up");
     }
     if (spec->url) {
         worker->tests[worker->n_tests++].test = url_test();
-        name_test(worker, worker->tests);
+        name_test(worker, worker->tests, SPEC_URL_SUITE "." SPEC_URL_TEST);
         return 0;
     }
-    for (unsigned i = 0; i < mix.n && r == 0; i++) {
-        r = find_test(worker, &mix.tests[i], error);
-    }
+    r = load_modules(worker, worker->mix, error);
     feeders_open(worker);
     return r;
 }
@@ -360,6 +379,7 @@ struct worker *worker_free(struct worker *worker)
         }
         free(worker->users);
         free(worker->tests);
+        free(worker->mix);
         url_unref(worker->server_url);
         transport_free(worker->transport);
         ws_client_free(worker->ws);

@@ -29,11 +29,11 @@ struct user_queue {
 
 struct worker_test {
     const struct loads_test *test;
-    unsigned weight;
-    unsigned suite; /* the first test of that suite: who was set up for one is for all */
+    unsigned module; /* as in the mix */
+    unsigned suite;  /* the first test of that suite: who was set up for one is for all */
     void (*hooks[LOADS_HOOK_KINDS_])(loads_user *user); /* around it; NULL: nothing */
-    char name[SPEC_NAME_BYTES];                         /* "Suite.test" */
-    unsigned id;                                        /* of that name */
+    const char *name;                                   /* in results */
+    unsigned id;                                        /* of that */
 };
 
 /* Read by the files of this folder; changed by worker.c and, where a comment says so, by others. */
@@ -60,9 +60,9 @@ struct worker {
     struct decoder_pool *decoders;
     const struct url *server_url; /* NULL: none */
     struct distribution pace;     /* of spec->pace */
-    struct worker_test *tests;    /* that its users choose from */
+    struct mix *mix;              /* that its users choose from; of a URL n is 1 */
+    struct worker_test *tests;    /* of it */
     unsigned n_tests;
-    uint64_t weights;            /* of all of them */
     unsigned phases[HIT_PHASES]; /* record.c: ids of their timers; 0: not asked for yet */
 
     struct loads_user *users;

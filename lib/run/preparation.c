@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* The child writes one JSON object to its standard output: {"module_path": …, "tests": […]}, or
- * {"error": …}; for a test in Python with "python" and "python_path". Before that, when it begins
- * to load a module, there is a line {"loading": …}: from then on it has so much time. What it says
- * is checked like anything from outside: the module's constructors have run in that process. The
- * compiler's words go to our standard error as they are, or to whoever asked for them. */
+/* The child writes one JSON object to its standard output: {"module_paths": […], "tests": […]}, or
+ * {"error": …}; for tests in Python with "python" and "python_path". Before that, whenever it
+ * begins to load a module, there is a line {"loading": …}: from then on it has so much time. What
+ * it says is checked like anything from outside: the modules' constructors have run in that
+ * process. The compiler's words go to our standard error as they are, or to whoever asked for them.
+ */
 #include "run/preparation.h"
 
 #include <errno.h>
@@ -25,9 +26,10 @@ struct preparation {
     int fd;
     ev_io watcher;
     ev_timer timer;
-    bool loading, late;
+    bool late;
     char *report;
     size_t size;
+    size_t lines_size; /* of the lines that are whole */
     struct preparation_options options;
 };
 
@@ -40,11 +42,16 @@ static void on_time(struct ev_loop *loop _unused_, ev_timer *timer, int events _
     child_signal(p->child, SIGKILL);
 }
 
+/* Each module has its own time. */
 static void watch_time(struct preparation *p)
 {
-    if (!p->loading && memchr(p->report, '\n', p->size)) {
-        p->loading = true;
+    const char *end = memrchr(p->report, '\n', p->size);
+    size_t size = end ? (size_t)(end - p->report) + 1 : 0;
+
+    if (size > p->lines_size) {
+        p->lines_size = size;
         ev_now_update(p->loop);
+        ev_timer_stop(p->loop, &p->timer);
         ev_timer_set(&p->timer, (double)p->options.load_timeout_usec / 1e6, 0);
         if (p->options.load_timeout_usec > 0) {
             ev_timer_start(p->loop, &p->timer);
@@ -75,14 +82,14 @@ static void on_readable(struct ev_loop *loop _unused_, ev_io *watcher, int event
     take_report(watcher->data);
 }
 
-static int read_tests(const json_t *json, struct strlist *tests)
+static int read_texts(const json_t *json, const char *key, struct strlist *texts)
 {
     size_t index;
-    const json_t *test;
+    const json_t *text;
 
-    json_array_foreach(json_object_get(json, "tests"), index, test)
+    json_array_foreach(json_object_get(json, key), index, text)
     {
-        int r = json_is_string(test) ? strlist_add(tests, json_string_value(test)) : -EBADMSG;
+        int r = json_is_string(text) ? strlist_add(texts, json_string_value(text)) : -EBADMSG;
         if (r < 0) {
             return r;
         }
@@ -90,14 +97,25 @@ static int read_tests(const json_t *json, struct strlist *tests)
     return 0;
 }
 
-/* The bytes of the line that says what is loaded; 0: there is none. *ret is what it says. */
+/* The bytes of the lines in front that say what is loaded; *ret is what the last of them says, or
+ * NULL: there is none. */
 static size_t read_loading(const struct preparation *p, json_t **ret)
 {
-    const char *end = memchr(p->report, '\n', p->size);
-    size_t size = end ? (size_t)(end - p->report) + 1 : 0;
+    size_t done = 0;
+    const char *end;
 
-    int r = size > 0 ? wire_json_load(p->report, size, MAX_REPORT_BYTES, ret, NULL) : -ENOMSG;
-    return r == 0 && json_is_string(json_object_get(*ret, "loading")) ? size : 0;
+    while ((end = memchr(p->report + done, '\n', p->size - done))) {
+        size_t size = (size_t)(end - (p->report + done)) + 1;
+        json_auto_t *json = NULL;
+        if (wire_json_load(p->report + done, size, MAX_REPORT_BYTES, &json, NULL) < 0 ||
+            !json_is_string(json_object_get(json, "loading"))) {
+            break;
+        }
+        json_decref(*ret);
+        *ret = TAKE_PTR(json);
+        done += size;
+    }
+    return done;
 }
 
 /* The time to load it is over. */
@@ -126,18 +144,18 @@ static void conclude(struct preparation *p, int status)
     size_t skipped = read_loading(p, &loading);
     int r = wire_json_load(p->report + skipped, p->size - skipped, MAX_REPORT_BYTES, &json, NULL);
     const char *words = r == 0 ? json_string_value(json_object_get(json, "error")) : NULL;
-    prepared.module_path = r == 0 ? json_string_value(json_object_get(json, "module_path")) : NULL;
+    bool complete = r == 0 && json_is_array(json_object_get(json, "module_paths"));
     if (p->size == MAX_REPORT_BYTES) {
         r = error_set(&error, -E2BIG, "preparing %s did not succeed: it reports more than %zu KiB",
                       name, MAX_REPORT_BYTES / 1024);
     } else if (p->late && status != 0) {
-        r = set_late(p, skipped ? json_string_value(json_object_get(loading, "loading")) : name,
+        r = set_late(p, loading ? json_string_value(json_object_get(loading, "loading")) : name,
                      &error);
     } else if (words) {
         r = error_set(&error, -EINVAL, "%s", words);
     } else if (r == -ENOMEM) {
         error_set_errno(&error, r, "cannot prepare %s", name);
-    } else if (status != 0 || !prepared.module_path) {
+    } else if (status != 0 || !complete) {
         child_describe_status(status, how, sizeof how);
         r = error_set(
             &error, -ECHILD,
@@ -147,12 +165,16 @@ static void conclude(struct preparation *p, int status)
     } else {
         prepared.python = json_string_value(json_object_get(json, "python"));
         prepared.python_path = json_string_value(json_object_get(json, "python_path"));
-        r = read_tests(json, &prepared.tests);
+        r = read_texts(json, "module_paths", &prepared.module_paths);
+        if (r == 0) {
+            r = read_texts(json, "tests", &prepared.tests);
+        }
         if (r < 0) {
             error_set_errno(&error, r, "preparing %s did not succeed", name);
         }
     }
     p->options.done(r, &prepared, &error, p->options.context);
+    strlist_clear(&prepared.module_paths);
     strlist_clear(&prepared.tests);
 }
 
@@ -273,9 +295,10 @@ static int replace(char **text, const char *by)
 
 int prepared_use(const struct prepared *prepared, struct run_spec *spec)
 {
-    const char *path = prepared->module_path;
+    const struct strlist *paths = &prepared->module_paths;
 
-    return replace(&spec->module_path, path[0] ? path : NULL) < 0 ||
+    strlist_clear(&spec->module_paths);
+    return strlist_add_all(&spec->module_paths, paths->items, paths->count) < 0 ||
                    replace(&spec->python, prepared->python) < 0 ||
                    replace(&spec->python_path, prepared->python_path) < 0
                ? -ENOMEM

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* Preparing a run: a child (`loads-worker --prepare`) finds or compiles the module, loads it and
- * looks for the test, so that neither the compiler nor a constructor of the test runs in our
- * process. A module in Python is imported by Python. */
+/* Preparing a run: a child (`loads-worker --prepare`) finds or compiles the modules, loads them and
+ * looks for the tests, so that neither the compiler nor a constructor of a test runs in our
+ * process. Modules in Python are imported by Python. */
 #ifndef LOADS_RUN_PREPARATION_H
 #define LOADS_RUN_PREPARATION_H
 
@@ -17,16 +17,16 @@ struct preparation;
 
 /* All but `tests` is empty after an error. */
 struct prepared {
-    const char *module_path; /* of a shared object; "": it isn't one */
-    const char *python; /* the interpreter for a test in Python, and its $PYTHONPATH; or NULL */
+    struct strlist module_paths; /* of shared objects, as in the specification; or none */
+    const char *python; /* the interpreter for tests in Python, and its $PYTHONPATH; or NULL */
     const char *python_path;
     struct strlist tests; /* "Suite.test (file:line)" each */
 };
 
 struct preparation_options {
     const char *worker_program;
-    const char *name; /* the test's FQN; or, with only_list, a module's name. NULL: there is nothing
-                         to do but to unpack the archive, and no module (module_path is "") */
+    const char *name; /* the test's FQN, or those of several (wire/mix.h); with only_list, a
+                         module's name. NULL: there is nothing to do but to unpack the archive */
     bool only_list;
     const char *test_dir; /* where the name's path begins; NULL: the current directory */
     const char *archive;  /* of the test's files, which are unpacked into test_dir; NULL: none */
@@ -36,7 +36,7 @@ struct preparation_options {
     const char *python_dir;            /* where those go, which is made */
     const char *temporary_dir;         /* when there is no cache to write to */
     const char *cgroup;                /* where the child begins (loop/child.h); NULL: in ours */
-    uint64_t load_timeout_usec; /* loading or importing the module may take so long, without what
+    uint64_t load_timeout_usec; /* loading or importing a module may take so long, without what
                                    compiling and pip take; 0: for ever */
 
     /* What the compiler and the module's constructors write, as it comes. NULL: to our standard

@@ -37,12 +37,17 @@ static char *fill_in(const char *word, const char *test)
 
 static int split_python(const struct run_spec *spec, struct strlist *list, struct error *error)
 {
+    const struct mix *mix = spec->mix;
     const char *const words[] = {spec->python, "-m", "loads.runner",
-                                 spec->no_patching ? "--no-patching" : NULL, spec->fqn.text};
+                                 spec->no_patching ? "--no-patching" : NULL,
+                                 mix ? NULL : spec->fqn.text};
     int r = 0;
 
     for (size_t i = 0; r == 0 && i < ELEMENTSOF(words); i++) {
         r = words[i] ? strlist_add(list, words[i]) : 0;
+    }
+    for (unsigned i = 0; r == 0 && mix && i < mix->n; i++) {
+        r = strlist_add(list, mix->tests[i].fqn.text);
     }
     return r < 0 ? error_set_errno(error, r, "cannot start Python") : 0;
 }

@@ -22,7 +22,7 @@
 struct supervisor;
 
 struct supervisor_options {
-    const struct run_spec *spec; /* borrowed; prepared: module_path is set, or url */
+    const struct run_spec *spec; /* borrowed; prepared: module_paths are set, or url */
     const char *worker_program;  /* loads-worker; loads-external if the specification is external */
     const char *agent_id;        /* for the latter; NULL: there is none */
     const char *run_dir;         /* exists; files of this run are made in it */

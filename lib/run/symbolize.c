@@ -149,15 +149,15 @@ static void add_frame(struct trace *trace, const char *line)
 }
 
 /* Frame by frame, up to the test's own function: what called that is no news. *ret_place becomes
- * the innermost place in the module, and ret_text its line. */
-static void walk(const struct message_crash *crash, const char *module, struct trace *trace,
-                 struct place *ret_place, char *ret_text, size_t text_size)
+ * the innermost place in a module, and ret_text its line. */
+static void walk(const struct message_crash *crash, const struct strlist *modules,
+                 struct trace *trace, struct place *ret_place, char *ret_text, size_t text_size)
 {
     bool in_test = false;
 
     for (uint32_t i = 0; i < crash->n_frames; i++) {
         const struct crash_frame *frame = &crash->frames[i];
-        bool of_module = strcmp(frame->object, module) == 0;
+        bool of_module = strlist_has(modules, frame->object);
         struct place place = {0};
         char line[sizeof trace->last];
 
@@ -176,16 +176,16 @@ static void walk(const struct message_crash *crash, const char *module, struct t
     end_repetition(trace);
 }
 
-void symbolize_crash(const struct message_crash *crash, const char *module, size_t stack_size_bytes,
-                     char *message, size_t message_size, char *where, size_t where_size,
-                     char *traceback, size_t traceback_size)
+void symbolize_crash(const struct message_crash *crash, const struct strlist *modules,
+                     size_t stack_size_bytes, char *message, size_t message_size, char *where,
+                     size_t where_size, char *traceback, size_t traceback_size)
 {
     struct trace trace = {.text = traceback, .size = traceback_size};
     char text[sizeof trace.last] = "", inside[sizeof text + 4] = "";
     struct place place = {0};
 
     *where = *traceback = '\0';
-    walk(crash, module, &trace, &place, text, sizeof text);
+    walk(crash, modules, &trace, &place, text, sizeof text);
     if (text[0]) {
         (void)snprintf(inside, sizeof inside, " in %s", text);
     }

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "base/macros.h"
+#include "base/strlist.h"
 #include "run/channel.h"
 
 struct place {
@@ -20,9 +21,9 @@ bool symbolize(const char *object, uint64_t offset, struct place *ret);
 
 /* A crash for the report: `message` says what happened where ("segmentation fault at address 0x0 in
  * test_login (shop.c:12)"), `where` is the innermost "file:line" of the test's module ("" when
- * unknown), `traceback` has a line per frame. `module`: path of the test's module. */
-void symbolize_crash(const struct message_crash *crash, const char *module, size_t stack_size_bytes,
-                     char *message, size_t message_size, char *where, size_t where_size,
-                     char *traceback, size_t traceback_size);
+ * unknown), `traceback` has a line per frame. `modules`: paths of the tests' modules. */
+void symbolize_crash(const struct message_crash *crash, const struct strlist *modules,
+                     size_t stack_size_bytes, char *message, size_t message_size, char *where,
+                     size_t where_size, char *traceback, size_t traceback_size);
 
 #endif

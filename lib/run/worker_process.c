@@ -416,9 +416,9 @@ void worker_describe_end(const struct worker_process *worker, const struct run_s
 
     *ret = (struct casualty_text){0};
     if (crash) {
-        symbolize_crash(crash, spec->module_path ? spec->module_path : "", spec->stack_size_bytes,
-                        ret->message, sizeof ret->message, ret->place, sizeof ret->place,
-                        ret->traceback, sizeof ret->traceback);
+        symbolize_crash(crash, &spec->module_paths, spec->stack_size_bytes, ret->message,
+                        sizeof ret->message, ret->place, sizeof ret->place, ret->traceback,
+                        sizeof ret->traceback);
         ret->user = crash->user;
     } else if (worker_was_deaf(worker)) {
         (void)snprintf(ret->message, sizeof ret->message,

@@ -36,29 +36,28 @@ static int parse_weight(char *word, unsigned *ret, struct error *error)
     return 0;
 }
 
+/* The number of a module: that which it has, or the next. */
+static unsigned number_of(const struct mix *mix, const char *module)
+{
+    for (unsigned i = 0; i < mix->n; i++) {
+        if (strcmp(mix->tests[i].fqn.module, module) == 0) {
+            return mix->tests[i].module;
+        }
+    }
+    return mix->n_modules;
+}
+
 static int add_test(struct mix *mix, const struct fqn *fqn, unsigned weight, struct error *error)
 {
-    struct mix_test *test = &mix->tests[mix->n];
-
-    if (mix->n > 0 && strcmp(mix->first.module, fqn->module) != 0) {
-        return error_set(error, -EINVAL,
-                         "'%s' is of another module than the test before it: those of a run are of "
-                         "one",
-                         fqn->text);
-    }
     for (unsigned i = 0; i < mix->n; i++) {
-        if (strcmp(mix->tests[i].suite, fqn->suite) == 0 &&
-            strcmp(mix->tests[i].name, fqn->test) == 0) {
+        if (strcmp(mix->tests[i].fqn.text, fqn->text) == 0) {
             return error_set(error, -EINVAL, "'%s' is there twice", fqn->text);
         }
     }
-    if (mix->n == 0) {
-        mix->first = *fqn;
-    }
-    memcpy(test->suite, fqn->suite, sizeof test->suite);
-    memcpy(test->name, fqn->test, sizeof test->name);
-    test->weight = weight;
-    mix->n++;
+    unsigned module = number_of(mix, fqn->module);
+    mix->tests[mix->n++] = (struct mix_test){.fqn = *fqn, .weight = weight, .module = module};
+    mix->n_modules = MAX(mix->n_modules, module + 1);
+    mix->weight += weight;
     return 0;
 }
 
@@ -93,7 +92,8 @@ int mix_parse(const char *text, struct mix *ret, struct error *error)
 {
     struct fqn fqn;
 
-    ret->n = 0;
+    ret->n = ret->n_modules = 0;
+    ret->weight = 0;
     ret->text[0] = '\0';
     if (strlen(text) > MIX_MAX_BYTES) {
         return error_set(error, -EINVAL, "too long for names of tests: %zu bytes, of %d at most",
@@ -114,4 +114,28 @@ int mix_parse(const char *text, struct mix *ret, struct error *error)
         *strchrnul(ret->text, ':') = '\0';
     }
     return 0;
+}
+
+const char *mix_module(const struct mix *mix, unsigned module)
+{
+    unsigned i = 0;
+
+    while (mix->tests[i].module != module) {
+        i++;
+    }
+    return mix->tests[i].fqn.module;
+}
+
+const char *mix_name(const struct mix *mix, unsigned test)
+{
+    const struct fqn *fqn = &mix->tests[test].fqn;
+
+    for (unsigned i = 0; i < mix->n; i++) {
+        const struct fqn *other = &mix->tests[i].fqn;
+        if (i != test && strcmp(other->suite, fqn->suite) == 0 &&
+            strcmp(other->test, fqn->test) == 0) {
+            return fqn->text;
+        }
+    }
+    return fqn->text + strlen(fqn->module) + 1;
 }

@@ -13,7 +13,6 @@
 #include "base/shown.h"
 #include "base/suggest.h"
 #include "wire/json.h"
-#include "wire/mix.h"
 
 int run_spec_new(struct run_spec **ret)
 {
@@ -33,7 +32,7 @@ struct run_spec *run_spec_free(struct run_spec *spec)
 {
     if (spec) {
         free(spec->url);
-        free(spec->module_path);
+        strlist_clear(&spec->module_paths);
         free(spec->test_dir);
         free(spec->test_runner);
         free(spec->python);
@@ -73,19 +72,22 @@ int run_spec_set_fqn(struct run_spec *spec, const char *text, struct error *erro
     if (r < 0) {
         return r;
     }
-    char *several = mix.n > 1 ? strdup(mix.text) : NULL;
-    if (mix.n > 1 && !several) {
-        return error_set_errno(error, -ENOMEM, "names of tests");
-    }
     free(spec->mix);
-    spec->mix = several;
-    spec->fqn = mix.first;
+    spec->mix = NULL;
+    spec->fqn = mix.tests[0].fqn;
+    if (mix.n > 1) {
+        spec->mix = malloc(sizeof mix);
+        if (!spec->mix) {
+            return error_set_errno(error, -ENOMEM, "names of tests");
+        }
+        *spec->mix = mix;
+    }
     return 0;
 }
 
 const char *run_spec_tests(const struct run_spec *spec)
 {
-    return spec->mix ? spec->mix : spec->fqn.text;
+    return spec->mix ? spec->mix->text : spec->fqn.text;
 }
 
 int run_spec_choose_seed(struct run_spec *spec)
@@ -116,6 +118,10 @@ void run_spec_test_name(const struct run_spec *spec, char ret[static SPEC_NAME_B
     const char *suite = spec->url ? SPEC_URL_SUITE : spec->fqn.suite;
     const char *test = spec->url ? SPEC_URL_TEST : spec->fqn.test;
 
+    if (spec->mix) {
+        (void)snprintf(ret, SPEC_NAME_BYTES, "%s", mix_name(spec->mix, 0));
+        return;
+    }
     (void)snprintf(ret, SPEC_NAME_BYTES, "%s%s%s", suite, suite[0] ? "." : "",
                    suite[0] ? test : spec->fqn.text);
 }
@@ -170,6 +176,7 @@ static json_t *encode_field(const struct run_spec *spec, const struct spec_key *
     case KIND_WORDS:
         return json_string(*(char *const *)field);
     case KIND_TEXTS:
+    case KIND_PATHS:
     case KIND_TAGS:
     case KIND_DEPS:
     case KIND_THRESHOLDS:
@@ -198,6 +205,7 @@ static bool is_given(const struct run_spec *spec, const struct spec_key *key)
     case KIND_WORDS:
         return *(char *const *)field;
     case KIND_TEXTS:
+    case KIND_PATHS:
     case KIND_TAGS:
     case KIND_DEPS:
     case KIND_THRESHOLDS:
@@ -340,6 +348,7 @@ static int decode_field(const struct spec_key *key, const json_t *json, struct r
     case KIND_WORDS:
         return decode_text(key, json, spec, error);
     case KIND_TEXTS:
+    case KIND_PATHS:
     case KIND_TAGS:
     case KIND_DEPS:
     case KIND_THRESHOLDS:

@@ -11,6 +11,7 @@
 #include "base/parse.h"
 #include "base/strlist.h"
 #include "wire/fqn.h"
+#include "wire/mix.h"
 #include "wire/spec_http.h"
 
 #define SPEC_MAX_BYTES             (1 << 20) /* of the JSON */
@@ -37,13 +38,14 @@
 /* Strings are malloc'ed, or NULL: not given. */
 struct run_spec {
     char run_id[SPEC_RUN_ID_BYTES + 1];
-    struct fqn fqn; /* what is tested: this (with a test_runner any text: then it may be that all
-                     * but fqn.text is empty), */
-    char *mix;      /* NULL: one test; else several of one module (wire/mix.h), fqn is the first, */
-    char *url;      /* or this with the built-in GET test (then fqn.text is empty) */
-    char *module_path; /* absolute, of the shared object that was prepared from fqn.module */
-    char *test_dir;    /* absolute; the worker's working directory */
-    char *test_runner; /* the command that executes the test (run/runner_command.h) */
+    struct fqn fqn;  /* what is tested: this (with a test_runner any text: then it may be that all
+                      * but fqn.text is empty), */
+    struct mix *mix; /* NULL: one test; else several, fqn is the first, */
+    char *url;       /* or this with the built-in GET test (then fqn.text is empty) */
+    struct strlist module_paths; /* absolute, of the shared objects that were prepared from the
+                                  * tests' modules, by the modules' numbers */
+    char *test_dir;              /* absolute; the worker's working directory */
+    char *test_runner;           /* the command that executes the test (run/runner_command.h) */
     char *python;      /* absolute: the interpreter by which Loads' own runner executes the test, */
     char *python_path; /* and where that looks for modules: $PYTHONPATH. Set on the machine that
                         * runs it, never by who asks for it. NULL: it isn't in Python */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* The keys of a specification, and what their values may be. Types are judged elsewhere, while
  * reading. */
-#include "wire/mix.h"
 #include "wire/spec_keys.h"
 
 #include <errno.h>
@@ -29,7 +28,7 @@ const struct spec_key spec_keys[] = {
      PARSE_MAX_DURATION_USEC, 0},
     {"fqn", KIND_FQN, false, AT(fqn), 0, 0, 0},
     {"url", KIND_URL, false, AT(url), 0, 0, 0},
-    {"module_path", KIND_PATH, false, AT(module_path), 0, 0, 0},
+    {"module_paths", KIND_PATHS, false, AT(module_paths), 0, 0, 0},
     {"test_dir", KIND_PATH, false, AT(test_dir), 0, 0, 0},
     {"users", KIND_NUMBERS, true, AT(users), 0, 0, 0},
     {"hits", KIND_NUMBERS, false, AT(hits), 0, 0, 0},
@@ -117,6 +116,16 @@ static int check_path(const char *key, const char *path, struct error *error)
     int r = check_text(key, path, PATH_MAX - 1, error);
     if (r == 0 && path[0] != '/') {
         r = error_set(error, -EINVAL, "%s: '%s' is not an absolute path", key, path);
+    }
+    return r;
+}
+
+static int check_paths(const char *key, const struct strlist *paths, struct error *error)
+{
+    int r = 0;
+
+    for (size_t i = 0; r == 0 && i < paths->count; i++) {
+        r = check_path(key, paths->items[i], error);
     }
     return r;
 }
@@ -307,6 +316,8 @@ static int check_field(const struct run_spec *spec, const struct spec_key *key, 
         return check_text(key->name, text, SPEC_MAX_URL_BYTES, error);
     case KIND_PATH:
         return check_path(key->name, text, error);
+    case KIND_PATHS:
+        return check_paths(key->name, field, error);
     case KIND_FILE:
         return check_file(key->name, text, error);
     case KIND_NAME:
@@ -359,6 +370,21 @@ static int check_http(const struct run_spec *spec, struct error *error)
     return spec_http_check(&spec->http, error);
 }
 
+/* One for each module of the tests. */
+static int check_modules(const struct run_spec *spec, struct error *error)
+{
+    size_t expected = spec->mix ? spec->mix->n_modules : 1;
+
+    if (spec->url || spec->python) {
+        return error_set(error, -EINVAL, "module_paths: there are none with a %s",
+                         spec->url ? "url" : "test in Python");
+    }
+    return spec->module_paths.count == expected
+               ? 0
+               : error_set(error, -EINVAL, "module_paths: %zu are given, of %zu",
+                           spec->module_paths.count, expected);
+}
+
 int run_spec_check(const struct run_spec *spec, struct error *error)
 {
     for (size_t i = 0; i < spec_keys_count; i++) {
@@ -375,10 +401,13 @@ int run_spec_check(const struct run_spec *spec, struct error *error)
         return error_set(error, -EINVAL, "url: '%s' does not begin with http:// or https://",
                          shown_url(spec->url, shown));
     }
-    if (spec->url && spec->module_path) {
-        return error_set(error, -EINVAL, "module_path: there is none with a url");
+    if (spec->module_paths.count > 0) {
+        int r = check_modules(spec, error);
+        if (r < 0) {
+            return r;
+        }
     }
-    if (spec->python && (spec->url || spec->module_path || spec->test_runner)) {
+    if (spec->python && (spec->url || spec->test_runner)) {
         return error_set(error, -EINVAL, "python: it executes a test of its own");
     }
     if (spec->test_runner && spec->url) {

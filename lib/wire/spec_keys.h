@@ -10,6 +10,7 @@ enum spec_kind {
     KIND_FQN,
     KIND_URL,
     KIND_PATH, /* absolute */
+    KIND_PATHS,
     KIND_FILE, /* absolute, or below the test's directory */
     KIND_NAME,
     KIND_WORDS,

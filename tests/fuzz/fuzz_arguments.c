@@ -23,6 +23,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     assert(run_spec_encode(spec, &text, &error) == 0);
     assert(run_spec_decode(text, strlen(text), &again, &error) == 0);
-    assert(!spec->detail && !spec->module_path);
+    assert(!spec->detail && spec->module_paths.count == 0);
     return 0;
 }

@@ -18,10 +18,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         check_error(r, &error);
         return 0;
     }
-    assert(mix.n >= 1 && mix.n <= MIX_MAX_TESTS && mix.first.module[0]);
+    assert(mix.n >= 1 && mix.n <= MIX_MAX_TESTS);
     for (unsigned i = 0; i < mix.n; i++) {
-        assert(mix.tests[i].suite[0] && mix.tests[i].name[0]);
-        assert(mix.tests[i].weight >= 1 && mix.tests[i].weight <= MIX_MAX_WEIGHT);
+        const struct mix_test *test = &mix.tests[i];
+        assert(test->fqn.module[0] && test->fqn.suite[0] && test->fqn.test[0]);
+        assert(test->weight >= 1 && test->weight <= MIX_MAX_WEIGHT);
+        assert(test->module < mix.n_modules);
+        assert(strcmp(mix_module(&mix, test->module), test->fqn.module) == 0);
+        for (unsigned j = 0; j < i; j++) {
+            assert(strcmp(mix_name(&mix, i), mix_name(&mix, j)) != 0);
+        }
     }
     assert(mix_parse(mix.text, &again, &error) == 0);
     assert(again.n == mix.n && strcmp(again.text, mix.text) == 0);

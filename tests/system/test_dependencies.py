@@ -42,7 +42,7 @@ LAYERS = {
                                "client/shared"],
     "tests/target": ["lib/base"],
     "tests/unit": LIBRARIES
-    + ["lib/include/loads", "daemons/agent", "daemons/broker", "daemons/worker", "client/outputs",
+    + ["lib/include/loads", "daemons/agent", "daemons/broker", "daemons/external", "daemons/worker", "client/outputs",
        "client/remote", "client/runner", "client/shared", "tests/target"],
     "tests/system": [],
     "tests/system/modules": ["lib/include/loads"],  # tests for loads-runner to run

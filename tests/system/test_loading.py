@@ -69,6 +69,23 @@ def test_without_end(runner, name, listed):
     assert not (runner.folder / "result.json").exists()
 
 
+GOOD = {
+    "good.c": "#include <loads/loads.h>\nLOADS_TEST(Slow, test_it) {}\n",
+    "good.py": HANGING["slow.py"].partition("while")[0],
+}
+
+
+@pytest.mark.parametrize("suffix", ["c", "py"])
+def test_the_one_of_several_that_has_no_end(runner, suffix):
+    for name in ("good", "other"):
+        runner.write(f"{name}.{suffix}", GOOD[f"good.{suffix}"])
+    path = runner.write(f"slow.{suffix}", HANGING[f"slow.{suffix}"])
+    ran = runner.run("good.Slow.test_it", "slow.Slow.test_it", "other.Slow.test_it", "--stall-timeout", "5s")
+    assert ran.code == 2, ran
+    assert ran.stderr == (f"loads-runner: {path} took longer than --stall-timeout (5 s) to be loaded: see to what it "
+                          f"does {advice(path.name)}, or allow more time\n")
+
+
 def test_compiling_has_its_own_time(runner):
     """A compiler that takes longer than a module may."""
     runner.write("cc", "#!/bin/sh\nsleep 0.5\nexec cc \"$@\"\n").chmod(0o755)

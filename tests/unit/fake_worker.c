@@ -375,7 +375,7 @@ static int prepare(int argc, char *argv[])
     if (report) {
         (void)fputs(report, stdout);
     } else {
-        (void)fputs("{\"module_path\": \"/a/module.so\", \"tests\": [", stdout);
+        (void)fputs("{\"module_paths\": [\"/a/module.so\"], \"tests\": [", stdout);
         for (int i = 1; i < argc; i++) {
             (void)printf("%s\"%s\"", i > 1 ? "," : "", argv[i]);
         }

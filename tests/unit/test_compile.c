@@ -548,35 +548,66 @@ static void test_prepare_compiles(void **state _unused_)
     const struct compile_options options = options_for("");
     const struct prepare_options prepare = {
         .fqn = "path.m.Suite.test", .test_dir = below("t"), .include_dir = options.include_dir};
-    _cleanup_(prepared_module_clear) struct prepared_module path = {0}, again = {0};
+    _cleanup_(prepared_modules_clear) struct prepared_modules path = {.paths = {0}},
+                                                              again = {.paths = {0}};
     put(below("t/path/m.c"), "int value(void) { return 90; }\n");
 
-    assert_int_equal(prepare_module(&prepare, &again, &error), 0);
+    assert_int_equal(prepare_modules(&prepare, &again, &error), 0);
     const struct prepare_options module = {
         .module = "path.m", .test_dir = below("t"), .include_dir = options.include_dir};
-    assert_int_equal(prepare_module(&module, &path, &error), 0);
-    assert_string_equal(again.path, path.path);
-    assert_int_equal(value_of(path.path), 90);
+    assert_int_equal(prepare_modules(&module, &path, &error), 0);
+    assert_string_equal(again.paths.items[0], path.paths.items[0]);
+    assert_int_equal(value_of(path.paths.items[0]), 90);
+}
+
+/* Each module once, in the order in which they are first named. */
+static void test_prepare_several(void **state _unused_)
+{
+    const struct compile_options options = options_for("");
+    struct prepare_options prepare = {.fqn = "path.m.S.t:2 path.n.S.t path.m.S.u",
+                                      .test_dir = options.directory,
+                                      .include_dir = options.include_dir};
+    _cleanup_(prepared_modules_clear) struct prepared_modules both = {.paths = {0}};
+    struct prepared_modules none = {.paths = {0}};
+
+    put(below("t/path/m.c"), "int value(void) { return 91; }\n");
+    put(below("t/path/n.c"), "int value(void) { return 92; }\n");
+    assert_int_equal(prepare_modules(&prepare, &both, &error), 0);
+    assert_int_equal(both.paths.count, 2);
+    assert_int_equal(value_of(both.paths.items[0]), 91);
+    assert_int_equal(value_of(both.paths.items[1]), 92);
+
+    put(below("t/path/n.c"), "this is not C\n");
+    assert_int_equal(prepare_modules(&prepare, &none, &error), -ENOEXEC);
+    assert_non_null(strstr(error.text, "path/n.c doesn't compile"));
+    prepared_modules_clear(&none);
+    put(below("t/path/p.py"), "");
+    prepare.fqn = "path.m.S.t path.p.S.t";
+    assert_int_equal(prepare_modules(&prepare, &none, &error), -EINVAL);
+    assert_string_equal(
+        error.text, "the module 'path/p' is in Python and 'path/m' in C: the tests of a run are "
+                    "in one language; start a run for each");
+    prepared_modules_clear(&none);
 }
 
 static void test_prepare_prefers_what_is_compiled(void **state _unused_)
 {
     const struct prepare_options options = {.module = "path.m", .test_dir = below("t")};
-    _cleanup_(prepared_module_clear) struct prepared_module path = {0};
+    _cleanup_(prepared_modules_clear) struct prepared_modules path = {.paths = {0}};
     put(below("t/path/m.c"), "this is not C\n");
     put(below("t/path/m.so"), "neither is this");
-    assert_int_equal(prepare_module(&options, &path, &error), 0);
-    assert_string_equal(path.path, below("t/path/m.so"));
+    assert_int_equal(prepare_modules(&options, &path, &error), 0);
+    assert_string_equal(path.paths.items[0], below("t/path/m.so"));
 }
 
 static void test_prepare_errors(void **state _unused_)
 {
     struct prepare_options options = {.fqn = "path.m.Suite.test", .test_dir = below("t")};
-    struct prepared_module path = {0};
+    struct prepared_modules path = {.paths = {0}};
     char want[4 * PATH_MAX];
 
     make_directory(below("t/path/m.so")); /* a directory is no module */
-    assert_int_equal(prepare_module(&options, &path, &error), -ENOENT);
+    assert_int_equal(prepare_modules(&options, &path, &error), -ENOENT);
     (void)snprintf(
         want, sizeof want,
         "there is no module 'path/m': neither path/m.so nor path/m.c nor path/m.py is in "
@@ -585,21 +616,21 @@ static void test_prepare_errors(void **state _unused_)
     assert_string_equal(error.text, want);
 
     options.fqn = "path.m";
-    assert_int_equal(prepare_module(&options, &path, &error), -EINVAL);
+    assert_int_equal(prepare_modules(&options, &path, &error), -EINVAL);
     options.fqn = NULL;
     options.module = "../m";
-    assert_int_equal(prepare_module(&options, &path, &error), -EINVAL);
+    assert_int_equal(prepare_modules(&options, &path, &error), -EINVAL);
     options.module = "m";
     options.test_dir = "/nonexistent";
-    assert_int_equal(prepare_module(&options, &path, &error), -ENOENT);
+    assert_int_equal(prepare_modules(&options, &path, &error), -ENOENT);
     assert_string_equal(error.text, "can't use the test directory '/nonexistent': No such file or "
                                     "directory");
 
     make_directory(below("t/\xFF"));
     put(below("t/\xFF/m.so"), "");
     options.test_dir = below("t/\xFF");
-    assert_int_equal(prepare_module(&options, &path, &error), -EILSEQ);
-    assert_null(path.path);
+    assert_int_equal(prepare_modules(&options, &path, &error), -EILSEQ);
+    assert_int_equal(path.paths.count, 0);
 }
 
 /* ---- Python ---- */
@@ -654,14 +685,14 @@ static void test_prepare_python(void **state _unused_)
                                             .test_dir = test_dir(),
                                             .python_deps = &list,
                                             .python_dir = deps_dir()};
-    struct prepared_module module = {0};
+    struct prepared_modules module = {.paths = {0}};
     char want[4 * PATH_MAX];
 
     put(below("t/path/m.py"), "");
     put_python("case \"$*\" in *--check*) echo 'Suite.test (m.py:3)';; esac");
     assert_int_equal(unsetenv("PYTHONPATH"), 0);
-    assert_int_equal(prepare_module(&options, &module, &error), 0);
-    assert_null(module.path);
+    assert_int_equal(prepare_modules(&options, &module, &error), 0);
+    assert_int_equal(module.paths.count, 0);
     assert_string_equal(module.python.program, below("venv/bin/python3"));
     assert_int_equal(module.python.tests.count, 1);
     assert_string_equal(module.python.tests.items[0], "Suite.test (m.py:3)");
@@ -673,12 +704,44 @@ static void test_prepare_python(void **state _unused_)
     assert_true(was_called(want));
     assert_true(was_called(" requests==2.20 own.whl\n"));
     assert_true(was_called(" -m loads.runner --check path.m.Suite.test\n"));
-    prepared_module_clear(&module);
+    prepared_modules_clear(&module);
 
     put(below("t/path/m.c"), "");
-    assert_int_equal(prepare_module(&options, &module, &error), -EINVAL);
+    assert_int_equal(prepare_modules(&options, &module, &error), -EINVAL);
     assert_string_equal(error.text, "--python-dep: the module 'path/m' is in C, not in Python");
-    prepared_module_clear(&module);
+    prepared_modules_clear(&module);
+}
+
+static void note_source(const char *source, void *context)
+{
+    assert_int_equal(strlist_add(context, source), 0);
+}
+
+/* An empty line says where the next one begins. */
+static void test_prepare_python_several(void **state _unused_)
+{
+    _cleanup_(strlist_clear) struct strlist sources = {0};
+    const struct prepare_options options = {
+        .fqn = "path.m.Suite.test path.n.Suite.test path.m.Suite.other",
+        .test_dir = test_dir(),
+        .importing = note_source,
+        .context = &sources,
+    };
+    struct prepared_modules modules = {.paths = {0}};
+
+    (void)unlink(below("t/path/m.c"));
+    put(below("t/path/m.py"), "");
+    put(below("t/path/n.py"), "");
+    put_python("case \"$*\" in *--check*) echo; echo 'Suite.test (m.py:3)'; echo a; echo b;; esac");
+    assert_int_equal(prepare_modules(&options, &modules, &error), 0);
+    assert_true(was_called(" -m loads.runner --check path.m.Suite.test path.n.Suite.test "
+                           "path.m.Suite.other\n"));
+    assert_int_equal(modules.python.tests.count, 3);
+    assert_string_equal(modules.python.tests.items[0], "Suite.test (m.py:3)");
+    assert_int_equal(sources.count, 2);
+    assert_string_equal(sources.items[0], below("t/path/m.py"));
+    assert_string_equal(sources.items[1], below("t/path/n.py"));
+    prepared_modules_clear(&modules);
 }
 
 static void fail_in_python(const char *script, int result, const char *text)
@@ -687,12 +750,12 @@ static void fail_in_python(const char *script, int result, const char *text)
     const struct strlist list = {.items = deps, .count = 1};
     const struct prepare_options options = {
         .module = "path.m", .test_dir = test_dir(), .python_deps = &list, .python_dir = deps_dir()};
-    struct prepared_module module = {0};
+    struct prepared_modules module = {.paths = {0}};
 
     put_python(script);
-    assert_int_equal(prepare_module(&options, &module, &error), result);
+    assert_int_equal(prepare_modules(&options, &module, &error), result);
     assert_non_null(strstr(error.text, text));
-    prepared_module_clear(&module);
+    prepared_modules_clear(&module);
 }
 
 static void test_prepare_python_errors(void **state _unused_)
@@ -714,10 +777,10 @@ static void test_prepare_python_errors(void **state _unused_)
     fail_in_python("kill -9 $$", -ENOEXEC, "/venv/bin/python3 does not work");
     (void)unlink(below("venv/bin/python3"));
     const struct prepare_options options = {.module = "path.m", .test_dir = test_dir()};
-    struct prepared_module module = {0};
-    assert_int_equal(prepare_module(&options, &module, &error), -ENOENT);
+    struct prepared_modules module = {.paths = {0}};
+    assert_int_equal(prepare_modules(&options, &module, &error), -ENOENT);
     assert_non_null(strstr(error.text, "there is no Python for the test"));
-    prepared_module_clear(&module);
+    prepared_modules_clear(&module);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -744,9 +807,11 @@ int main(void)
         TEST(test_include_directory),
         TEST(test_sha256),
         TEST(test_prepare_compiles),
+        TEST(test_prepare_several),
         TEST(test_prepare_prefers_what_is_compiled),
         TEST(test_prepare_errors),
         TEST(test_prepare_python),
+        TEST(test_prepare_python_several),
         TEST(test_prepare_python_errors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

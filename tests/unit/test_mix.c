@@ -14,14 +14,35 @@ static void test_several(void **state _unused_)
     assert_int_equal(mix_parse(" path.to.shop.Cart.browse:8\n\tpath.to.shop.Cart.buy ", &mix, NULL),
                      0);
     assert_string_equal(mix.text, "path.to.shop.Cart.browse:8 path.to.shop.Cart.buy");
-    assert_string_equal(mix.first.text, "path.to.shop.Cart.browse");
-    assert_string_equal(mix.first.module, "path/to/shop");
     assert_int_equal(mix.n, 2);
-    assert_string_equal(mix.tests[0].suite, "Cart");
-    assert_string_equal(mix.tests[0].name, "browse");
+    assert_string_equal(mix.tests[0].fqn.text, "path.to.shop.Cart.browse");
+    assert_string_equal(mix.tests[0].fqn.suite, "Cart");
+    assert_string_equal(mix.tests[0].fqn.test, "browse");
     assert_int_equal(mix.tests[0].weight, 8);
-    assert_string_equal(mix.tests[1].name, "buy");
+    assert_string_equal(mix.tests[1].fqn.test, "buy");
     assert_int_equal(mix.tests[1].weight, 1);
+    assert_true(mix.weight == 9);
+    assert_int_equal(mix.n_modules, 1);
+    assert_string_equal(mix_module(&mix, 0), "path/to/shop");
+    assert_string_equal(mix_name(&mix, 1), "Cart.buy");
+}
+
+static void test_several_modules(void **state _unused_)
+{
+    static const unsigned modules[] = {0, 1, 0, 2, 1};
+    static const char *const names[] = {"a.S.t", "c.d.S.t", "S.u", "S.v", "T.t"};
+    struct mix mix;
+
+    assert_int_equal(mix_parse("a.S.t c.d.S.t a.S.u b.S.v:5 c.d.T.t", &mix, NULL), 0);
+    assert_int_equal(mix.n, ELEMENTSOF(modules));
+    for (unsigned i = 0; i < mix.n; i++) {
+        assert_int_equal(mix.tests[i].module, modules[i]);
+        assert_string_equal(mix_name(&mix, i), names[i]);
+    }
+    assert_int_equal(mix.n_modules, 3);
+    assert_string_equal(mix_module(&mix, 0), "a");
+    assert_string_equal(mix_module(&mix, 1), "c/d");
+    assert_string_equal(mix_module(&mix, 2), "b");
 }
 
 /* One is but its name. */
@@ -52,7 +73,6 @@ static void test_wrong(void **state _unused_)
         {"a.S.t:", "has a ':' in it"},
         {"a.S.t:8080/x", "has a ':' in it"},
         {"localhost:9000", "'localhost:9000' has a ':' in it"},
-        {"a.S.t b.S.t", "'b.S.t' is of another module than the test before it"},
         {"a.S.t:2 a.S.u a.S.t:3", "'a.S.t' is there twice"},
         {"a.S.t nothing", "'nothing' has too few parts"},
         {"a.S.t http://u:secret@host/", "is not a URL that can be tested"},
@@ -93,9 +113,8 @@ static void test_limits(void **state _unused_)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_several),
-        cmocka_unit_test(test_one),
-        cmocka_unit_test(test_wrong),
+        cmocka_unit_test(test_several), cmocka_unit_test(test_several_modules),
+        cmocka_unit_test(test_one),     cmocka_unit_test(test_wrong),
         cmocka_unit_test(test_limits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

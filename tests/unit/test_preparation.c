@@ -63,7 +63,9 @@ static void on_done(int result, const struct prepared *prepared, const struct er
     f->result = result;
     f->error = *error;
     if (result == 0) {
-        (void)snprintf(f->path, sizeof f->path, "%s%s%s", prepared->module_path,
+        const struct strlist *paths = &prepared->module_paths;
+        (void)snprintf(f->path, sizeof f->path, "%s%s%s%s", paths->count > 0 ? paths->items[0] : "",
+                       paths->count > 1 ? paths->items[1] : "",
                        prepared->python ? prepared->python : "",
                        prepared->python_path ? prepared->python_path : "");
     }
@@ -186,25 +188,36 @@ static void test_python(void **state)
     f->done = false;
     f->n_done = 0;
     prepare_with(f,
-                 "{\"module_path\": \"\", \"python\": \"/py\", \"python_path\": \"/d\", "
+                 "{\"module_paths\": [], \"python\": \"/py\", \"python_path\": \"/d\", "
                  "\"tests\": []}",
                  "0");
     assert_int_equal(f->result, 0);
     assert_string_equal(f->path, "/py/d");
 }
 
+static void test_several_modules(void **state)
+{
+    struct fixture *f = *state;
+
+    prepare_with(f, "{\"module_paths\": [\"/a.so\", \"/b.so\"], \"tests\": []}", "0");
+    assert_int_equal(f->result, 0);
+    assert_string_equal(f->path, "/a.so/b.so");
+}
+
 static void test_use(void **state _unused_)
 {
-    const struct prepared module = {.module_path = "/a.so"};
-    const struct prepared script = {.module_path = "", .python = "/py", .python_path = "/d"};
+    char *paths[] = {(char *)"/a.so", (char *)"/b.so", NULL};
+    const struct prepared modules = {.module_paths = {.items = paths, .count = 2}};
+    const struct prepared script = {.python = "/py", .python_path = "/d"};
     _cleanup_(run_spec_freep) struct run_spec *spec = NULL;
 
     assert_int_equal(run_spec_new(&spec), 0);
-    assert_int_equal(prepared_use(&module, spec), 0);
-    assert_string_equal(spec->module_path, "/a.so");
+    assert_int_equal(prepared_use(&modules, spec), 0);
+    assert_int_equal(spec->module_paths.count, 2);
+    assert_string_equal(spec->module_paths.items[1], "/b.so");
     assert_false(run_spec_is_external(spec));
     assert_int_equal(prepared_use(&script, spec), 0);
-    assert_null(spec->module_path);
+    assert_int_equal(spec->module_paths.count, 0);
     assert_string_equal(spec->python, "/py");
     assert_string_equal(spec->python_path, "/d");
     assert_true(run_spec_is_external(spec) && run_spec_shares_users(spec));
@@ -239,7 +252,7 @@ static void test_failed_after_report(void **state)
 {
     struct fixture *f = *state;
 
-    prepare_with(f, "{\"module_path\": \"/a.so\", \"tests\": []}", "1");
+    prepare_with(f, "{\"module_paths\": [\"/a.so\"], \"tests\": []}", "1");
     assert_int_equal(f->result, -ECHILD);
 }
 
@@ -247,7 +260,7 @@ static void test_no_tests(void **state)
 {
     struct fixture *f = *state;
 
-    prepare_with(f, "{\"module_path\": \"/a.so\"}", "0");
+    prepare_with(f, "{\"module_paths\": [\"/a.so\"]}", "0");
     assert_int_equal(f->result, 0);
     assert_string_equal(f->tests, "");
 }
@@ -261,12 +274,13 @@ static void test_nonsense(void **state)
         "{",
         "{}",
         "{\"tests\": [\"a\"]}",
-        "{\"module_path\": 7, \"tests\": []}",
+        "{\"module_paths\": 7, \"tests\": []}",
+        "{\"module_paths\": [7], \"tests\": []}",
         "{\"error\": 7}",
-        "{\"module_path\": \"/a.so\", \"tests\": [7]}",
-        "{\"module_path\": \"/a.so\", \"tests\": [\"a\", null]}",
-        "{\"module_path\": \"/a.so\"} and more",
-        "{\"module_path\": \"\xff\"}",
+        "{\"module_paths\": [\"/a.so\"], \"tests\": [7]}",
+        "{\"module_paths\": [\"/a.so\"], \"tests\": [\"a\", null]}",
+        "{\"module_paths\": [\"/a.so\"]} and more",
+        "{\"module_paths\": [\"\xff\"]}",
     };
     struct fixture *f = *state;
 
@@ -289,7 +303,7 @@ static void test_long_report(void **state)
 
     assert_non_null(report);
     memset(report, ' ', size);
-    memcpy(report, "{\"module_path\": \"/a.so\", \"tests\": [", 35);
+    memcpy(report, "{\"module_paths\": [\"/a.so\"], \"tests\": [", 38);
     strcpy(report + size - 5, "\"a\"]}");
     prepare_with(f, report, "0");
     assert_int_equal(f->result, 0);
@@ -317,14 +331,27 @@ static void test_loading(void **state)
     assert_string_equal(f->tests, "--prepare,shop.Shop.login");
 }
 
+/* A line for each. */
+static void test_loading_several(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_int_equal(setenv("FAKE_LOADING", "{\"loading\": \"/a.c\"}\n{\"loading\": \"/b.c\"}", 1),
+                     0);
+    prepare_with(f, "{\"module_paths\": [\"/a.so\", \"/b.so\"], \"tests\": []}", "0");
+    assert_int_equal(f->result, 0);
+    assert_string_equal(f->path, "/a.so/b.so");
+}
+
 static void test_loading_without_end(void **state)
 {
     static const struct {
         const char *loading, *report, *name;
     } cases[] = {
         {"{\"loading\": \"/a/shop.c\"}", "", "/a/shop.c took"},
-        {"{\"loading\": \"/a/shop.c\"}", "{\"module_path\": \"/a.so\"}", "in its constructors"},
+        {"{\"loading\": \"/a/shop.c\"}", "{\"module_paths\": [\"/a.so\"]}", "in its constructors"},
         {"{\"loading\": \"/a/shop.py\"}", "", "when it is imported"},
+        {"{\"loading\": \"/a.py\"}\n{\"loading\": \"/b.c\"}", "", "/b.c took"},
         {"{\"loading\": 7}", "", "shop.Shop.login took"},
         {"nonsense", "{\"error\": \"a\"}", "shop.Shop.login took"},
     };
@@ -410,6 +437,7 @@ int main(void)
         TEST(test_python),
         TEST(test_died),
         TEST(test_its_words),
+        TEST(test_several_modules),
         TEST(test_use),
         TEST(test_died),
         TEST(test_failed_after_report),
@@ -418,6 +446,7 @@ int main(void)
         TEST(test_long_report),
         TEST(test_endless_report),
         TEST(test_loading),
+        TEST(test_loading_several),
         TEST(test_loading_without_end),
         TEST(test_freed_meanwhile),
         TEST(test_no_program),

@@ -87,10 +87,14 @@ static void test_python(void **state _unused_)
     static const char *const patched[] = {"/a b/python3", "-m", "loads.runner", "shop.Cart.buy"};
     static const char *const plain[] = {"/a b/python3", "-m", "loads.runner", "--no-patching",
                                         "shop.Cart.buy"};
+    static const char *const several[] = {
+        "/a b/python3", "-m", "loads.runner", "--no-patching", "shop.Cart.look", "desk.Desk.ask"};
 
     expect_words(spec, patched, ELEMENTSOF(patched));
     spec->no_patching = true;
     expect_words(spec, plain, ELEMENTSOF(plain));
+    assert_int_equal(run_spec_set_fqn(spec, "shop.Cart.look:2 desk.Desk.ask", NULL), 0);
+    expect_words(spec, several, ELEMENTSOF(several)); /* weights are none of its business */
 }
 
 static unsigned count_variables(const struct strlist *list, const char *text)

@@ -39,7 +39,7 @@ static void test_least(void **state _unused_)
     assert_string_equal(spec->run_id, ID);
     assert_string_equal(spec->fqn.module, "m");
     assert_int_equal(spec->users.count, 1);
-    assert_null(spec->module_path);
+    assert_int_equal(spec->module_paths.count, 0);
     assert_int_equal(run_spec_encode(spec, &text, &error), 0);
     assert_string_equal(text, least);
 }
@@ -57,7 +57,7 @@ static void test_everything_there_and_back(void **state _unused_)
     spec->grace_usec = 1;
     spec->http_timeout_usec = 1000;
     spec->stack_size_bytes = SPEC_MAX_STACK_BYTES;
-    spec->module_path = strdup("/cache/\"x\".so");
+    assert_int_equal(strlist_add(&spec->module_paths, "/cache/\"x\".so"), 0);
     spec->test_dir = strdup("/home/é");
     spec->server_url = strdup("ws://localhost:9000/ws");
     spec->user_id = strdup("someone");
@@ -93,7 +93,8 @@ static void test_everything_there_and_back(void **state _unused_)
     assert_int_equal(back->hits.count, 0);
     assert_true(back->duration_usec == 90000001 && back->grace_usec == 1);
     assert_true(back->http_timeout_usec == 1000 && back->stack_size_bytes == SPEC_MAX_STACK_BYTES);
-    assert_string_equal(back->module_path, "/cache/\"x\".so");
+    assert_int_equal(back->module_paths.count, 1);
+    assert_string_equal(back->module_paths.items[0], "/cache/\"x\".so");
     assert_string_equal(back->test_dir, "/home/é");
     assert_string_equal(back->server_url, "ws://localhost:9000/ws");
     assert_string_equal(back->user_id, "someone");
@@ -151,6 +152,31 @@ static void test_resolve(void **state _unused_)
     for (size_t i = 0; i < ELEMENTSOF(bad); i++) {
         assert_int_equal(spec_http_parse_resolve(bad[i], &resolve, &error), -EINVAL);
     }
+}
+
+/* Of two modules. */
+static void test_several(void **state _unused_)
+{
+    _cleanup_(run_spec_freep) struct run_spec *spec = NULL, *back = NULL;
+    _cleanup_free_ char *text = NULL;
+    char name[SPEC_NAME_BYTES];
+
+    assert_int_equal(decode(with(least, "\"fqn\":\"m.A.t\"",
+                                 "\"fqn\":\"m.A.t:3 n.A.t m.A.u\","
+                                 "\"module_paths\":[\"/m.so\",\"/n.so\"]"),
+                            &spec, NULL),
+                     0);
+    assert_string_equal(run_spec_tests(spec), "m.A.t:3 n.A.t m.A.u");
+    assert_int_equal(spec->mix->n_modules, 2);
+    assert_string_equal(spec->fqn.text, "m.A.t");
+    run_spec_test_name(spec, name);
+    assert_string_equal(name, "m.A.t");
+    assert_int_equal(run_spec_encode(spec, &text, NULL), 0);
+    assert_int_equal(decode(text, &back, NULL), 0);
+    assert_string_equal(run_spec_tests(back), run_spec_tests(spec));
+    assert_string_equal(back->module_paths.items[1], "/n.so");
+    assert_int_equal(run_spec_set_fqn(back, "n.A.t", NULL), 0);
+    assert_null(back->mix);
 }
 
 static void test_secrets_of_urls(void **state _unused_)
@@ -261,8 +287,15 @@ static void test_wrong_specifications(void **state _unused_)
         {"\"fqn\":\"m.A.t\"", "\"url\":\"ftp://h/\"", -EINVAL, "url: 'ftp://h/' does not begin"},
         {"\"fqn\":\"m.A.t\"", "\"url\":\"ftp://me:hush@h/\"", -EINVAL, "url: 'ftp://***@h/' does"},
         {"\"fqn\":\"m.A.t\"", "\"url\":\"http://h/\\n\"", -EINVAL, "url: has control characters"},
-        {"\"fqn\":\"m.A.t\"", "\"url\":\"http://h/\",\"module_path\":\"/x\"", -EINVAL,
-         "module_path: there is none with a url"},
+        {"\"fqn\":\"m.A.t\"", "\"url\":\"http://h/\",\"module_paths\":[\"/x\"]", -EINVAL,
+         "module_paths: there are none with a url"},
+        {"\"hits\"", "\"module_paths\":[\"/x\"],\"python\":\"/p\",\"hits\"", -EINVAL,
+         "module_paths: there are none with a test in Python"},
+        {"\"hits\"", "\"module_paths\":[\"/x\",\"/y\"],\"hits\"", -EINVAL,
+         "module_paths: 2 are given, of 1"},
+        {"\"hits\"", "\"module_paths\":[\"x\"],\"hits\"", -EINVAL,
+         "module_paths: 'x' is not an absolute path"},
+        {"\"hits\"", "\"module_paths\":\"/x\",\"hits\"", -EBADMSG, "module_paths: a list of"},
         {"\"hits\":[1],", "", -EINVAL, "either hits or duration_usec must be given"},
         {"\"hits\"", "\"duration_usec\":5,\"hits\"", -EINVAL, "either hits or duration_usec must"},
         {"\"hits\"", "\"test_dir\":\"x\",\"hits\"", -EINVAL,
@@ -363,6 +396,7 @@ int main(void)
         cmocka_unit_test(test_least),
         cmocka_unit_test(test_everything_there_and_back),
         cmocka_unit_test(test_resolve),
+        cmocka_unit_test(test_several),
         cmocka_unit_test(test_secrets_of_urls),
         cmocka_unit_test(test_url),
         cmocka_unit_test(test_runner_of_others),

@@ -62,7 +62,7 @@ static int set_up(void **state)
         f->users[i].test = &f->test;
         f->users[i].worker = &f->workers[i];
     }
-    strcpy(f->test.name, "Shop.buy");
+    f->test.name = "Shop.buy";
     now_usec = 1000000;
     delay_usec = 0;
     recorded[0] = '\0';

@@ -121,6 +121,9 @@ static void test_truncated_objects(void **state _unused_)
 
 /* ---- a whole crash --------------------------------------------------------------------------- */
 
+static char *paths[] = {(char *)"/other.so", (char *)OBJECT, NULL};
+static const struct strlist modules = {.items = paths, .count = 2};
+
 struct report {
     char message[512], where[256], traceback[6000];
 };
@@ -134,7 +137,7 @@ static void add_frame(struct message_crash *crash, const char *object, uint64_t 
 
 static void report(const struct message_crash *crash, struct report *ret)
 {
-    symbolize_crash(crash, OBJECT, 256 << 10, ret->message, sizeof ret->message, ret->where,
+    symbolize_crash(crash, &modules, 256 << 10, ret->message, sizeof ret->message, ret->where,
                     sizeof ret->where, ret->traceback, sizeof ret->traceback);
 }
 
@@ -199,11 +202,13 @@ static void test_crash_elsewhere(void **state _unused_)
 static void test_crash_in_plain_module(void **state _unused_)
 {
     struct message_crash crash = {.signal = SIGFPE};
+    char *path[] = {(char *)PLAIN_OBJECT, NULL};
+    const struct strlist plain = {.items = path, .count = 1};
     struct report r;
 
     add_frame(&crash, PLAIN_OBJECT, offset_of(PLAIN_OBJECT, "loads_body_Shop_login"));
-    symbolize_crash(&crash, PLAIN_OBJECT, 256 << 10, r.message, sizeof r.message, r.where,
-                    sizeof r.where, r.traceback, sizeof r.traceback);
+    symbolize_crash(&crash, &plain, 256 << 10, r.message, sizeof r.message, r.where, sizeof r.where,
+                    r.traceback, sizeof r.traceback);
     assert_string_equal(r.message, "Floating point exception in Shop_login (symbolize_plain.so)");
     assert_string_equal(r.where, "");
 }
@@ -242,7 +247,7 @@ static void test_lies(void **state _unused_)
     while (crash.n_frames < CRASH_MAX_FRAMES) {
         add_frame(&crash, OBJECT, offset_of(OBJECT, "symbolize_first"));
     }
-    symbolize_crash(&crash, OBJECT, 0, message, sizeof message, where, sizeof where, traceback,
+    symbolize_crash(&crash, &modules, 0, message, sizeof message, where, sizeof where, traceback,
                     sizeof traceback);
     assert_int_equal(strlen(message), sizeof message - 1);
     assert_string_equal(where, "sy");

@@ -372,7 +372,7 @@ LOADS_API uint64_t loads_row_number(const loads_row *row);  /* among the file's 
 /* ---- Journeys -------------------------------------------------------------------------------- */
 
 /* The user's own variables: a struct of yours, all zero at first, the same one in all iterations of
- * its life. A user has one, of one size.
+ * its life. A user has one of each module, of one size.
  *
  *     struct shopper *me = LOADS_STATE(user, struct shopper);
  */

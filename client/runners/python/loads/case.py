@@ -9,8 +9,8 @@ from loads.user import User
 class TestCase(unittest.TestCase):
     """A unittest.TestCase with a virtual user's session, application and web sockets.
 
-    Loads makes one instance per user and runs its test again and again: session and cookies, and whatever
-    the test puts into `self`, live as long as the user.
+    Loads makes one instance per user and runs its tests again and again: session and cookies, and whatever
+    a test puts into `self`, live as long as the user.
     """
 
     #: What `app` talks to; --server-url replaces it.

@@ -32,9 +32,9 @@ class Silence:
 class Report:
     """Sends batches to the socket that the environment names; may be used by several threads."""
 
-    def __init__(self, test):
+    def __init__(self, several=False):
         import zmq
-        self.test = test
+        self.several = several
         self.hits = int(os.environ.get("LOADS_TOTAL_HITS", 0))
         self.users = int(os.environ["LOADS_TOTAL_USERS"])
         self.run = {"agent_id": os.environ["LOADS_AGENT_ID"], "run_id": os.environ["LOADS_RUN_ID"]}
@@ -55,8 +55,8 @@ class Report:
     def add(self, user, data_type, **keys):
         """A message of a user, loads.user.User."""
         message = {"loads_status": [self.hits, self.users, user.hit, user.number], **keys}
-        if data_type not in ("add_hit", "socket_open", "socket_message", "socket_close"):
-            message["test"] = self.test
+        if self.several or data_type not in ("add_hit", "socket_open", "socket_message", "socket_close"):
+            message["test"] = user.test
         with self.lock:
             if data_type == "startTest" and user.number in self.ended:
                 self.flush()

@@ -1,20 +1,24 @@
 # SPDX-License-Identifier: MPL-2.0
-"""Executes a test for virtual users: what loads-runner starts for a test in Python.
+"""Executes tests for virtual users: what loads-runner starts for tests in Python.
 
 Users are threads, which gevent makes greenlets, with all that they wait in; so nothing but this module is
 imported before it has done that."""
 
 import argparse
+import collections
 import importlib
 import inspect
 import os
 import signal
-import socket
 import sys
 import threading
 import time
 import traceback
 import unittest
+
+
+#: A test: its FQN, its class, the method's name.
+Test = collections.namedtuple("Test", "fqn suite name")
 
 
 class CannotRun(Exception):
@@ -52,7 +56,7 @@ def tests_of(suite):
 
 
 def find_test(fqn):
-    """The class and the method's name of path.to.module.Class.test."""
+    """The Test of path.to.module.Class.test."""
     module_name, _, rest = fqn.rpartition(".")
     module_name, _, class_name = module_name.rpartition(".")
     if not module_name:
@@ -67,7 +71,22 @@ def find_test(fqn):
     if not callable(getattr(suite, rest, None)):
         names = ", ".join(tests_of(suite)) or "none"
         raise CannotRun(f"there is no test '{rest}' in {class_name} of {module.__file__}; there are: {names}")
-    return suite, rest
+    return Test(fqn, suite, rest)
+
+
+def find_tests(fqns, before=lambda: None):
+    """before() is called before each module but the first is imported."""
+    tests, modules = [], set()
+    for fqn in fqns:
+        module = fqn.rsplit(".", 2)[0]
+        if modules and module not in modules:
+            before()
+        modules.add(module)
+        try:
+            tests.append(find_test(fqn))
+        except CannotRun as error:
+            raise type(error)(f"{fqn}: {error}" if len(fqns) > 1 else str(error)) from None
+    return tests
 
 
 def suites_of(module):
@@ -90,11 +109,16 @@ def places(module_name):
 
 def look(options):
     """Where tests are, or in a line why there are none, to standard output, which nobody else writes to: what a
-    module prints goes to standard error. The exit status says which (daemons/worker/python.c)."""
+    module prints goes to standard error; an empty line says that the next module is imported. The exit status says
+    which (daemons/worker/python.c)."""
     with os.fdopen(os.dup(1), "w") as output:
         os.dup2(2, 1)
         try:
-            lines = places(options.test) if options.list else [place_of(*find_test(options.test))]
+            if options.list:
+                lines = [place for module in options.tests for place in places(module)]
+            else:
+                tests = find_tests(options.tests, lambda: print(file=output, flush=True))
+                lines = [place_of(test.suite, test.name) for test in tests]
         except CannotImport:
             raise
         except CannotRun as error:
@@ -184,12 +208,15 @@ class Turns:
 class Run:
     """All users of this process."""
 
-    def __init__(self, fqn, turns):
+    def __init__(self, fqns, turns):
         from loads.report import Report
         self.turns = turns
-        self.suite, self.name = find_test(fqn)
-        self.report = Report(fqn)
+        self.tests = find_tests(fqns)
+        if len(fqns) > 1 and "LOADS_CONTROL" not in os.environ:
+            raise CannotRun("who executes which of several tests is for loads-runner to say: without it, name one")
+        self.report = Report(several=len(fqns) > 1)
         self.first = int(os.environ["LOADS_CURRENT_USER"])
+        self.choices = None  # there is but one
         self.deadline = None  # of time.monotonic()
         self.may_begin = threading.Event()
         self.stopping = False
@@ -198,22 +225,26 @@ class Run:
     def wait_for_the_cycle(self):
         """For the word of who started us, if they are one to give it."""
         if "LOADS_CONTROL" in os.environ:
-            control = socket.socket(fileno=int(os.environ.pop("LOADS_CONTROL")))
-            control.send(b"ready")
-            threading.Thread(target=self.listen, args=(control,), daemon=True).start()
+            from loads.control import Choices, Control
+            control = Control(int(os.environ.pop("LOADS_CONTROL")), self.begin, self.stop)
+            if len(self.tests) > 1:
+                self.choices = Choices(control, self.numbers())
+            control.ready()
             self.may_begin.wait()
         elif "LOADS_TOTAL_HITS" not in os.environ:
             self.deadline = time.monotonic() + float(os.environ["LOADS_DURATION"])
 
-    def listen(self, control):
-        while words := control.recv(64).split():
-            if words[0] == b"go":
-                self.deadline = float(words[1]) or None
-                self.may_begin.set()
-            else:
-                self.stopping = True
-        self.stopping = True
+    def begin(self, deadline):
+        self.deadline = deadline
         self.may_begin.set()
+
+    def stop(self, gone):
+        self.stopping = True
+        if gone:
+            self.may_begin.set()
+
+    def numbers(self):
+        return range(self.first, self.first + self.report.users)
 
     def may_go_on(self, user):
         if self.stopping:
@@ -222,15 +253,26 @@ class Run:
             return False
         return self.report.hits == 0 or user.hit < self.report.hits
 
+    def choose(self, user, cases):
+        """What the user executes next, as an object of its class, of which it has one. None: nothing more."""
+        number = 0 if self.choices is None else self.choices.next(user)
+        if number is None:
+            return None
+        user.test, suite, name = self.tests[number]
+        if suite not in cases:
+            cases[suite] = suite(name)
+            cases[suite]._user = user
+        cases[suite]._testMethodName = name  # unittest knows no other way for what is in `self` to stay there
+        return cases[suite]
+
     def live(self, number):
         """The life of a user."""
         from loads.user import User
         user = User(number, self.report)
-        case = self.suite(self.name)
-        case._user = user
+        cases = {}
         result = Result(user)
         try:
-            while self.may_go_on(user):
+            while self.may_go_on(user) and (case := self.choose(user, cases)) is not None:
                 if self.turns is not None:
                     self.turns.wait()
                 user.hit += 1
@@ -246,20 +288,24 @@ class Run:
         os._exit(0)
 
     def run(self):
-        module = sys.modules[self.suite.__module__]
         signal.signal(signal.SIGTERM, self.on_cut)
-        getattr(module, "setUpModule", lambda: None)()
-        self.suite.setUpClass()
-        users = [threading.Thread(target=self.live, args=(number,), daemon=True)
-                 for number in range(self.first, self.first + self.report.users)]
+        suites = list(dict.fromkeys(test.suite for test in self.tests))
+        modules = list(dict.fromkeys(sys.modules[suite.__module__] for suite in suites))
+        for module in modules:
+            getattr(module, "setUpModule", lambda: None)()
+        for suite in suites:
+            suite.setUpClass()
+        users = [threading.Thread(target=self.live, args=(number,), daemon=True) for number in self.numbers()]
         self.wait_for_the_cycle()
         for user in users:
             user.start()
         for user in users:
             user.join()
-        self.suite.tearDownClass()
-        self.suite.doClassCleanups()
-        getattr(module, "tearDownModule", lambda: None)()
+        for suite in reversed(suites):
+            suite.tearDownClass()
+            suite.doClassCleanups()
+        for module in reversed(modules):
+            getattr(module, "tearDownModule", lambda: None)()
         unittest.case.doModuleCleanups()
         self.report.close()
         return 1 if self.failed else 0
@@ -279,15 +325,15 @@ def patch():
 def parse(arguments):
     parser = argparse.ArgumentParser(
         prog="python3 -m loads.runner", allow_abbrev=False,
-        description="Executes a test for the virtual users that the environment tells of. Started by "
+        description="Executes tests for the virtual users that the environment tells of. Started by "
                     "loads-runner and loads-agent; see loads-external-runner(7).")
     parser.add_argument("--no-patching", action="store_true",
                         help="leave Python's blocking calls as they are; users are threads then")
     parser.add_argument("--server-url", metavar="URL", help="what `app` talks to")
     what = parser.add_mutually_exclusive_group()
-    what.add_argument("--check", action="store_true", help="only import the test, and say where it is")
+    what.add_argument("--check", action="store_true", help="only import the tests, and say where they are")
     what.add_argument("--list", action="store_true", help="say which tests there are in a module")
-    parser.add_argument("test", metavar="TEST", help="path.to.module.Class.test; with --list, a module")
+    parser.add_argument("tests", metavar="TEST", nargs="+", help="path.to.module.Class.test; with --list, a module")
     return parser.parse_args(arguments)
 
 
@@ -303,7 +349,7 @@ def main(arguments=None):
             patch()
         if options.server_url:
             os.environ["LOADS_SERVER_URL"] = options.server_url
-        return Run(options.test, None if options.no_patching else Turns()).run()
+        return Run(options.tests, None if options.no_patching else Turns()).run()
     except CannotRun as error:
         print(error, file=sys.stderr)
         return 2

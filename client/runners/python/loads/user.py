@@ -10,7 +10,8 @@ from loads.report import Silence
 class User:
     def __init__(self, number=1, report=None):
         self.number = number
-        self.hit = 0  # which execution of the test is on, from 1
+        self.hit = 0  # which execution of a test is on, from 1
+        self.test = None  # which one, by its FQN
         self.report = report or Silence()
         self.debug = Debug(self)
         self.sockets = []
