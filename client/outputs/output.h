@@ -9,31 +9,8 @@
 
 #include "base/error.h"
 #include "metrics/detail.h"
-#include "metrics/names.h"
 #include "metrics/summary.h"
-#include "wire/spec.h"
-
-/* What processes of the run used on an agent; 0: not known. */
-struct output_usage {
-    const char *agent;
-    uint64_t cpu_usec, memory_peak_bytes;
-};
-
-/* What is known of the run beside its numbers. Borrowed. */
-struct output_run {
-    const struct run_spec *spec;
-    const struct names *names; /* for ids in detail */
-    uint64_t started_usec;     /* realtime */
-    uint64_t ended_usec;       /* realtime; 0 while it is on */
-    unsigned workers;          /* per cycle at most; 0: not known */
-    /* "passed", "failed", "aborted" (gave up), "interrupted", "lost" (went on without some agents);
-     * NULL while on */
-    const char *outcome;
-    const char *trouble;                 /* why it was given up, or what was lost; NULL */
-    const struct strlist *agents, *lost; /* of a run on agents; NULL */
-    const struct output_usage *usage;    /* n_usage, of agents that know */
-    size_t n_usage;
-};
+#include "report/output_run.h"
 
 struct output;
 

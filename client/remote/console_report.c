@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "outputs/json.h"
+#include "report/summary_json.h"
 #include "run/cycles.h"
 
 void console_report_live(const struct publication *live, struct progress_numbers *ret)

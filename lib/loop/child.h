@@ -19,6 +19,7 @@ struct child_options {
     const char *const *argv; /* ends with NULL; argv[0]: a path, or a name to look for in $PATH */
     const char *directory;   /* NULL: where we are */
     const char *const *environment; /* "NAME=value" each, ends with NULL; NULL: ours */
+    int stdin_fd;                   /* becomes descriptor 0 of the child; 0: /dev/null */
     int channel_fd;                 /* becomes descriptor 3 of the child; -1: none */
     int stdout_fd;                  /* becomes descriptor 1 of the child; -1: its stderr */
     bool dies_with_us;              /* it is killed when we are gone, however that came */
@@ -32,7 +33,7 @@ struct child_options {
     void *context;
 };
 
-/* Standard input is /dev/null. Not on libev's default loop, which reaps every
+/* Not on libev's default loop, which reaps every
  * child of the process itself. -errno with a text that names the program. */
 int child_spawn(struct child **ret, struct ev_loop *loop, const struct child_options *options,
                 struct error *error) _must_check_;

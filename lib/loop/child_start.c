@@ -47,8 +47,9 @@ static int put_fd(int fd, int target)
 
 static int put_descriptors(const struct preparations *p)
 {
-    int null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    int r = null_fd < 0 ? -errno : put_fd(null_fd, STDIN_FILENO);
+    int in_fd =
+        p->options->stdin_fd > 0 ? p->options->stdin_fd : open("/dev/null", O_RDONLY | O_CLOEXEC);
+    int r = in_fd < 0 ? -errno : put_fd(in_fd, STDIN_FILENO);
 
     if (r == 0) {
         r = put_fd(p->out_fd, STDOUT_FILENO);
