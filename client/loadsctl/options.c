@@ -184,7 +184,8 @@ const struct conf_table submit_table =
           "Starts a run on agents, on one unless --agents says how many, and prints its id. Takes "
           "what loads-runner takes.",
           {&run_option_rows, offsetof(struct ctl_options, new_run)},
-          {&submit_option_rows, offsetof(struct ctl_options, submit)}, OWN(submit_rows));
+          {&submit_option_rows, offsetof(struct ctl_options, submit)},
+          {&observer_run_rows, offsetof(struct ctl_options, submit.observers)}, OWN(submit_rows));
 
 const struct conf_table attach_table =
     TABLE("attach", "[OPTION...] [RUN]",

@@ -45,6 +45,7 @@ static const struct conf_option rows[] = {
 static const struct conf_shared shared[] = {
     {&run_option_rows, offsetof(struct runner_options, run)},
     {&submit_option_rows, offsetof(struct runner_options, submit)},
+    {&observer_run_rows, offsetof(struct runner_options, submit.observers)},
     {.rows = NULL},
 };
 

@@ -119,6 +119,9 @@ static const struct {
     {"project_name", "project_name", as_it_is},
     {"tags", "tags", texts},
     {"tag", "tags", texts},
+    {"observer", "observers", texts},
+    {"observers", "observers", texts},
+    {"observer_options", "observer_options", texts},
     {"run_id", NULL, NULL},
     {"detail", NULL, NULL},
 };

@@ -15,6 +15,8 @@ enum spec_kind {
     KIND_WORDS,
     KIND_TAGS,
     KIND_DEPS,
+    KIND_OBSERVERS,
+    KIND_OBSERVER_OPTIONS,
     KIND_NUMBERS,
     KIND_NUMBER,
     KIND_FLAG,

@@ -28,6 +28,7 @@ LAYERS = {
     "daemons/broker": LIBRARIES,
     "daemons/echo-server": LIBRARIES,
     "daemons/external": LIBRARIES,
+    "daemons/observers": LIBRARIES,
     "daemons/worker": LIBRARIES + ["lib/include/loads"],
     "client/outputs": LIBRARIES,
     "client/shared": LIBRARIES + ["client/outputs"],
@@ -42,7 +43,7 @@ LAYERS = {
     "tests/fuzz": LIBRARIES + ["daemons/broker", "daemons/worker", "client/remote", "client/runner", "client/shared"],
     "tests/target": ["lib/base"],
     "tests/unit": LIBRARIES
-    + ["lib/include/loads", "daemons/agent", "daemons/broker", "daemons/worker", "client/outputs",
+    + ["lib/include/loads", "daemons/agent", "daemons/broker", "daemons/observers", "daemons/worker", "client/outputs",
        "client/remote", "client/runner", "client/shared", "tests/target"],
     "tests/system": [],
     "tests/system/modules": ["lib/include/loads"],  # tests for loads-runner to run
@@ -53,7 +54,7 @@ FOREIGN = {
     "archive.h": ["lib/run/archive.c", "tests/unit/test_archive.c"],
     "archive_entry.h": ["lib/run/archive.c", "tests/unit/test_archive.c"],
     "cmocka.h": ["tests/unit/test.h"],
-    "curl/curl.h": ["lib/loop", "tests/bench/bare_curl.c"],
+    "curl/curl.h": ["lib/loop", "daemons/observers/transfer.h", "tests/bench/bare_curl.c"],
     "elfutils/libdwfl.h": ["lib/run/symbolize.c"],
     "ev.h": ["lib/loop", "lib/run", "daemons", "client", "tests/bench", "tests/target", "tests/unit"],
     "ini.h": ["lib/base/ini.c"],
