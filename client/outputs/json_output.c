@@ -13,7 +13,7 @@ int json_end(struct output *output, const struct output_run *run, const struct s
     size_t size;
 
     /* As a text first, so that the file gets all or nothing. */
-    if (!object || json_text(object, JSON_INDENT(2), &text, &size) < 0) {
+    if (!object || summary_json_text(object, JSON_INDENT(2), &text, &size) < 0) {
         return error_set_errno(error, -ENOMEM, "output json");
     }
     (void)fwrite(text, 1, size, output->file); /* a failure stays with the stream */

@@ -116,7 +116,7 @@ int observers_input_open(json_t *input, const struct broker_options *options,
                             json_integer((json_int_t)options->observer_timeout_usec)) < 0) {
         return -ENOMEM;
     }
-    int r = json_text(input, JSON_COMPACT, &text, &size);
+    int r = summary_json_text(input, JSON_COMPACT, &text, &size);
     if (r < 0) {
         return r;
     }

@@ -170,7 +170,8 @@ void facts_of(const struct input *input, struct facts *ret)
     *ret = (struct facts){.name = input_text(input, "name", "a run"),
                           .result = input_text(input, "result", "over"),
                           .trouble = input_text(input, "trouble", NULL),
-                          .link = input_text(input, "link", NULL)};
+                          .link = input_text(input, "link", NULL),
+                          .thresholds = json_object_get(json, "thresholds")};
     add(ret, "Duration", "%s s",
         figure_rounded((double)count_of(json, "duration_usec") / 1e6, figure));
     add(ret, "Hits", "%s", figure_whole(count_of(json, "hits"), figure));
@@ -184,6 +185,33 @@ void facts_of(const struct input *input, struct facts *ret)
     add(ret, "Errors", "%s", figure_whole(count_of(iterations, "errors"), figure));
     add(ret, "Requests without an answer", "%s",
         figure_whole(count_of(json, "request_errors"), figure));
+}
+
+void facts_threshold(const struct facts *facts, size_t index, char ret[static FACT_BYTES])
+{
+    const json_t *threshold = json_array_get(facts->thresholds, index);
+    const char *text = json_string_value(json_object_get(threshold, "threshold"));
+    const char *value = json_string_value(json_object_get(threshold, "value"));
+    char line[4 * FACT_BYTES];
+
+    (void)snprintf(line, sizeof line, "%s %.*s%s%s", /* cut is fine */
+                   json_is_true(json_object_get(threshold, "holds")) ? "\xe2\x9c\x93"
+                                                                     : "\xe2\x9c\x97",
+                   FACT_BYTES, text ? text : "", value ? ": " : "", value ? value : "");
+    put_clean(ret, FACT_BYTES, line);
+}
+
+/* What did not hold, by name. */
+static void line_thresholds(const struct facts *facts, FILE *file)
+{
+    for (size_t i = 0; i < json_array_size(facts->thresholds); i++) {
+        const json_t *threshold = json_array_get(facts->thresholds, i);
+        char text[FACT_BYTES];
+        if (!json_is_true(json_object_get(threshold, "holds"))) {
+            facts_threshold(facts, i, text);
+            (void)fprintf(file, ", %s", text);
+        }
+    }
 }
 
 void facts_line(const struct facts *facts, char ret[static LINE_BYTES])
@@ -204,6 +232,7 @@ void facts_line(const struct facts *facts, char ret[static LINE_BYTES])
         (void)fprintf(memory, "%s %s: %s", i == 0 ? "." : ",", facts->facts[i].label,
                       facts->facts[i].value);
     }
+    line_thresholds(facts, memory);
     if (facts->trouble) {
         (void)fprintf(memory, "; %s", facts->trouble);
     }

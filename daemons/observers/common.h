@@ -49,7 +49,11 @@ struct facts {
     const char *trouble, *link; /* NULL: none */
     struct fact facts[FACTS];   /* n of them */
     size_t n;
+    const json_t *thresholds; /* of the run, a list of objects; NULL: none */
 };
+
+/* One of its thresholds as people read it: "â p95 < 200ms: 12.3 ms". */
+void facts_threshold(const struct facts *facts, size_t index, char ret[static FACT_BYTES]);
 
 void facts_of(const struct input *input, struct facts *ret);
 

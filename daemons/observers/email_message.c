@@ -123,6 +123,11 @@ static void write_text(FILE *file, const struct facts *facts)
     for (size_t i = 0; i < facts->n; i++) {
         (void)fprintf(file, "%s: %s\r\n", facts->facts[i].label, facts->facts[i].value);
     }
+    for (size_t i = 0; i < json_array_size(facts->thresholds); i++) {
+        char text[FACT_BYTES];
+        facts_threshold(facts, i, text);
+        (void)fprintf(file, "%s\r\n", text);
+    }
     if (facts->trouble) {
         (void)fputs("\r\n", file);
         put_text(file, facts->trouble);
@@ -147,6 +152,13 @@ static void write_html(FILE *file, const struct facts *facts)
                       facts->facts[i].label, facts->facts[i].value);
     }
     (void)fputs("</table>\r\n", file);
+    for (size_t i = 0; i < json_array_size(facts->thresholds); i++) {
+        char text[FACT_BYTES];
+        facts_threshold(facts, i, text);
+        (void)fputs(i == 0 ? "<p>" : "<br>", file);
+        put_html(file, text);
+    }
+    (void)fputs(json_array_size(facts->thresholds) > 0 ? "</p>\r\n" : "", file);
     if (facts->trouble) {
         (void)fputs("<p>", file);
         put_html(file, facts->trouble);

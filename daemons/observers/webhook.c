@@ -32,7 +32,7 @@ static int compose(const struct input *input, char **ret)
         (void)json_object_del(body, ours[i]); /* it need not be there */
     }
     size_t size;
-    return json_text(body, JSON_COMPACT, ret, &size);
+    return summary_json_text(body, JSON_COMPACT, ret, &size);
 }
 
 static int add_header(struct curl_slist **list, const char *name, const char *value)

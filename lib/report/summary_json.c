@@ -372,7 +372,7 @@ json_t *json_summary(const struct output_run *run, const struct summary *summary
 
 /* Measured before: json_dumps() of jansson 2.14 leaves out a key without a word when its buffer
  * can't grow just there. */
-int json_text(const json_t *object, size_t flags, char **ret, size_t *ret_size)
+int summary_json_text(const json_t *object, size_t flags, char **ret, size_t *ret_size)
 {
     size_t all = flags | SUMMARY_JSON_FLAGS, size = json_dumpb(object, NULL, 0, all);
     _cleanup_free_ char *text = size > 0 ? malloc(size + 1) : NULL;

@@ -15,6 +15,7 @@ json_t *json_summary(const struct output_run *run, const struct summary *summary
 
 /* Any such object as text, malloc'ed, the caller's; `flags` are jansson's beside those above.
  * -ENOMEM. */
-int json_text(const json_t *object, size_t flags, char **ret, size_t *ret_size) _must_check_;
+int summary_json_text(const json_t *object, size_t flags, char **ret, size_t *ret_size)
+    _must_check_;
 
 #endif

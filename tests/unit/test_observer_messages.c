@@ -28,6 +28,20 @@ static void read_text(struct input *input, const char *text)
     close_fd(fd);
 }
 
+/* The body of a part, decoded. */
+static char *part_of(const char *text, const char *type)
+{
+    const char *begin = strstr(strstr(text, type), "\r\n\r\n") + 4, *end = strstr(begin, "--=_");
+    uint8_t *bytes;
+    size_t size;
+    char *part;
+
+    assert_int_equal(base64_decode(begin, (size_t)(end - begin), &bytes, &size), 0);
+    part = strndup((char *)bytes, size);
+    free(bytes);
+    return part;
+}
+
 static const char run_text[] =
     "{\"name\": \"shop.TestShop.test_buy\", \"result\": \"failed\", \"duration_usec\": 30200000,"
     " \"hits\": 12400, \"hits_per_sec\": 410.6, \"latency\": {\"p95_usec\": 12345},"
@@ -65,6 +79,32 @@ static void test_a_run_without_hits(void **state _unused_)
     facts_line(&facts, line);
     assert_string_equal(line, "a: aborted. Duration: 0 s, Hits: 0, Rate: 0/s, Failures: 0, "
                               "Errors: 0, Requests without an answer: 0; nobody came");
+    input_clear(&input);
+}
+
+static const char thresholds_text[] =
+    "{\"name\": \"a\", \"result\": \"failed\", \"thresholds\": ["
+    "{\"threshold\": \"p95 < 200ms\", \"holds\": false, \"value\": \"312 ms\"},"
+    "{\"threshold\": \"rps > 5\", \"holds\": true}]}";
+
+static void test_thresholds(void **state _unused_)
+{
+    const struct email email = {"a@b", "c@d", NULL, "1", "box", 0};
+    struct input input = {.json = NULL};
+    _cleanup_free_ char *mail = NULL;
+    struct facts facts;
+    char line[LINE_BYTES];
+    size_t size;
+
+    read_text(&input, thresholds_text);
+    facts_of(&input, &facts);
+    facts_line(&facts, line);
+    assert_non_null(strstr(line, "answer: 0, \xe2\x9c\x97 p95 < 200ms: 312 ms"));
+    assert_null(strstr(line, "rps"));
+    assert_int_equal(email_compose(&email, &facts, &mail, &size), 0);
+    _cleanup_free_ char *plain = part_of(mail, "text/plain"), *html = part_of(mail, "text/html");
+    assert_non_null(strstr(plain, "\xe2\x9c\x97 p95 < 200ms: 312 ms\r\n\xe2\x9c\x93 rps > 5\r\n"));
+    assert_non_null(strstr(html, "<br>\xe2\x9c\x93 rps &gt; 5</p>"));
     input_clear(&input);
 }
 
@@ -155,20 +195,6 @@ static void test_mail(void **state _unused_)
         assert_true(length < 100);
         assert_true(line[length] == '\r' && line[length + 1] == '\n');
     }
-}
-
-/* The body of a part, decoded. */
-static char *part_of(const char *text, const char *type)
-{
-    const char *begin = strstr(strstr(text, type), "\r\n\r\n") + 4, *end = strstr(begin, "--=_");
-    uint8_t *bytes;
-    size_t size;
-    char *part;
-
-    assert_int_equal(base64_decode(begin, (size_t)(end - begin), &bytes, &size), 0);
-    part = strndup((char *)bytes, size);
-    free(bytes);
-    return part;
 }
 
 static void test_a_hostile_mail(void **state _unused_)
@@ -266,17 +292,12 @@ static void test_a_long_line_is_cut(void **state _unused_)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_input),
-        cmocka_unit_test(test_a_run_without_hits),
-        cmocka_unit_test(test_what_is_no_input),
-        cmocka_unit_test(test_secrets),
-        cmocka_unit_test(test_clean),
-        cmocka_unit_test(test_hosts),
-        cmocka_unit_test(test_mail),
-        cmocka_unit_test(test_a_hostile_mail),
-        cmocka_unit_test(test_talk),
-        cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_a_long_line_is_cut),
+        cmocka_unit_test(test_input),          cmocka_unit_test(test_a_run_without_hits),
+        cmocka_unit_test(test_thresholds),     cmocka_unit_test(test_what_is_no_input),
+        cmocka_unit_test(test_secrets),        cmocka_unit_test(test_clean),
+        cmocka_unit_test(test_hosts),          cmocka_unit_test(test_mail),
+        cmocka_unit_test(test_a_hostile_mail), cmocka_unit_test(test_talk),
+        cmocka_unit_test(test_refusals),       cmocka_unit_test(test_a_long_line_is_cut),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

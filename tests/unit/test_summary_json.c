@@ -25,7 +25,7 @@ static void test_a_run_without_hits(void **state _unused_)
     assert_null(json_object_get(object, "ended"));
     assert_string_equal(json_string_value(json_object_get(object, "trouble")),
                         "a \xef\xbf\xbd byte");
-    assert_int_equal(json_text(object, JSON_COMPACT, &text, &size), 0);
+    assert_int_equal(summary_json_text(object, JSON_COMPACT, &text, &size), 0);
     assert_int_equal(strlen(text), size);
     assert_null(strstr(text, "secret"));
     assert_null(strstr(text, "null"));
@@ -37,7 +37,7 @@ static void test_digits(void **state _unused_)
     _cleanup_free_ char *text = NULL;
     size_t size;
 
-    assert_int_equal(json_text(object, JSON_COMPACT, &text, &size), 0);
+    assert_int_equal(summary_json_text(object, JSON_COMPACT, &text, &size), 0);
     assert_string_equal(text, "{\"x\":0.1}");
 }
 
