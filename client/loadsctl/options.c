@@ -192,7 +192,8 @@ const struct conf_table submit_table =
           {&run_option_rows, offsetof(struct ctl_options, new_run)},
           {&output_option_rows, offsetof(struct ctl_options, new_run.output_options)},
           {&http_option_rows, offsetof(struct ctl_options, new_run.http)},
-          {&submit_option_rows, offsetof(struct ctl_options, submit)}, OWN(submit_rows));
+          {&submit_option_rows, offsetof(struct ctl_options, submit)},
+          {&observer_run_rows, offsetof(struct ctl_options, submit.observers)}, OWN(submit_rows));
 
 const struct conf_table attach_table =
     TABLE("attach", "[OPTION...] [RUN]",

@@ -7,13 +7,13 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "outputs/json.h"
 #include "outputs/text.h"
 #include "remote/console_report.h"
 #include "remote/fields.h"
 #include "remote/remote_run.h"
 #include "remote/requests.h"
 #include "remote/status.h"
+#include "report/summary_json.h"
 #include "verbs.h"
 
 #define ID_LETTERS   8 /* of a run, in tables, where that is enough to tell it from others */

@@ -11,9 +11,9 @@
 
 #include "base/shown.h"
 #include "outputs/html_assets.h"
-#include "outputs/json.h"
 #include "outputs/types.h"
 #include "outputs/xml.h"
+#include "report/summary_json.h"
 
 #define DUMP_FLAGS (JSON_COMPACT | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(15))
 

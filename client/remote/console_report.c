@@ -6,9 +6,9 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "outputs/json.h"
 #include "remote/details.h"
 #include "remote/timelines.h"
+#include "report/summary_json.h"
 #include "run/cycles.h"
 
 void console_report_live(const struct publication *live, struct progress_numbers *ret)

@@ -163,6 +163,17 @@ static int set_test_dir(struct run_spec *spec, const struct run_options *run, st
     return spec->test_dir ? 0 : error_set_errno(error, -ENOMEM, "--test-dir");
 }
 
+static int set_observers(struct run_spec *spec, const struct observer_options *observers,
+                         struct error *error)
+{
+    int r = strlist_add_all(&spec->observers, observers->names.items, observers->names.count);
+
+    if (r == 0) {
+        r = observer_options_list(observers, &spec->observer_options);
+    }
+    return r < 0 ? error_set_errno(error, r, "--observer") : 0;
+}
+
 static int encode_args(const struct run_spec *spec, json_t **ret, struct error *error)
 {
     _cleanup_free_ char *text = NULL;
@@ -218,6 +229,9 @@ int submission_make(struct submission *ret, const struct run_options *run,
     int r = run_options_spec(run, &spec, error);
     if (r == 0) {
         r = set_test_dir(spec, run, error);
+    }
+    if (r == 0) {
+        r = set_observers(spec, &submit->observers, error);
     }
     if (r == 0) {
         r = make_archive(&submission, spec, run, error);

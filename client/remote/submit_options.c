@@ -30,11 +30,6 @@ static int parse_on_agent_loss(const char *text, void *field, struct error *erro
     return 0;
 }
 
-static int refuse_observer(const char *text, void *field _unused_, struct error *error)
-{
-    return error_set(error, -EINVAL, "there is no observer '%s': this version has none", text);
-}
-
 #define FIELD(field_) .offset = offsetof(struct submit_options, field_)
 
 /* An option is read as a row: */
@@ -53,9 +48,6 @@ static const struct conf_option rows[] = {
      .help = "When an agent is lost: continue without it (default) or abort the run."},
     {.name = "save-hits", .kind = CONF_FLAG, FIELD(save_hits), .where = EVERYWHERE,
      .group = DISTRIBUTED, .help = "Keep every single hit and test event in the database."},
-    {.name = "observer", .kind = CONF_LIST, FIELD(observers), .metavar = "NAME",
-     .parse = refuse_observer, .where = EVERYWHERE, .group = DISTRIBUTED,
-     .help = "Tell somebody about the end of the run; there are no observers in this version."},
 };
 
 static const struct conf_option broker_row[] = {
@@ -74,6 +66,12 @@ int submit_options_check_local(const struct submit_options *options, struct erro
 
     if (options->on_agent_loss != AGENT_LOSS_DEFAULT) {
         given = "on-agent-loss";
+    }
+    if (options->observers.names.count > 0) {
+        return error_set(
+            error, -EINVAL,
+            "--observer needs --agents: observers are the broker's, and hear of runs on "
+            "agents");
     }
     return given ? error_set(error, -EINVAL, "--%s needs --agents: it is for runs on agents", given)
                  : 0;

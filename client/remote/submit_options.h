@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "base/conf.h"
+#include "run/observer_options.h"
 
 #define SUBMIT_MAX_AGENTS 10000
 
@@ -22,7 +23,7 @@ struct submit_options {
     char *broker;    /* NULL: not given */
     enum on_agent_loss on_agent_loss;
     bool queue, save_hits;
-    struct strlist observers; /* always empty: there are none, and each is refused by its name */
+    struct observer_options observers; /* filled by observer_run_rows */
 };
 
 extern const struct conf_rows submit_option_rows;

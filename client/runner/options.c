@@ -47,6 +47,7 @@ static const struct conf_shared shared[] = {
     {&output_option_rows, offsetof(struct runner_options, run.output_options)},
     {&http_option_rows, offsetof(struct runner_options, run.http)},
     {&submit_option_rows, offsetof(struct runner_options, submit)},
+    {&observer_run_rows, offsetof(struct runner_options, submit.observers)},
     {.rows = NULL},
 };
 

@@ -134,6 +134,9 @@ static const struct {
     {"tag", "tags", texts},
     {"thresholds", "thresholds", texts},
     {"threshold", "thresholds", texts},
+    {"observer", "observers", texts},
+    {"observers", "observers", texts},
+    {"observer_options", "observer_options", texts},
     {"run_id", NULL, NULL},
     {"detail", NULL, NULL},
 };

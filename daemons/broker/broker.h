@@ -19,6 +19,7 @@
 
 struct inquiry;
 struct introduction;
+struct observe;
 struct resolver;
 struct wake_wait;
 
@@ -38,6 +39,7 @@ struct broker {
     struct registry *registry;
     struct runs *runs;
     struct wake_wait *wake;
+    struct observe *observe;
     struct status status;
     uint64_t started_usec; /* by the monotonic clock */
     uint64_t loaded_usec;

@@ -11,6 +11,7 @@
 #include "conduct_results.h"
 #include "judge.h"
 #include "keep.h"
+#include "observe.h"
 #include "publish.h"
 #include "scheduler.h"
 #include "story.h"
@@ -280,6 +281,7 @@ static void close_run(struct broker *broker, struct run *run)
     conduct_release(broker, run);
     free(TAKE_PTR(run->archive));
     publish_end(broker, run);
+    observe_run(broker, run);
 }
 
 void conduct_changed(struct run *run, enum run_state from, enum run_action action, void *context)

@@ -15,6 +15,7 @@
 #include "introduction.h"
 #include "listen.h"
 #include "loop/resolve.h"
+#include "observe.h"
 #include "probe.h"
 #include "restore.h"
 #include "wake_wait.h"
@@ -51,6 +52,24 @@ static bool same_text(const char *a, const char *b)
     return a == b || (a && b && strcmp(a, b) == 0);
 }
 
+#define SWAP(a, b)                                                                                 \
+    do {                                                                                           \
+        __typeof__(a) swapped_ = (a);                                                              \
+        (a) = (b);                                                                                 \
+        (b) = swapped_;                                                                            \
+    } while (0)
+
+static void adopt_observers(struct broker_options *now, struct broker_options *next)
+{
+    SWAP(now->observers, next->observers);
+    SWAP(now->observer_callables, next->observer_callables);
+    SWAP(now->observer_dir, next->observer_dir);
+    SWAP(now->observer_ca_file, next->observer_ca_file);
+    SWAP(now->web_root, next->web_root);
+    now->observer_timeout_usec = next->observer_timeout_usec;
+    now->observer_servers_fixed = next->observer_servers_fixed;
+}
+
 /* Takes what can be changed while it runs, and says what can't. */
 static void adopt(struct broker_options *now, struct broker_options *next)
 {
@@ -75,15 +94,10 @@ static void adopt(struct broker_options *now, struct broker_options *next)
     if (now->allow_insecure != next->allow_insecure) {
         log_notice("allow-insecure has changed: that takes effect when the broker is restarted");
     }
-    struct strlist agents = now->agents;
-    now->agents = next->agents;
-    next->agents = agents;
-    struct strlist local_roles = now->local_roles;
-    now->local_roles = next->local_roles;
-    next->local_roles = local_roles;
-    char *keys_dir = now->keys_dir;
-    now->keys_dir = next->keys_dir;
-    next->keys_dir = keys_dir;
+    SWAP(now->agents, next->agents);
+    SWAP(now->local_roles, next->local_roles);
+    SWAP(now->keys_dir, next->keys_dir);
+    adopt_observers(now, next);
     now->retention_days = next->retention_days;
     now->log_level = next->log_level;
     log_open("loads-broker", now->log_level);
@@ -146,13 +160,15 @@ static void reload(struct program *program)
     daemon_notify("READY=1");
 }
 
-/* What was said to the store is stored first; agents keep the rest for the next broker. */
+/* Observers that are on may end, and what was said to the store is stored first; agents keep the
+ * rest for the next broker. */
 static void on_ending(struct ev_loop *loop, ev_prepare *prepare, int events _unused_)
 {
     const struct program *program = prepare->data;
     struct store *store = program->broker.store;
 
-    if (store_waiting(store) == 0 || !store_is_up(store)) {
+    if (!observe_is_on(program->broker.observe) &&
+        (store_waiting(store) == 0 || !store_is_up(store))) {
         ev_break(loop, EVBREAK_ALL);
     }
 }
@@ -371,6 +387,9 @@ static int set_up(struct program *program, struct error *error)
     if (r == 0) {
         r = wake_wait_new(&broker->wake, broker);
     }
+    if (r == 0) {
+        r = observe_new(&broker->observe, broker);
+    }
     if (r < 0) {
         return error_set_errno(error, r, "cannot start");
     }
@@ -398,6 +417,7 @@ static void release(struct broker *broker)
     mq_socket_free(broker->backend);
     mq_socket_free(broker->receiver);
     mq_socket_free(broker->publisher);
+    observe_free(broker->observe);
     audit_free(broker->audit);
     store_free(broker->store);
     resolver_free(broker->resolver);

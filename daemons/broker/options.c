@@ -9,6 +9,7 @@
 #include <string.h>
 #include <syslog.h>
 
+#include "base/clock.h"
 #include "base/parse.h"
 #include "base/shown.h"
 #include "local_users.h"
@@ -18,10 +19,12 @@
 #include "run/key_file.h"
 #include "wake.h"
 
-#define DEFAULT_DATABASE "dbname=loads"
+#define DEFAULT_DATABASE         "dbname=loads"
+#define DEFAULT_OBSERVER_TIMEOUT (30 * USEC_PER_SEC)
 
 #define SOCKETS "Where it listens"
 #define RUNS    "Runs and results"
+#define TOLD    "Observers' surroundings"
 #define OTHER   "Other"
 
 static const struct level {
@@ -55,6 +58,48 @@ static int parse_max_upload(const char *text, void *field, struct error *error)
         *(uint64_t *)field = bytes;
     }
     return r;
+}
+
+static int parse_observer_timeout(const char *text, void *field, struct error *error)
+{
+    uint64_t usec;
+    int r = parse_duration(text, &usec, error);
+
+    if (r == 0 && (usec < USEC_PER_SEC || usec > 600 * USEC_PER_SEC)) {
+        r = error_set(error, -EINVAL, "'%s' is not between 1s and 10m", text);
+    }
+    if (r == 0) {
+        *(uint64_t *)field = usec;
+    }
+    return r;
+}
+
+/* Who says which servers observers talk to. */
+static int parse_observer_servers(const char *text, void *field, struct error *error)
+{
+    bool fixed = strcmp(text, "configured") == 0;
+
+    if (!fixed && strcmp(text, "any") != 0) {
+        return error_set(error, -EINVAL, "'%.60s' is neither any nor configured", text);
+    }
+    *(bool *)field = fixed;
+    return 0;
+}
+
+static int check_callable(const char *text, void *field _unused_, struct error *error)
+{
+    int r = observer_check_name(text, error);
+    return r == 0 && !observer_is_callable(text)
+               ? error_set(error, -EINVAL, "'%.60s' is not module.callable", text)
+               : r;
+}
+
+static int check_web_root(const char *text, void *field _unused_, struct error *error)
+{
+    return strncmp(text, "http://", 7) == 0 || strncmp(text, "https://", 8) == 0
+               ? 0
+               : error_set(error, -EINVAL, "'%.200s' does not begin with http:// or https://",
+                           text);
 }
 
 static int check_address(const char *text, void *field _unused_, struct error *error)
@@ -134,6 +179,29 @@ static const struct conf_option rows[] = {
              "expire' deletes them, which loads-expire.timer starts every day; none: for ever "
              "(default none)."},
 
+    {.name = "observer-dir", .kind = CONF_STRING, FIELD(observer_dir), .metavar = "DIR",
+     .parse = check_some, .where = CONF_FILE, .group = TOLD,
+     .help = "Where programs are that runs may name as observers, before those that Loads brings "
+             "along."},
+    {.name = "observer-callable", .kind = CONF_LIST, FIELD(observer_callables),
+     .metavar = "MODULE.NAME", .parse = check_callable, .where = CONF_FILE, .group = TOLD,
+     .help = "A callable in Python that runs may name as an observer; may be repeated; needs "
+             "python3-loads."},
+    {.name = "observer-timeout", .kind = CONF_VALUE, FIELD(observer_timeout_usec),
+     .metavar = "TIME", .parse = parse_observer_timeout, .where = CONF_FILE, .group = TOLD,
+     .help = "How long an observer may take before it is ended (default 30s)."},
+    {.name = "observer-servers", .kind = CONF_VALUE, FIELD(observer_servers_fixed),
+     .metavar = "WHICH", .parse = parse_observer_servers, .where = CONF_FILE, .group = TOLD,
+     .help = "Whether runs may name servers for observers: any (default), or only those that are "
+             "configured here."},
+    {.name = "observer-ca-file", .kind = CONF_STRING, FIELD(observer_ca_file), .metavar = "FILE",
+     .parse = check_some, .where = CONF_FILE, .group = TOLD,
+     .help = "Observers trust the certificates in this PEM file instead of the system's."},
+    {.name = "web-root", .kind = CONF_STRING, FIELD(web_root), .metavar = "URL",
+     .parse = check_web_root, .where = CONF_FILE, .group = TOLD,
+     .help = "Where pages about runs are: what observers say has the link URL/runs/ID in it "
+             "(default: no link)."},
+
     {.name = "config", .kind = CONF_STRING, FIELD(config), .metavar = "FILE",
      .where = CONF_NAMES_FILE, .group = OTHER,
      .help = "Read options from the section [broker] of this file, and of those in FILE.d, instead "
@@ -150,6 +218,11 @@ static const struct conf_option rows[] = {
 };
 /* clang-format on */
 
+static const struct conf_shared shared[] = {
+    {&observer_broker_rows, offsetof(struct broker_options, observers)},
+    {.rows = NULL},
+};
+
 const struct conf_table broker_table = {
     .program = "loads-broker",
     .usage = "[OPTION...]",
@@ -161,6 +234,7 @@ const struct conf_table broker_table = {
     .directory = true,
     .options = rows,
     .count = ELEMENTSOF(rows),
+    .shared = shared,
 };
 
 const char *const broker_socket_names[BROKER_SOCKETS] = {"frontend", "backend", "receiver",
@@ -226,7 +300,9 @@ static int find_key(struct broker_options *options, struct error *error)
 int broker_options_parse(int argc, char *const argv[], struct broker_options *ret,
                          struct error *error)
 {
-    *ret = (struct broker_options){.max_upload_bytes = DEFAULT_MAX_UPLOAD, .log_level = LOG_INFO};
+    *ret = (struct broker_options){.max_upload_bytes = DEFAULT_MAX_UPLOAD,
+                                   .observer_timeout_usec = DEFAULT_OBSERVER_TIMEOUT,
+                                   .log_level = LOG_INFO};
     int r = conf_parse(&broker_table, argc, argv, ret, error);
     if (r < 0 || ret->help || ret->version) {
         return r;
@@ -289,7 +365,7 @@ static const char *level_word(int level)
 int broker_option_text(const struct broker_options *options, const struct conf_option *option,
                        char **ret)
 {
-    const void *field = (const char *)options + option->offset;
+    const void *field = conf_row_field(&broker_table, option, (void *)options);
     char number[32], where[512];
     struct error error;
     const char *text = "";
@@ -306,6 +382,10 @@ int broker_option_text(const struct broker_options *options, const struct conf_o
                 text = where;
             }
         }
+        if (option->where & CONF_URL) {
+            *ret = shown_url_copy(text);
+            return *ret ? 0 : -ENOMEM;
+        }
         break;
     case CONF_FLAG:
         text = *(const bool *)field ? "yes" : "no";
@@ -313,6 +393,8 @@ int broker_option_text(const struct broker_options *options, const struct conf_o
     case CONF_VALUE:
         if (field == &options->log_level) {
             text = level_word(options->log_level);
+        } else if (field == &options->observer_servers_fixed) {
+            text = options->observer_servers_fixed ? "configured" : "any";
         } else if (field == &options->retention_days && options->retention_days == 0) {
             text = "none";
         } else {

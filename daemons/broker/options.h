@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "base/conf.h"
+#include "run/observer_options.h"
 
 #define BROKER_FILE        "/etc/loads/broker.conf"
 #define MAX_UPLOAD_BYTES   (UINT64_C(1) << 30) /* what max-upload can be */
@@ -20,9 +21,15 @@ struct broker_options {
     uint64_t max_upload_bytes;
     uint64_t retention_days; /* 0: for ever */
     bool allow_insecure;
-    char *key, *keys_dir;       /* a file; a directory */
-    struct strlist local_roles; /* WHO:ROLE */
-    int log_level;              /* LOG_ERR … LOG_DEBUG */
+    char *key, *keys_dir;              /* a file; a directory */
+    struct strlist local_roles;        /* WHO:ROLE */
+    struct observer_options observers; /* of every run, and defaults */
+    struct strlist observer_callables;
+    char *observer_dir, *observer_ca_file; /* NULL: not given */
+    uint64_t observer_timeout_usec;
+    bool observer_servers_fixed; /* runs can't choose any */
+    char *web_root;              /* NULL: there are no pages of runs */
+    int log_level;               /* LOG_ERR … LOG_DEBUG */
     char *config;
     bool check, help, version;
 };

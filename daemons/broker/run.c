@@ -14,6 +14,18 @@
 #include "metrics/thresholds.h"
 #include "run/cycles.h"
 
+/* Whom the broker tells of the end is none of theirs. */
+static int encode_for_agents(struct run *run, struct error *error)
+{
+    struct strlist observers = run->spec->observers, options = run->spec->observer_options;
+
+    run->spec->observers = run->spec->observer_options = (struct strlist){0};
+    int r = run_spec_encode(run->spec, &run->spec_text, error);
+    run->spec->observers = observers;
+    run->spec->observer_options = options;
+    return r;
+}
+
 int run_new(struct run **ret, const struct run_options *options, enum run_state state,
             struct error *error)
 {
@@ -22,9 +34,9 @@ int run_new(struct run **ret, const struct run_options *options, enum run_state 
         return error_set_errno(error, -ENOMEM, "a run");
     }
     run->spec = TAKE_PTR(*options->spec);
-    int r = run_spec_encode(run->spec, &run->spec_text, error);
+    int r = run_spec_encode_shown(run->spec, &run->shown_spec, error);
     if (r == 0) {
-        r = run_spec_encode_shown(run->spec, &run->shown_spec, error);
+        r = encode_for_agents(run, error);
     }
     if (r < 0) {
         return r;

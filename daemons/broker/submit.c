@@ -11,6 +11,7 @@
 #include "conduct.h"
 #include "inquiry.h"
 #include "keep.h"
+#include "observers.h"
 #include "scheduler.h"
 #include "story.h"
 #include "wake_wait.h"
@@ -195,6 +196,9 @@ static int read_wish(const struct broker *broker, const struct request *request,
     }
     if (r == 0) {
         r = arguments_read(args, &wish->spec, error);
+    }
+    if (r == 0) {
+        r = observers_check(broker->options, wish->spec, error);
     }
     if (r == 0 && request->caller.role < KEY_ADMIN) {
         r = sign(wish->spec, request->caller.name, error);

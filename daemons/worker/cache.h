@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
-#include "hash.h"
+#include "run/hash.h"
 
 /* A file is dropped when nobody used it for that long. */
 #define CACHE_MAX_AGE_SEC (INT64_C(30) * 24 * 3600)

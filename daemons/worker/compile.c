@@ -20,7 +20,7 @@
 #include "base/words.h"
 #include "cache.h"
 #include "command.h"
-#include "hash.h"
+#include "run/hash.h"
 
 #define LIBC_HEADER     "/usr/include/stdint.h"
 #define MAX_ATTEMPTS    3

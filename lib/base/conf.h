@@ -109,6 +109,10 @@ const struct conf_option *conf_next(const struct conf_table *table,
 int conf_each(const struct conf_table *table,
               int (*visit)(const struct conf_option *option, void *context), void *context);
 
+/* The field of a row in a struct of a table's options. */
+void *conf_row_field(const struct conf_table *table, const struct conf_option *option,
+                     void *options);
+
 /* The variable and the key of an option: "LOADS_HTTP_TIMEOUT", "http_timeout". Returns `name`. */
 const char *conf_variable(const struct conf_option *option, char name[static CONF_NAME_BYTES]);
 const char *conf_key(const struct conf_option *option, char name[static CONF_NAME_BYTES]);

@@ -10,10 +10,8 @@
 /* How many rows a table has. */
 size_t conf_count(const struct conf_table *table);
 
-/* The number of a row, from 0, and its field in a struct of options. */
+/* The number of a row, from 0. */
 size_t conf_row_index(const struct conf_table *table, const struct conf_option *option);
-void *conf_row_field(const struct conf_table *table, const struct conf_option *option,
-                     void *options);
 
 /* The row that is called like that, or NULL. `loose`: '_' may stand for '-'. */
 const struct conf_option *conf_find_name(const struct conf_table *table, const char *text,

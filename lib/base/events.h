@@ -16,6 +16,7 @@
     X(RUN_FAILED, LOG_NOTICE, "41669febfeff4287a102912598a3ff60")                                  \
     X(RUN_ABORTED, LOG_NOTICE, "63601e59279749cbb9c37d78c27dc1fb")                                 \
     X(RESULTS_REJECTED, LOG_WARNING, "d4e2745d0fd146c19017da869465be5b")                           \
+    X(OBSERVER_FAILED, LOG_WARNING, "e50c943b720c4d0a9a9bb0fcd583d672")                            \
     /* Agents, by the broker. */                                                                   \
     X(AGENT_JOINED, LOG_INFO, "88538b9c1e844ce0a0706a903633baef")                                  \
     X(AGENT_LOST, LOG_WARNING, "e4d0054497f54582bb9fbd49184d652e")                                 \

@@ -49,6 +49,8 @@ struct run_spec *run_spec_free(struct run_spec *spec)
         free(spec->project_name);
         strlist_clear(&spec->tags);
         strlist_clear(&spec->thresholds);
+        strlist_clear(&spec->observers);
+        strlist_clear(&spec->observer_options);
         free(spec);
     }
     return NULL;
@@ -156,6 +158,26 @@ static json_t *encode_shown_url(const char *url)
     return shown ? json_string(shown) : NULL;
 }
 
+/* URLs among them without their secrets. */
+static json_t *encode_shown_options(const struct strlist *options)
+{
+    _cleanup_(strlist_clear) struct strlist shown = {0};
+
+    for (size_t i = 0; i < options->count; i++) {
+        const char *option = options->items[i], *value = strchr(option, '=') + 1;
+        _cleanup_free_ char *url = strstr(value, "://") ? shown_url_copy(value) : strdup(value);
+        _cleanup_free_ char *text = NULL;
+        if (!url || asprintf(&text, "%.*s%s", (int)(value - option), option, url) < 0) {
+            text = NULL;
+            return NULL;
+        }
+        if (strlist_add(&shown, text) < 0) {
+            return NULL;
+        }
+    }
+    return encode_texts(&shown);
+}
+
 static json_t *encode_field(const struct run_spec *spec, const struct spec_key *key, bool shown)
 {
     const void *field = (const char *)spec + key->offset;
@@ -175,11 +197,14 @@ static json_t *encode_field(const struct run_spec *spec, const struct spec_key *
     case KIND_NAME:
     case KIND_WORDS:
         return json_string(*(char *const *)field);
+    case KIND_OBSERVER_OPTIONS:
+        return shown ? encode_shown_options(field) : encode_texts(field);
     case KIND_TEXTS:
     case KIND_PATHS:
     case KIND_TAGS:
     case KIND_DEPS:
     case KIND_THRESHOLDS:
+    case KIND_OBSERVERS:
         return encode_texts(field);
     case KIND_NUMBERS:
         return encode_numbers(field);
@@ -209,6 +234,8 @@ static bool is_given(const struct run_spec *spec, const struct spec_key *key)
     case KIND_TAGS:
     case KIND_DEPS:
     case KIND_THRESHOLDS:
+    case KIND_OBSERVERS:
+    case KIND_OBSERVER_OPTIONS:
         return ((const struct strlist *)field)->count > 0;
     case KIND_NUMBERS:
         return ((const struct number_list *)field)->count > 0;
@@ -352,6 +379,8 @@ static int decode_field(const struct spec_key *key, const json_t *json, struct r
     case KIND_TAGS:
     case KIND_DEPS:
     case KIND_THRESHOLDS:
+    case KIND_OBSERVERS:
+    case KIND_OBSERVER_OPTIONS:
         return decode_texts(key, json, field, error);
     case KIND_NUMBERS:
         return decode_numbers(key, json, field, error);

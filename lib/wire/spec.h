@@ -75,6 +75,9 @@ struct run_spec {
     struct strlist tags;       /* "key=value" */
     struct strlist thresholds; /* what its numbers are held against (metrics/threshold.h) */
 
+    /* Whom the broker tells of the end, and how (wire/observer.h). Agents don't hear of it. */
+    struct strlist observers, observer_options;
+
     bool test_runner_self; /* one process of it has all users of a worker */
     bool no_patching;      /* calls that block the test's process are left as they are */
     bool debug_http;       /* show what the first user sends and gets in its first iteration */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* The keys of a specification, and what their values may be. Types are judged elsewhere, while
  * reading. */
+#include "wire/observer.h"
 #include "wire/spec_keys.h"
 
 #include <errno.h>
@@ -66,6 +67,8 @@ const struct spec_key spec_keys[] = {
     {"project_name", KIND_NAME, false, AT(project_name), 0, 0, 0},
     {"tags", KIND_TAGS, false, AT(tags), 0, 0, 0},
     {"thresholds", KIND_THRESHOLDS, false, AT(thresholds), 0, 0, 0},
+    {"observers", KIND_OBSERVERS, false, AT(observers), 0, 0, 0},
+    {"observer_options", KIND_OBSERVER_OPTIONS, false, AT(observer_options), 0, 0, 0},
     {"detail", KIND_FLAG, true, AT(detail), 0, 0, 0},
 #undef AT
 };
@@ -175,6 +178,19 @@ static int check_tags(const char *key, const struct strlist *tags, struct error 
         }
     }
     return 0;
+}
+
+static int check_each(const char *key, const struct strlist *list, size_t max,
+                      int (*check)(const char *text, struct error *error), struct error *error)
+{
+    int r = list->count > max
+                ? error_set(error, -EINVAL, "%zu of them, of %zu at most", list->count, max)
+                : 0;
+
+    for (size_t i = 0; r == 0 && i < list->count; i++) {
+        r = check(list->items[i], error);
+    }
+    return r < 0 ? error_prefix(error, r, "%s", key) : 0;
 }
 
 bool run_spec_dep_is_file(const char *text)
@@ -332,6 +348,10 @@ static int check_field(const struct run_spec *spec, const struct spec_key *key, 
         return check_deps(key->name, field, error);
     case KIND_THRESHOLDS:
         return check_thresholds(key->name, field, error);
+    case KIND_OBSERVERS:
+        return check_each(key->name, field, OBSERVER_MAX, observer_check_name, error);
+    case KIND_OBSERVER_OPTIONS:
+        return check_each(key->name, field, OBSERVER_MAX_OPTIONS, observer_check_option, error);
     case KIND_NUMBERS:
         return check_numbers(key, field, error);
     case KIND_NUMBER:

@@ -38,7 +38,9 @@ static void check_options(const struct runner_options *options)
     assert(options->run.stall_timeout_usec <= PARSE_MAX_DURATION_USEC);
     assert(options->run.workers <= SPEC_MAX_WORKERS);
     assert(options->run.stack_size_bytes <= SPEC_MAX_STACK_BYTES);
-    assert(options->submit.agents <= SUBMIT_MAX_AGENTS && options->submit.observers.count == 0);
+    assert(options->submit.agents <= SUBMIT_MAX_AGENTS);
+    check_list(&options->submit.observers.names);
+    check_list(&options->submit.observers.options);
     assert(!options->config && !options->list && !options->attach && !options->help &&
            !options->version);
 }

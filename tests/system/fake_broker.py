@@ -39,7 +39,7 @@ def snapshot(state="running", hits=10, number=1, **more):
         "number": number,
         "active_usec": 1500000,
         "names": [[0, 1, "URL.get"], [1, 1, f"URL.get\x1f{NAME}\x1fGET\x1f200"]],
-        "overflows": [0, 0, 0, 0],
+        "overflows": [0, 0, 0, 0, 0],
         "totals": base64.b64encode(totals).decode(),
     }
 

@@ -30,7 +30,7 @@ def _zigzag(number):
 def encode(series=(), errors=(), counters=(), tests=(), second=0, seconds=1):
     """series: (id, [latency, …], errors, sent, received); errors, counters: (id, count);
     tests: (id, success, failure, error, interrupted)."""
-    out = [1, second, seconds, len(series)]
+    out = [2, second, seconds, len(series)]
     for gap, (latencies, failed, sent, received) in _ascending((s[0], s[1:]) for s in series):
         counts = {}
         for latency in latencies:
@@ -49,6 +49,7 @@ def encode(series=(), errors=(), counters=(), tests=(), second=0, seconds=1):
     out += [len(tests)]
     for gap, outcomes in _ascending((t[0], t[1:]) for t in tests):
         out += [gap, *outcomes]
+    out += [0]  # no timers
     return b"".join(map(varint, out))
 
 

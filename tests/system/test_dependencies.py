@@ -15,11 +15,12 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 # Folder: the folders, beside itself, whose headers its files may include. Programs use lib, and never
 # each other.
-LIBRARIES = ["lib/base", "lib/metrics", "lib/wire", "lib/loop", "lib/run"]
+LIBRARIES = ["lib/base", "lib/metrics", "lib/wire", "lib/report", "lib/loop", "lib/run"]
 LAYERS = {
     "lib/base": [],
     "lib/metrics": ["lib/base"],
     "lib/wire": ["lib/base", "lib/metrics"],
+    "lib/report": ["lib/base", "lib/metrics", "lib/wire"],
     "lib/loop": ["lib/base"],
     "lib/run": ["lib/base", "lib/metrics", "lib/wire", "lib/loop"],
     "lib/include/loads": [],
@@ -27,6 +28,7 @@ LAYERS = {
     "daemons/broker": LIBRARIES,
     "daemons/echo-server": LIBRARIES,
     "daemons/external": LIBRARIES,
+    "daemons/observers": LIBRARIES,
     "daemons/worker": LIBRARIES + ["lib/include/loads"],
     "client/outputs": LIBRARIES,
     "client/shared": LIBRARIES + ["client/outputs"],
@@ -42,7 +44,8 @@ LAYERS = {
                                "client/shared"],
     "tests/target": ["lib/base"],
     "tests/unit": LIBRARIES
-    + ["lib/include/loads", "daemons/agent", "daemons/broker", "daemons/external", "daemons/worker", "client/outputs",
+    + ["lib/include/loads", "daemons/agent", "daemons/broker", "daemons/external", "daemons/observers",
+       "daemons/worker", "client/outputs",
        "client/remote", "client/runner", "client/shared", "tests/target"],
     "tests/system": [],
     "tests/system/modules": ["lib/include/loads"],  # tests for loads-runner to run
@@ -53,7 +56,7 @@ FOREIGN = {
     "archive.h": ["lib/run/archive.c", "tests/unit/test_archive.c"],
     "archive_entry.h": ["lib/run/archive.c", "tests/unit/test_archive.c"],
     "cmocka.h": ["tests/unit/test.h"],
-    "curl/curl.h": ["lib/loop", "tests/bench/bare_curl.c"],
+    "curl/curl.h": ["lib/loop", "daemons/observers/transfer.h", "tests/bench/bare_curl.c"],
     "elfutils/libdwfl.h": ["lib/run/symbolize.c"],
     "ev.h": ["lib/loop", "lib/run", "daemons", "client", "tests/bench", "tests/target", "tests/unit"],
     "ini.h": ["lib/base/ini.c"],
@@ -66,7 +69,7 @@ FOREIGN = {
     ],
     "libwebsockets.h": ["daemons/echo-server", "lib/loop/ws.c", "lib/loop/ws_tls.c", "tests/unit/test_ws.c"],
     "libxml/HTMLparser.h": ["daemons/worker/html.c"],
-    "openssl/evp.h": ["daemons/worker/hash.c"],
+    "openssl/evp.h": ["lib/run/hash.c"],
     "openssl/ssl.h": ["lib/loop/ws_tls.c"],
     "sanitizer/asan_interface.h": ["daemons/worker/annotate.h"],
     "sanitizer/common_interface_defs.h": ["daemons/worker/annotate.h"],

@@ -412,7 +412,7 @@ BAD = [
     ({"command": "CTRL_RUN", "agents": 1, "args": {**GOOD, "users": "many"}}, "usage"),
     ({"command": "CTRL_RUN", "agents": 1, "args": {**GOOD, "users": 0}}, "usage"),
     ({"command": "CTRL_RUN", "agents": 1, "args": {**GOOD, "hits": 1, "duration": 1}}, "usage"),
-    ({"command": "CTRL_RUN", "agents": 1, "args": {**GOOD, "observer": "irc"}}, "usage"),
+    ({"command": "CTRL_RUN", "agents": 1, "args": {**GOOD, "observer": "nosuch"}}, "usage"),
     ({"command": "CTRL_RUN", "agents": 1, "args": {**GOOD, "stack_size": "1"}}, "usage"),
     ({"command": "CTRL_RUN", "agents": 1, "args": {**GOOD, "test_dir": "here"}}, "usage"),
     ({"command": "CTRL_RUN", "agents": 1, "args": {**GOOD, "insecure": 1}}, "usage"),

@@ -167,7 +167,7 @@ MISTAKES = [
     case("flags with a quote", [FQN, "--cflags", "-DX='1"], "--cflags", "quote"),
     case("libs with a quote", [FQN, "--libs", "\"-lm"], "--libs", "quote"),
     # ---- outputs
-    case("unknown output", [FQN, "--output", "html"], "no output 'html'", "stdout, null, json, file"),
+    case("unknown output", [FQN, "--output", "nonsense"], "no output 'nonsense'", "stdout, null, html, json"),
     case("empty output", [FQN, "--output", ""], "no output ''", "json"),
     case("output to nowhere", [FQN, "--output", f"json={NOWHERE}/x"], f"'{NOWHERE}/x'", "No such file"),
     case("output to a folder", [FQN, "--output", "json=."], "'.'", "Is a directory"),

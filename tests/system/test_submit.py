@@ -130,7 +130,10 @@ def test_a_ca_file_travels(runner, submit, fake):
     (["-a", "1", FQN, "--output", "nosuch"], ["nosuch"]),
     (["-a", "1", FQN, "--hits", "1", "-d", "1"], ["--hits and --duration exclude each other"]),
     (["-a", "1", FQN, "--on-agent-loss", "cry"], ["--on-agent-loss: 'cry' is neither"]),
-    (["-a", "1", FQN, "--observer", "irc"], ["--observer: there is no observer 'irc'"]),
+    (["-a", "1", FQN, "--observer", "/bin/sh"], ["--observer: '/bin/sh' is no name of an observer"]),
+    (["-a", "1", FQN, "--observer-email-recipient", "ada"], ["--observer-email-recipient: 'ada' is no address"]),
+    (["-a", "1", FQN, "--observer-email-password-file", "x"], ["--observer-email-password-file"]),
+    (["--observer", "irc", FQN], ["--observer needs --agents: observers are the broker's"]),
     (["-a", "1", FQN, "--ca-file", "nosuch.pem"], ["--ca-file nosuch.pem"]),
     (["--detach", FQN], ["--detach needs --agents"]),
     (["--queue", FQN], ["--queue needs --agents"]),
@@ -206,11 +209,12 @@ def test_the_file_of_the_user_guide(submit, fake, guide):
     assert set(archived(fake)) == {"example.py", "pushtest/__init__.py", "pushtest/data.txt"}
 
 
-def test_an_observer_is_refused_by_its_name(submit, fake, guide):
-    ran = submit("--config", guide("observer = irc\n"))
-    assert ran.code == 2 and fake.requests == []
-    assert ran.stderr == "loads-runner: {}:11: observer: there is no observer 'irc': this version has none\n".format(
-        guide("observer = irc\n"))
+def test_its_observer(submit, fake, guide):
+    ran = submit("--config", guide("observer = irc\nobserver_irc_channel = #results\nobserver_option = x.y=z\n"))
+    assert (ran.code, ran.stdout) == (0, RUN_ID + "\n"), ran
+    request = fake.wait_for("CTRL_RUN")[0]
+    assert request["args"]["observers"] == ["irc"]
+    assert request["args"]["observer_options"] == ["irc.channel=#results", "x.y=z"]
 
 
 # ---- what the broker refuses ---------------------------------------------------------------------

@@ -82,6 +82,27 @@ def test_tests_are_no_administrators(box):
     assert "Peer authentication failed" in denied.stderr
 
 
+def test_observers_of_a_service(box, target_on):
+    """They start within the unit's limits, reach the network, and get credentials."""
+    target = target_on(box)
+    box.write("/etc/loads/observers/mine", "#!/bin/sh\nid -un\n")
+    box.run("chmod", "-R", "755", "/etc/loads")
+    box.write("/etc/credstore/loads-observer-webhook.secret", "secret\n")
+    box.write("/etc/loads/broker.conf", "[broker]\nobserver-dir = /etc/loads/observers\nobserver = mine\n    webhook\n"
+              f"observer-webhook-url = {target.url}/any/hook\n"
+              "observer-webhook-secret-file = loads-observer-webhook.secret\n")
+    box.systemctl("start", "loads-broker", "loads-agent@1")
+    box.wait_until(lambda: box.agents() == {"one-1"}, "no agent came")
+    run_id = box.submit(f"{target.url}/any/es")
+    assert box.wait_for_end(run_id)["outcome"] == "passed"
+    query = f"SELECT details FROM loads.events WHERE kind = 'observer' AND run_id = '{run_id}'"
+    box.wait_until(lambda: len(box.sql(query)) == 2, "an observer is not done")
+    assert {row["details"]["observer"]: row["details"] for row in box.sql(query)} == {
+        "mine": {"observer": "mine", "result": "done", "output": "loads-broker\n"},
+        "webhook": {"observer": "webhook", "result": "done"}}
+    assert target.counts()["requests"] == 2
+
+
 # ---- scheduled runs ----
 
 def write_run(box, *lines):

@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
@@ -258,6 +259,29 @@ static void test_environment(void **state)
     assert_string_equal(output(f), "A=1\nB=two words\n");
 }
 
+/* A file that is read from its beginning; without one there is nothing to be read. */
+static void test_standard_input(void **state)
+{
+    struct fixture *f = *state;
+    const char *argv[] = {"/bin/cat", NULL};
+    _cleanup_fd_ int file = memfd_create("input", MFD_CLOEXEC);
+    struct child_options options = {.argv = argv,
+                                    .stdin_fd = file,
+                                    .channel_fd = -1,
+                                    .stdout_fd = f->pipe[1],
+                                    .gone = on_gone,
+                                    .context = f};
+    struct error error;
+
+    assert_true(file > 0);
+    assert_int_equal(write(file, "what it reads", 13), 13);
+    assert_int_equal(lseek(file, 0, SEEK_SET), 0);
+    assert_int_equal(child_spawn(&f->child, f->loop, &options, &error), 0);
+    run_until(f->loop, &f->gone);
+    assert_string_equal(output(f), "what it reads");
+    assert_true(WIFEXITED(f->status) && WEXITSTATUS(f->status) == 0);
+}
+
 /* What we leave behind ends with us: here, we are a process of our own. */
 static void test_dies_with_us(void **state)
 {
@@ -461,6 +485,7 @@ int main(void)
         TEST(test_directory),
         TEST(test_program_in_path),
         TEST(test_environment),
+        TEST(test_standard_input),
         TEST(test_dies_with_us),
         TEST(test_descriptors),
         TEST(test_signals),

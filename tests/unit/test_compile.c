@@ -19,8 +19,8 @@
 #include "annotate.h"
 #include "cache.h"
 #include "compile.h"
-#include "hash.h"
 #include "prepare.h"
+#include "run/hash.h"
 
 static char root[PATH_MAX];
 static struct error error;

@@ -5,7 +5,7 @@
  * The object is built with one function per part. In them a failed allocation needs no branch of
  * its own: jansson's setters take NULL for a failure and free what they were given, so each result
  * is only collected in `builder.failed`. */
-#include "outputs/json.h"
+#include "report/summary_json.h"
 
 #include <errno.h>
 #include <string.h>
@@ -13,11 +13,6 @@
 #include "base/clock.h"
 #include "base/shown.h"
 #include "base/utf8.h"
-#include "outputs/types.h"
-
-/* As many digits as a double surely keeps: more would show 0.1 as 0.10000000000000001. */
-#define REAL_DIGITS 15
-#define DUMP_FLAGS  (JSON_INDENT(2) | JSON_REAL_PRECISION(REAL_DIGITS))
 
 struct builder {
     bool failed; /* there was no memory for something */
@@ -396,19 +391,18 @@ json_t *json_summary(const struct output_run *run, const struct summary *summary
     return object;
 }
 
-int json_end(struct output *output, const struct output_run *run, const struct summary *summary,
-             struct error *error)
+/* Measured before: json_dumps() of jansson 2.14 leaves out a key without a word when its buffer
+ * can't grow just there. */
+int summary_json_text(const json_t *object, size_t flags, char **ret, size_t *ret_size)
 {
-    _cleanup_(json_decrefp) json_t *object = json_summary(run, summary);
+    size_t all = flags | SUMMARY_JSON_FLAGS, size = json_dumpb(object, NULL, 0, all);
+    _cleanup_free_ char *text = size > 0 ? malloc(size + 1) : NULL;
 
-    /* As a text first, so that the file gets all or nothing, and measured before: json_dumps() of
-     * jansson 2.14 leaves out a key without a word when its buffer can't grow just there. */
-    size_t size = object ? json_dumpb(object, NULL, 0, DUMP_FLAGS) : 0;
-    _cleanup_free_ char *text = size > 0 ? malloc(size) : NULL;
-    if (!text || json_dumpb(object, text, size, DUMP_FLAGS) != size) {
-        return error_set_errno(error, -ENOMEM, "output json");
+    if (!text || json_dumpb(object, text, size, all) != size) {
+        return -ENOMEM;
     }
-    (void)fwrite(text, 1, size, output->file); /* a failure stays with the stream */
-    (void)fputc('\n', output->file);
-    return output_check(output, error);
+    text[size] = '\0';
+    *ret = TAKE_PTR(text);
+    *ret_size = size;
+    return 0;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* SHA-256, and the home of libcrypto: names for what is compiled, proof that it is whole. */
-#ifndef LOADS_WORKER_HASH_H
-#define LOADS_WORKER_HASH_H
+/* SHA-256, and the home of libcrypto: names for what is compiled, proof that it is whole,
+ * signatures of messages. */
+#ifndef LOADS_RUN_HASH_H
+#define LOADS_RUN_HASH_H
 
 #include "base/macros.h"
 
@@ -23,6 +24,10 @@ void hash_add_text(struct hash *hash, const char *text);
 
 /* The sum; the hash takes no more after that. -EIO: libcrypto failed. */
 int hash_finish(struct hash *hash, unsigned char ret[static HASH_BYTES]) _must_check_;
+
+/* HMAC-SHA256. -EIO, -ENOMEM. */
+int hash_hmac(const void *key, size_t key_size, const void *bytes, size_t size,
+              unsigned char ret[static HASH_BYTES]) _must_check_;
 
 /* Small letters and a NUL. Returns `ret`. */
 const char *hash_hex(const unsigned char sum[static HASH_BYTES], char ret[static HASH_HEX_BYTES]);
