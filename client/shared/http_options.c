@@ -144,7 +144,7 @@ static int look_into(FILE *file)
         }
         found |= strncmp(line, "Proc-Type: 4,ENCRYPTED", 22) == 0 ? ENCRYPTED_KEY : 0;
     }
-    return ferror(file) ? -EIO : found;
+    return !ferror(file) ? found : errno > 0 ? -errno : -EIO;
 }
 
 /* Its absolute path, and in *ret_found what it has. */
@@ -160,7 +160,7 @@ static int find_file(const char *option, const char *name, char **ret, int *ret_
     }
     int found = look_into(file);
     if (found < 0) {
-        return error_set(error, found, "cannot read --%s %s", option, name);
+        return error_set_errno(error, found, "cannot read --%s %s", option, name);
     }
     if (found & ENCRYPTED_KEY) {
         return error_set(error, -EINVAL,

@@ -33,6 +33,7 @@ struct loads_user {
     struct stack stack;
     const struct worker_test *test; /* of the iteration that is on, or the last */
     uint32_t set_up;    /* suites whose user set-up it had: bits by number of their first test */
+    unsigned stalls;    /* stall.c: not recorded yet; stalled_usec: their time in all */
     struct arena arena; /* of this iteration */
     struct kept *kept;  /* journey.c: from one to the next */
     struct session session;
@@ -43,6 +44,7 @@ struct loads_user {
     bool cancelled; /* it was told to leave: it does when it is resumed */
     bool leaving;   /* its stack is being unwound */
     bool stopped;   /* no iteration of it starts any more */
+    bool pausing;   /* pace.c: it waits until next_start_usec */
     ev_timer sleep;
     void (*on_loop)(void *argument); /* to be called there; NULL: nothing */
     void *on_loop_argument;
@@ -60,9 +62,7 @@ struct loads_user {
     unsigned error_id;                /* what made it an error or a failure */
     uint64_t iteration_started_usec;  /* CLOCK_MONOTONIC */
     uint64_t next_start_usec;         /* pace.c: when the next one may begin; 0: at once */
-    bool pausing;                     /* it waits for that */
     uint64_t resumed_usec;            /* stall.c: since when it holds the loop */
-    unsigned stalls;                  /* not recorded yet, and their time in all */
     uint64_t stalled_usec;
     struct prng prng;     /* choice.c: of this iteration */
     struct state *states; /* journey.c: modules' variables for the user */

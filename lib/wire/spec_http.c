@@ -74,7 +74,8 @@ enum spec_connections spec_http_connections(const struct spec_http *http)
 {
     unsigned i = 0;
 
-    while (http->connections && strcmp(connections_names[i], http->connections) != 0) {
+    while (http->connections && i < ELEMENTSOF(connections_names) - 1 &&
+           strcmp(connections_names[i], http->connections) != 0) {
         i++; /* one of them: it was checked */
     }
     return (enum spec_connections)i;

@@ -2,6 +2,7 @@
 /* Tests that do to their worker what no test should. Each iteration makes one request first, so
  * that what the target saw can be held against what is reported. Of each run's users the first one
  * does it, in its third iteration, unless the test's name says otherwise. */
+#define _GNU_SOURCE /* pipe2() */
 #include <alloca.h>
 #include <errno.h>
 #include <fcntl.h>
