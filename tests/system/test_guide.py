@@ -25,6 +25,7 @@ UNRUN = {
     "distributed.md": 2,
     "external-runners.md": 1,
     "installation.md": 6,
+    "observers.md": 2,
     "performance.md": 3,
     "security.md": 5,
 }

@@ -80,7 +80,7 @@ def test_every_option_has_a_test_here(runner):
     for them."""
     text = "".join((ROOT / "tests/system" / f"test_{name}.py").read_text()
                    for name in ("runner_options", "submit", "console", "loadsctl", "external", "python_run", "debug",
-                                "formats", "tls", "http2", "proxy", "connections", "observers"))
+                                "formats", "tls", "http2", "proxy", "connections", "observers", "thresholds"))
     found = offered(runner)
     assert len(found) > 20
     assert sorted(option for option in found if f'"{option}' not in text) == []
