@@ -25,7 +25,7 @@ UNRUN = {
     "distributed.md": 2,
     "external-runners.md": 1,
     "installation.md": 6,
-    "observers.md": 2,
+    "observers.md": 3,
     "performance.md": 3,
     "security.md": 5,
 }
