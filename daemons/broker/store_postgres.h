@@ -143,9 +143,10 @@ enum batch_table {
     BATCH_TABLES
 };
 
+#define MESSAGE_TABLES 3 /* at most, that rows of one message are in */
+
 /* A message of a source, and where its rows are: in intervals, interval_tests and interval_timers,
  * or in hits and test_events. */
-#define MESSAGE_TABLES 3
 struct batch_message {
     unsigned source;
     uint64_t seq;

@@ -19,7 +19,6 @@
 #define SPEC_MAX_NAME_BYTES        255 /* user_id, project_name */
 #define SPEC_MAX_TAGS              100
 #define SPEC_MAX_TAG_BYTES         1024
-#define SPEC_MAX_THRESHOLDS        50
 #define SPEC_MAX_WORDS_BYTES       4096 /* cflags, libs, test_runner, python_path */
 #define SPEC_MAX_PYTHON_DEPS       100
 #define SPEC_MAX_DEP_BYTES         1024

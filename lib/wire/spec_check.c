@@ -12,7 +12,7 @@
 #include "base/distribution.h"
 #include "base/shown.h"
 #include "base/utf8.h"
-#include "metrics/threshold.h"
+#include "metrics/thresholds.h"
 
 const struct spec_key spec_keys[] = {
 #define AT(member) offsetof(struct run_spec, member)
@@ -289,8 +289,8 @@ static int check_thresholds(const char *name, const struct strlist *thresholds, 
 {
     struct threshold threshold;
 
-    if (thresholds->count > SPEC_MAX_THRESHOLDS) {
-        return error_set(error, -EINVAL, "%s: there are more than %d", name, SPEC_MAX_THRESHOLDS);
+    if (thresholds->count > THRESHOLDS_MAX) {
+        return error_set(error, -EINVAL, "%s: there are more than %d", name, THRESHOLDS_MAX);
     }
     for (size_t i = 0; i < thresholds->count; i++) {
         int r = threshold_parse(thresholds->items[i], &threshold, error);
