@@ -37,7 +37,7 @@ def debs(tmp_path_factory):
     for name in output("git", "ls-files", "-z", cwd=ROOT).split("\0")[:-1]:
         (source / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(ROOT / name, source / name, follow_symlinks=False)
-    environment = {**os.environ, "DEB_BUILD_OPTIONS": "nocheck parallel=2"}
+    environment = {**os.environ, "DEB_BUILD_OPTIONS": "nocheck parallel=2", "DEB_CFLAGS_APPEND": "-Werror"}
     if shutil.which("ccache"):  # debhelper has another HOME
         cache = os.environ.get("CCACHE_DIR", pathlib.Path.home() / ".cache/ccache")
         environment.update(CMAKE_C_COMPILER_LAUNCHER="ccache", CCACHE_DIR=str(cache),

@@ -696,7 +696,7 @@ static void test_bounded(void **state _unused_)
 static void test_server_restarts(void **state _unused_)
 {
     const char *database = database_with_schema(&server);
-    enum { ROUNDS = 12, BATCHES = 10 };
+    enum { ROUNDS = 9, BATCHES = 6 };
     struct answer answers[ROUNDS][BATCHES] = {0}, update = {0}, log[ROUNDS] = {0};
     struct fixture fixture;
     struct test_run run;
@@ -711,7 +711,7 @@ static void test_server_restarts(void **state _unused_)
         assert_int_equal(
             store_log(fixture.store, run.run_id, 0, 1, "line\n", 5, on_store_answer, &log[round]),
             0);
-        for (unsigned turn = 0; turn < 2 * round; turn++) { /* the end comes ever later */
+        for (unsigned turn = 0; turn < 3 * round; turn++) { /* the end comes ever later */
             ev_run(fixture.loop, EVRUN_ONCE);
         }
         fixture.down = false;
@@ -739,7 +739,7 @@ static void test_server_restarts(void **state _unused_)
     }
     assert_stored(&fixture, &run);
     assert_intervals_add_up(database, &run);
-    assert_string_equal(postgres_ask(&server, database, "SELECT count(*) FROM loads.logs"), "12");
+    assert_string_equal(postgres_ask(&server, database, "SELECT count(*) FROM loads.logs"), "9");
     run_clear(&run);
     fixture_close(&fixture);
 }
