@@ -632,7 +632,7 @@ def test_a_crash(agent, broker):
 
 
 def test_term_stops_the_run(agent, broker, target):
-    run = url_run(target, "/held", users=[2], hits=[5])
+    run = url_run(target, "/held", users=[2], hits=[100000])  # which worker hears of it when isn't fixed
     broker.prepare(agent, run)
     broker.start(agent, run)
     target.wait_for(lambda counts: counts["requests"] == 2)
@@ -640,7 +640,8 @@ def test_term_stops_the_run(agent, broker, target):
     broker.wait("leaving")
     target.release()
     assert broker.wait_for_end(run)["interrupted"]
-    assert broker.outcomes(run) == {"success": 2}
+    outcomes = broker.outcomes(run)
+    assert set(outcomes) == {"success"} and 2 <= outcomes["success"] < 200000
     broker.tell(agent, "drop", run_id=run.id)
     assert agent.wait() == 0
 
