@@ -12,6 +12,8 @@ import tempfile
 import pytest
 import zmq
 
+from runner import wait_until
+
 ANSWER_MSEC = 30000
 RUN_SECONDS = 100
 
@@ -58,11 +60,11 @@ class Cluster:
         return answer["result"]
 
     def wait_for(self, condition):
-        """Asks for as long as it takes that PING's result is as it should be: the test's own time is
-        the limit."""
-        while not condition(result := self.result("PING")):
-            pass
-        return result
+        """PING's result, when it is as it should be."""
+        def find():
+            answer = self.result("PING")
+            return answer if condition(answer) else None
+        return wait_until(find, "what PING tells")
 
     def run(self, name, *arguments, cwd=None, code=0):
         """A client program, to its end."""
@@ -82,9 +84,10 @@ class Cluster:
         return self.result("CTRL_SNAPSHOT", run_id=run_id)["run"]
 
     def wait_for_state(self, run_id, *states):
-        while (run := self.run_of(run_id))["state"] not in states:
-            pass
-        return run
+        def find():
+            run = self.run_of(run_id)
+            return run if run["state"] in states else None
+        return wait_until(find, f"{run_id} is none of {states}")
 
     def close(self):
         self.context.destroy(linger=0)

@@ -30,7 +30,7 @@ from lab import boot, installed, network  # noqa: F401  (fixtures)
 from manager import start_manager  # noqa: F401  (a fixture)
 from postgres import database, postgres, start_postgres  # noqa: F401  (fixtures)
 from reports import loads, start_loads  # noqa: F401  (fixtures)
-from runner import MODULE, Gate, Runner
+from runner import MODULE, Gate, Runner, wait_until
 from stored import new_cluster, stored  # noqa: F401  (fixtures)
 from web import authority, https, start_microsocks, start_nghttpd, start_nginx, start_tinyproxy  # noqa: F401  (fixtures)
 from units import box, machine, sanitized  # noqa: F401  (fixtures)
@@ -250,10 +250,10 @@ class Target:
 
     def wait_for(self, condition):
         """The counts as soon as condition(counts) holds: what clients do arrives in its own time."""
-        deadline = time.monotonic() + READY_SECONDS
-        while not condition(counts := self.counts()):
-            assert time.monotonic() < deadline, counts
-        return counts
+        def find():
+            counts = self.counts()
+            return counts if condition(counts) else None
+        return wait_until(find, self.counts)
 
 
 class TargetOn(Target):

@@ -210,6 +210,7 @@ class Started:
         while not (value := condition()):
             assert self.process.poll() is None, self.err_path.read_text(errors="replace")
             assert time.monotonic() < deadline, "it didn't come to that"
+            time.sleep(0.01)
         return value
 
     def interrupt(self):

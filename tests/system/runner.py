@@ -55,7 +55,7 @@ def wait_until(condition, what):
     """Waits for what can't be waited for by the kernel's help."""
     deadline = time.monotonic() + END_SECONDS
     while not (result := condition()):
-        assert time.monotonic() < deadline, what
+        assert time.monotonic() < deadline, what() if callable(what) else what
         time.sleep(0.01)
     return result
 

@@ -7,6 +7,7 @@ import tempfile
 import pytest
 
 from cluster import Cluster, kill
+from runner import wait_until
 
 OVER = ("finished", "failed", "aborted")
 
@@ -23,8 +24,7 @@ class Stored(Cluster):
         """Kills it, and waits until the next one has read the runs back."""
         kill(self.broker)
         self.start_broker(database=self.database.uri())
-        while self.ask("CTRL_LIST_RUNS").get("code") == "database":
-            pass
+        wait_until(lambda: self.ask("CTRL_LIST_RUNS").get("code") != "database", "the runs")
 
     def busy(self):
         self.wait_for(lambda ping: len(ping["agents"]) == len(self.agents) and all(

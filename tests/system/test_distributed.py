@@ -161,8 +161,7 @@ def test_an_agent_is_killed(two_agents, target, policy, state, outcome):
                                policy)
     target.wait_for(lambda counts: counts["requests"] == 2)
     kill(two_agents.agents[0])
-    while not two_agents.run_of(run_id)["lost"]:
-        pass
+    wait_until(lambda: two_agents.run_of(run_id)["lost"], "a loss")
     target.release()
     run = two_agents.wait_for_state(run_id, "finished", "aborted")
     assert (run["state"], run["outcome"]) == (state, outcome)
@@ -176,11 +175,9 @@ def test_an_agent_is_stopped_for_a_while(two_agents, target):
     target.wait_for(lambda counts: counts["requests"] == 2)
     pid = two_agents.agents[0].pid
     os.kill(pid, signal.SIGSTOP)
-    while not two_agents.run_of(run_id)["lost"]:
-        pass
+    wait_until(lambda: two_agents.run_of(run_id)["lost"], "a loss")
     os.kill(pid, signal.SIGCONT)
-    while two_agents.run_of(run_id)["lost"]:
-        pass
+    wait_until(lambda: not two_agents.run_of(run_id)["lost"], "its return")
     target.release()
     run = two_agents.wait_for_state(run_id, "finished", "aborted")
     assert (run["outcome"], run["lost"]) == ("passed", [])

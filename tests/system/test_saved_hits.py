@@ -4,6 +4,7 @@
 import pathlib
 
 from cluster import kill
+from runner import wait_until
 from stored import OVER
 
 MODULES = pathlib.Path(__file__).parent / "modules"
@@ -99,8 +100,7 @@ def test_an_agent_is_killed(stored, target):
     run_id = stored.submit(f"{target.url}/held", "-a", 2, "-u", 2, "--hits", 4, "--save-hits")
     target.wait_for(lambda counts: counts["requests"] == 4)
     kill(stored.agents[0])
-    while not stored.run_of(run_id)["lost"]:
-        pass
+    wait_until(lambda: stored.run_of(run_id)["lost"], "a loss")
     target.release()
     run = stored.wait_for_state(run_id, *OVER)
     assert (run["state"], run["outcome"]) == ("finished", "lost")

@@ -154,8 +154,7 @@ def test_an_agent_and_the_broker_are_killed(stored, target):
     run_id = stored.submit(f"{target.url}/held", "-a", 2, "--hits", 2)
     target.wait_for(lambda counts: counts["requests"] == 2)
     kill(stored.agents[0])
-    while not stored.run_of(run_id)["lost"]:
-        pass
+    wait_until(lambda: stored.run_of(run_id)["lost"], "a loss")
     stored.restart_broker()
     assert len(stored.run_of(run_id)["lost"]) == 1
     target.release()
@@ -177,8 +176,7 @@ def test_postgresql_is_away_for_a_while(new_cluster, start_postgres, target):
     postgres.stop()
     stored.wait_for(lambda ping: ping["database"]["state"] == "down")
     target.release()
-    while stored.result("CTRL_GET_COUNTS", run_id=run_id)["add_hit"] < 10:
-        pass
+    wait_until(lambda: stored.result("CTRL_GET_COUNTS", run_id=run_id)["add_hit"] >= 10, "the hits")
     refused = stored.run("loadsctl", "submit", f"{target.url}/any", code=4).stderr
     assert re.search(r"no run can be stored: .*database '\w+' as user 'postgres'", refused), refused
     assert "The database is away: " in stored.run("loadsctl", "ping").stdout
@@ -232,8 +230,7 @@ def test_a_late_migration(new_cluster, database, target):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Cluster, "wait_for", lambda self, condition: self.result("PING"))
         cluster = new_cluster(database)
-    while "loadsctl db" not in cluster.result("PING")["database"]["reason"]:
-        pass
+    wait_until(lambda: "loadsctl db" in cluster.result("PING")["database"]["reason"], "the reason")
     assert re.search("The database is away: .*loadsctl db", cluster.run("loadsctl", "ping").stdout)
     cluster.start_agent()
     refused = cluster.run("loadsctl", "submit", f"{target.url}/any", code=4).stderr
