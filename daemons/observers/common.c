@@ -172,14 +172,13 @@ void facts_of(const struct input *input, struct facts *ret)
                           .trouble = input_text(input, "trouble", NULL),
                           .link = input_text(input, "link", NULL),
                           .thresholds = json_object_get(json, "thresholds")};
-    add(ret, "Duration", "%s s",
-        figure_rounded((double)count_of(json, "duration_usec") / 1e6, figure));
+    add(ret, "Duration", "%s",
+        figure_seconds((double)count_of(json, "duration_usec") / 1e6, figure));
     add(ret, "Hits", "%s", figure_whole(count_of(json, "hits"), figure));
     add(ret, "Rate", "%s/s",
         figure_rounded(json_number_value(json_object_get(json, "hits_per_sec")), figure));
     if (latency) {
-        add(ret, "p95", "%s ms",
-            figure_rounded((double)count_of(latency, "p95_usec") / 1e3, figure));
+        add(ret, "p95", "%s", figure_usec((double)count_of(latency, "p95_usec"), figure));
     }
     add(ret, "Failures", "%s", figure_whole(count_of(iterations, "failures"), figure));
     add(ret, "Errors", "%s", figure_whole(count_of(iterations, "errors"), figure));

@@ -101,7 +101,7 @@ static void test_seconds_in_a_row(void **state)
     assert_string_equal(look(f, 10), texts[0]); /* it stays broken */
     _cleanup_free_ struct threshold_result *results = end(f, 10, 3);
     assert_false(results[0].holds);
-    assert_string_equal(results[0].shown, "20 ms");
+    assert_string_equal(results[0].shown, "20.0 ms");
     assert_true(results[1].holds);
     assert_false(results[2].holds); /* nothing in seconds 8 and 9 */
     assert_string_equal(results[2].shown, "0.0");
@@ -136,7 +136,7 @@ static void test_the_whole_run(void **state)
     assert_string_equal(look(f, 2), texts[0]);
     _cleanup_free_ struct threshold_result *results = end(f, 2.5, 5);
     static const bool holds[] = {false, false, true, true, false};
-    static const char *const shown[] = {"15 ms", "11", "5.909 ms", "0", ""};
+    static const char *const shown[] = {"15.0 ms", "11", "5.91 ms", "0", ""};
     for (size_t i = 0; i < 5; i++) {
         assert_true(results[i].holds == holds[i]);
         assert_string_equal(results[i].shown, shown[i]);
