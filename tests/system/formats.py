@@ -11,7 +11,7 @@ import os
 import pathlib
 import re
 import subprocess
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import lxml.etree
 import pytest
@@ -83,6 +83,12 @@ def read_prometheus(path, prefix="loads_"):
                    tuple(by_outcome.values()),
                    {word: quantiles[quantile] for word, quantile in QUANTILES.items()} if quantiles else None,
                    names), samples
+
+
+def as_labels(numbers):
+    """With names as Prometheus has them: it has no escape for control characters, and a tab is one."""
+    return replace(numbers, names={(method, name.replace("\t", "\ufffd")): hits
+                                   for (method, name), hits in numbers.names.items()})
 
 
 def check_times(summary, samples):

@@ -3,12 +3,15 @@
 the database has."""
 
 import json
+import pathlib
 
 import pytest
 
-from formats import FunkLoad, agree, check_times, read_csv, read_events, read_hdr, read_json, read_junit, read_prometheus
+from formats import (FunkLoad, agree, as_labels, check_times, read_csv, read_events, read_hdr, read_json,
+                     read_junit, read_prometheus)
 from stored import OVER
 
+MODULES = pathlib.Path(__file__).parent / "modules"
 SUMMARIES = ["html", "json", "csv", "junit", "prometheus", "hdr"]
 DETAILS = ["file", "funkload"]
 
@@ -42,7 +45,7 @@ def check(paths):
     by_second, rows = read_csv(paths["csv"])
     agree(expected, by_second)
     numbers, samples = read_prometheus(paths["prometheus"])
-    agree(expected, numbers)
+    agree(as_labels(expected), numbers)
     check_times(json.loads(paths["json"].read_text()), samples)
     agree(expected, read_junit(paths["junit"])[0])
     steps = [line for line in read_hdr(paths["hdr"]) if line["tag"] is None]
@@ -130,9 +133,39 @@ def test_without_a_database(two_agents, target, module, tmp_path):
     assert expected.hits > 10 and len(rows) >= 2 and {row["users"] for row in rows} == {4}
 
 
+UNWRITABLE = [
+    (["--output", "html={}/none/x"], "can't write '{}/none/x': No such file or directory"),
+    (["--output", "csv={}"], "can't write '{}': Is a directory"),
+    (["--output", "json={}/x", "--output", "hdr={}/../{name}/x"], "two outputs write to {}/../{name}/x"),
+]
+
+
+@pytest.mark.parametrize("verb", ["run", "attach", "show"])
+def test_unwritable(stored, gate, target, tmp_path, verb):
+    """Said before anything is asked of agents."""
+    run = ["loads-runner", gate.url, "-a", 1]
+    if verb != "run":
+        run = ["loadsctl", verb, stored.submit(f"{target.url}/any")]
+        stored.wait_for_state(run[-1], *OVER)
+    submitted = "SELECT run_id FROM loads.runs"
+    before = stored.database.rows(submitted)
+    for arguments, said in UNWRITABLE:
+        words = [word.format(tmp_path, name=tmp_path.name) for word in arguments]
+        assert said.format(tmp_path, name=tmp_path.name) in stored.run(*run, *words, code=2).stderr
+    assert stored.database.rows(submitted) == before and gate.requests == 0
+    if verb == "show":
+        ran = stored.run(*run, "--output", "json=/dev/full", "--output", f"csv={tmp_path}/csv", code=1)
+        assert ran.stderr.count("output json: can't write '/dev/full': No space left on device\n") == 1
+        assert read_csv(tmp_path / "csv")[0].hits == 1
+    if verb == "attach":  # a run that passed, and then didn't
+        stored.run(*run, "--output", "json=/dev/full", code=1)
+
+
 def test_without_hits(stored, target, tmp_path):
     """What needs every hit is refused where there are none, before anything is written."""
-    run_id = stored.submit(f"{target.url}/any", "--hits", 3)
+    text = (MODULES / "hostile.c").read_text(encoding="utf-8")
+    (tmp_path / "hostile.c").write_text(text, encoding="utf-8")
+    run_id = stored.submit("hostile.Hostile.test_names", "--hits", 3, "--server-url", target.url, cwd=tmp_path)
     stored.wait_for_state(run_id, *OVER)
     for verb in ("show", "attach"):
         for name in DETAILS:
@@ -141,7 +174,10 @@ def test_without_hits(stored, target, tmp_path):
             assert "--save-hits" in said and not path.exists()
     paths, arguments = outputs(tmp_path, SUMMARIES)
     stored.run("loadsctl", "show", run_id, *arguments)
-    assert check(paths)[0].hits == 3
+    expected, _ = check(paths)
+    assert expected.hits == 9
+    rows = stored.database.rows(f"SELECT method, url, hits FROM loads.url_stats WHERE run_id = '{run_id}'")
+    assert {(row["method"], row["url"]): row["hits"] for row in rows} == expected.names
 
 
 def test_of_one_that_is_on(stored, target, tmp_path):

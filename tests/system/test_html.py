@@ -191,7 +191,7 @@ def test_hostile(runner, page, browser):
     assert browser.evaluate("document.title") == "</title><script>document.title = 'taken'</script>"
     assert browser.evaluate("document.querySelectorAll('img, main script').length") == 0
     (hostile,) = (name["name"] for name in summary["names"] if name["name"].startswith("</script>"))
-    shown = hostile.replace("\u2028", "\\u2028").replace("\u202e", "\\u202e")
+    shown = hostile.replace("\u2028", "\\u2028").replace("\u202e", "\\u202e").replace("\u200f", "\\u200f")
     assert any(shown in text for text in texts(browser, "#names td.name"))
     assert texts(browser, "#counters td.name") == [shown]
     assert any(shown in text for text in texts(browser, ".problem"))

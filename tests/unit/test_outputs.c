@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "outputs/output.h"
 #include "outputs/text.h"
@@ -757,6 +758,22 @@ static void test_refused(void **state _unused_)
     check_refused("file=/", -EISDIR, "output file: can't write '/': Is a directory");
 }
 
+/* Root may write everywhere, so it is somebody else meanwhile. */
+static void test_no_permission(void **state _unused_)
+{
+    const char *path = file_path("closed");
+    char argument[160], text[200];
+    bool is_root = geteuid() == 0;
+
+    assert_int_equal(mkdir(path, 0500), 0);
+    (void)snprintf(argument, sizeof argument, "csv=%s/x", path);
+    (void)snprintf(text, sizeof text, "output csv: can't write '%s/x': Permission denied", path);
+    assert_true(!is_root || (chmod(directory, 0755) == 0 && seteuid(65534) == 0));
+    check_refused(argument, -EACCES, text);
+    assert_true(!is_root || seteuid(0) == 0);
+    assert_int_equal(rmdir(path), 0);
+}
+
 static void test_null(void **state)
 {
     struct fixture *f = *state;
@@ -915,6 +932,7 @@ int main(int argc, char **argv)
         TEST(test_file),
         TEST(test_file_hostile),
         TEST(test_refused),
+        TEST(test_no_permission),
         TEST(test_null),
         TEST(test_truncate),
         TEST(test_full_disk_json),
