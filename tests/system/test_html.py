@@ -5,15 +5,18 @@ whatever texts there are; and nothing is asked of a network.
 With LOADS_PICTURES=FOLDER in the environment it leaves pictures there, to be looked at.
 """
 
+import importlib.util
 import json
 import os
 import pathlib
 
+import jsonschema
 import pytest
 
 from browser import Browser
 
 MODULES = pathlib.Path(__file__).parent / "modules"
+ROOT = MODULES.parents[2]
 SCREENS = {"desktop": (1280, 900), "phone": (390, 844)}
 
 SHOP = """\
@@ -204,6 +207,24 @@ def test_nothing(runner, page, browser):
     (cards,) = values(browser, ".cards")
     assert (cards["hits"], cards["p50_usec"], cards["successes"]) == ("0", "", "1")
     assert texts(browser, "#percentiles") == [] and texts(browser, "#names") == []
+
+
+def test_pictures_of_the_guide(browser):
+    """The run that they are made of is still one that the page can show; each is small."""
+    spec = importlib.util.spec_from_file_location("make", ROOT / "tests/pictures/make.py")
+    make = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(make)
+    make.compose(browser.folder / "page.html")
+    browser.look(1000, 800)
+    browser.open(browser.folder / "page.html")
+    assert browser.complaints() == []
+    summary = json.loads((ROOT / "tests/pictures/run.json").read_text())["summary"]
+    jsonschema.validate(summary, json.loads((ROOT / "docs/schemas/summary.json").read_text()))
+    (cards,) = values(browser, ".cards")
+    assert float(cards["hits"]) == summary["hits"] and len(texts(browser, "#thresholds tbody tr")) == 4
+    pictures = sorted((ROOT / "docs/pictures").iterdir())
+    assert [path.name for path in pictures] == ["html-dark.png", "html-light.png", "html-phone.png"]
+    assert all(path.read_bytes().startswith(b"\x89PNG") and path.stat().st_size < 100 << 10 for path in pictures)
 
 
 def test_traceback(runner, page, browser):

@@ -38,10 +38,10 @@
     const h = Math.floor(whole / 3600), m = Math.floor((whole % 3600) / 60), s = whole % 60;
     return h > 0 ? `${h}:${pad(m)}:${pad(s)} h` : `${m}:${pad(s)} min`;
   };
-  /* Cut and not rounded: only all is 100 %. */
+  /* Cut and not rounded: only all is 100 %, and only nothing is 0 %. */
   const share = (value) => {
     if (value >= 1 || value <= 0) return value >= 1 ? "100 %" : "0 %";
-    return (Math.floor(value * 1000) / 10).toFixed(1) + " %";
+    return value < 0.001 ? "<0.1 %" : (Math.floor(value * 1000) / 10).toFixed(1) + " %";
   };
   /* What a reader can't see, or what turns around what stands beside it. */
   const visible = (text) =>
@@ -113,7 +113,7 @@
       card("Successes", "successes", i.successes, count),
       card("Failures", "failures", i.failures, count, i.failures > 0),
       card("Errors", "errors", i.errors, count, i.errors > 0),
-      card("Without an answer", "request_errors", run.request_errors, count, run.request_errors > 0),
+      card("No answer", "request_errors", run.request_errors, count, run.request_errors > 0),
       card("Sent", "sent_bytes", run.sent_bytes, bytes),
       card("Received", "received_bytes", run.received_bytes, bytes));
   };
