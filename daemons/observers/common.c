@@ -200,13 +200,25 @@ void facts_threshold(const struct facts *facts, size_t index, char ret[static FA
     put_clean(ret, FACT_BYTES, line);
 }
 
-/* What did not hold, by name. */
+static bool holds(const struct facts *facts, size_t index)
+{
+    return json_is_true(json_object_get(json_array_get(facts->thresholds, index), "holds"));
+}
+
+/* How many hold, and what did not, by name. */
 static void line_thresholds(const struct facts *facts, FILE *file)
 {
-    for (size_t i = 0; i < json_array_size(facts->thresholds); i++) {
-        const json_t *threshold = json_array_get(facts->thresholds, i);
+    size_t n = json_array_size(facts->thresholds), good = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        good += holds(facts, i);
+    }
+    if (n > 0) {
+        (void)fprintf(file, ", Thresholds that hold: %zu of %zu", good, n);
+    }
+    for (size_t i = 0; i < n; i++) {
         char text[FACT_BYTES];
-        if (!json_is_true(json_object_get(threshold, "holds"))) {
+        if (!holds(facts, i)) {
             facts_threshold(facts, i, text);
             (void)fprintf(file, ", %s", text);
         }
