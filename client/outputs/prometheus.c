@@ -158,17 +158,21 @@ static void put_by_name(struct writer *w, const char *metric, const char *help, 
     }
 }
 
-static void label_latency(struct writer *w, const char *metric, const struct summary_name *name)
+/* What a summary is of; an array of them ends with one without a name. */
+struct label {
+    const char *name, *value;
+};
+
+static void start_labelled(struct writer *w, const char *metric, const struct label *labels)
 {
     start(w, metric);
-    if (name) {
-        label_name(w, name);
+    for (; labels->name; labels++) {
+        put_label(w, labels->name, labels->value);
     }
 }
 
-/* Of a name, or of all. */
-static void put_latency(struct writer *w, const char *metric, const struct summary_name *name,
-                        uint64_t hits, const struct summary_latency *latency)
+static void put_summary(struct writer *w, const char *metric, const struct label *labels,
+                        uint64_t count, const struct summary_latency *latency)
 {
     const struct {
         const char *quantile;
@@ -179,27 +183,30 @@ static void put_latency(struct writer *w, const char *metric, const struct summa
     };
     char part[64];
 
-    for (size_t i = 0; hits > 0 && i < ELEMENTSOF(quantiles); i++) {
-        label_latency(w, metric, name);
+    for (size_t i = 0; count > 0 && i < ELEMENTSOF(quantiles); i++) {
+        start_labelled(w, metric, labels);
         put_label(w, "quantile", quantiles[i].quantile);
         finish_real(w, (double)quantiles[i].usec / 1e6);
     }
     (void)snprintf(part, sizeof part, "%s_sum", metric);
-    label_latency(w, part, name);
-    finish_real(w, latency->average_usec * (double)hits / 1e6);
+    start_labelled(w, part, labels);
+    finish_real(w, latency->average_usec * (double)count / 1e6);
     (void)snprintf(part, sizeof part, "%s_count", metric);
-    label_latency(w, part, name);
-    finish(w, hits);
+    start_labelled(w, part, labels);
+    finish(w, count);
 }
 
 static void put_latencies(struct writer *w)
 {
     put_head(w, "latency_seconds", "summary", "Latencies of hits.");
-    put_latency(w, "latency_seconds", NULL, w->summary->hits, &w->summary->latency);
+    put_summary(w, "latency_seconds", &(struct label){NULL, NULL}, w->summary->hits,
+                &w->summary->latency);
     put_head(w, "request_latency_seconds", "summary", "Latencies of hits, by name of the request.");
     for (size_t i = 0; i < w->summary->n_names; i++) {
         const struct summary_name *name = &w->summary->names[i];
-        put_latency(w, "request_latency_seconds", name, name->hits, &name->latency);
+        const struct label labels[] = {
+            {"test", name->test}, {"method", name->method}, {"name", name->name}, {NULL, NULL}};
+        put_summary(w, "request_latency_seconds", labels, name->hits, &name->latency);
     }
 }
 
@@ -213,6 +220,122 @@ static void put_requests(struct writer *w)
     put_by_name(w, "received_bytes_total", "Bytes that were received.",
                 offsetof(struct summary_name, received_bytes));
     put_latencies(w);
+}
+
+/* ---- what was timed beside them ---- */
+
+static const struct {
+    const char *metric, *help, *errors; /* NULL: nothing ends one */
+} timers[TIMER_KINDS] = {
+    [TIMER_PHASE] = {"phase_seconds", "What latencies of hits were spent on, by part.", NULL},
+    [TIMER_TRANSACTION] = {"transaction_seconds", "Times of transactions.",
+                           "transaction_errors_total"},
+    [TIMER_ROUND_TRIP] = {"round_trip_seconds", "Times of round trips of web sockets.",
+                          "round_trip_errors_total"},
+};
+
+static void put_timer(struct writer *w, const struct summary_timer *timer)
+{
+    const struct label of_phase[] = {{"phase", timer->name}, {NULL, NULL}},
+                       of_test[] = {{"test", timer->test}, {"name", timer->name}, {NULL, NULL}};
+
+    put_summary(w, timers[timer->kind].metric, timer->kind == TIMER_PHASE ? of_phase : of_test,
+                timer->count, &timer->time);
+}
+
+static void put_timer_errors(struct writer *w, enum timer_kind kind)
+{
+    put_head(w, timers[kind].errors, "counter", "How often a failure or an error ended one.");
+    for (size_t i = 0; i < w->summary->n_timers; i++) {
+        const struct summary_timer *timer = &w->summary->timers[i];
+        if (timer->kind == kind) {
+            start(w, timers[kind].errors);
+            put_label(w, "test", timer->test);
+            put_label(w, "name", timer->name);
+            finish(w, timer->errors);
+        }
+    }
+}
+
+static void put_timers(struct writer *w)
+{
+    for (unsigned kind = 0; kind < TIMER_KINDS; kind++) {
+        put_head(w, timers[kind].metric, "summary", timers[kind].help);
+        for (size_t i = 0; i < w->summary->n_timers; i++) {
+            if (w->summary->timers[i].kind == kind) {
+                put_timer(w, &w->summary->timers[i]);
+            }
+        }
+        if (timers[kind].errors) {
+            put_timer_errors(w, kind);
+        }
+    }
+}
+
+/* ---- thresholds ---- */
+
+/* Who gives one twice finds both: their numbers differ. */
+static void start_threshold(struct writer *w, const char *metric, size_t i)
+{
+    char number[24];
+
+    (void)snprintf(number, sizeof number, "%zu", i + 1);
+    start(w, metric);
+    put_label(w, "number", number);
+    put_label(w, "threshold", w->run->thresholds[i].text);
+}
+
+static void put_threshold_number(struct writer *w, const char *metric, size_t i, double value)
+{
+    const struct threshold_result *result = &w->run->thresholds[i];
+    const struct {
+        const char *unit, *shown;
+        double divisor;
+    } units[] = {{"usec", "seconds", 1e6},
+                 {"share", "ratio", 1},
+                 {"hits_per_sec", "hits_per_second", 1},
+                 {"count", "count", 1}};
+
+    for (size_t j = 0; j < ELEMENTSOF(units); j++) {
+        if (strcmp(units[j].unit, result->unit) == 0) {
+            start_threshold(w, metric, i);
+            put_label(w, "unit", units[j].shown);
+            finish_real(w, value / units[j].divisor);
+        }
+    }
+}
+
+static void put_thresholds(struct writer *w)
+{
+    const struct output_run *run = w->run;
+
+    put_head(w, "threshold_holds", "gauge", "1 if it does, else 0.");
+    for (size_t i = 0; i < run->n_thresholds; i++) {
+        const struct threshold_result *result = &run->thresholds[i];
+        start_threshold(w, "threshold_holds", i);
+        put_label(w, "stop", result->stop ? "yes" : "no");
+        put_label(w, "judged_by", run->agents ? "broker" : "runner");
+        finish(w, result->holds);
+    }
+    put_head(w, "threshold_measured", "gauge", "What was measured; its label says in what.");
+    for (size_t i = 0; i < run->n_thresholds; i++) {
+        if (run->thresholds[i].has_value && run->thresholds[i].unit) {
+            put_threshold_number(w, "threshold_measured", i, run->thresholds[i].value);
+        }
+    }
+    put_head(w, "threshold_bound", "gauge", "What that is compared with.");
+    for (size_t i = 0; i < run->n_thresholds; i++) {
+        if (run->thresholds[i].unit) {
+            put_threshold_number(w, "threshold_bound", i, run->thresholds[i].bound);
+        }
+    }
+    put_head(w, "threshold_broken_seconds", "gauge", "When in the run it was seen to break.");
+    for (size_t i = 0; i < run->n_thresholds; i++) {
+        if (run->thresholds[i].has_broken_sec) {
+            start_threshold(w, "threshold_broken_seconds", i);
+            finish(w, run->thresholds[i].broken_sec);
+        }
+    }
 }
 
 /* ---- tests ---- */
@@ -326,6 +449,10 @@ int prometheus_end(struct output *output, const struct output_run *run,
 
     put_run(&writer);
     put_requests(&writer);
+    put_timers(&writer);
+    if (run->n_thresholds > 0) {
+        put_thresholds(&writer);
+    }
     put_tests(&writer);
     put_errors(&writer);
     put_counters(&writer);

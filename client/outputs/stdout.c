@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/figure.h"
 #include "outputs/text.h"
 #include "outputs/types.h"
 
@@ -85,7 +86,7 @@ static void put_right(FILE *file, const char *text, unsigned columns)
 static void put_right_usec(FILE *file, double usec, unsigned columns)
 {
     char text[TEXT_NUMBER_BYTES];
-    put_right(file, text_usec(usec, text), columns);
+    put_right(file, figure_usec(usec, text), columns);
 }
 
 static void put_latency(FILE *file, const struct summary *summary)
@@ -116,7 +117,7 @@ static void put_slowest(FILE *file, const struct summary_name *slowest)
 
     (void)fputs("\nSlowest URL: ", file);
     (void)text_put(file, slowest->name, strlen(slowest->name), URL_COLUMNS);
-    (void)fprintf(file, " (%s on average)\n", text_usec(slowest->latency.average_usec, average));
+    (void)fprintf(file, " (%s on average)\n", figure_usec(slowest->latency.average_usec, average));
 }
 
 /* Requests that are in no latency, and why there is none. */

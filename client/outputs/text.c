@@ -16,20 +16,6 @@
 
 /* ---- numbers ---- */
 
-const char *text_usec(double usec, char text[static TEXT_NUMBER_BYTES])
-{
-    /* The limits are those from which rounding would write a fourth digit. */
-    if (usec < 999.5) {
-        (void)snprintf(text, TEXT_NUMBER_BYTES, "%.0f µs", usec);
-        return text;
-    }
-    const char *unit = usec < 999.5e3 ? "ms" : "s";
-    double value = usec < 999.5e3 ? usec / 1e3 : usec / 1e6;
-    int digits = value < 9.995 ? 2 : value < 99.95 ? 1 : 0;
-    (void)snprintf(text, TEXT_NUMBER_BYTES, "%.*f %s", digits, value, unit);
-    return text;
-}
-
 const char *text_share(double share, char text[static TEXT_NUMBER_BYTES])
 {
     double percent = floor(share * 1000) / 10;

@@ -10,10 +10,6 @@
 
 #define TEXT_NUMBER_BYTES 32
 
-/* A latency with three significant digits: "412 µs", "4.12 ms", "41.2 s", "1234 s". Whole
- * microseconds, nothing is measured more exactly. Returns `text`. */
-const char *text_usec(double usec, char text[static TEXT_NUMBER_BYTES]);
-
 /* A share of 0 to 1 as "99.9 %", cut and not rounded: only all is "100 %", and only nothing is "0
  * %". Returns `text`. */
 const char *text_share(double share, char text[static TEXT_NUMBER_BYTES]);

@@ -72,16 +72,25 @@ static int decode_usage(const json_t *run, struct snapshot *snapshot, struct err
     return 0;
 }
 
+/* What the text itself says is read from there; a broker of before says no more than that. */
 static int decode_threshold(const json_t *item, struct threshold_result *ret, struct error *error)
 {
+    const json_t *measured = json_object_get(item, "measured");
     const char *text, *value = NULL;
+    uint64_t broken_sec = 0;
 
     int r = field_required_text(item, "threshold", &text, error);
     if (r == 0) {
         r = field_text(item, "value", &value, error);
     }
+    if (r == 0) {
+        r = field_number(item, "broken_sec", &broken_sec, error);
+    }
     if (r < 0) {
         return r;
+    }
+    if (measured && !json_is_number(measured)) {
+        return error_set(error, -EBADMSG, "measured: a number is expected");
     }
     if (!json_is_boolean(json_object_get(item, "holds"))) {
         return error_set(error, -EBADMSG, "holds: true or false is expected");
@@ -89,6 +98,11 @@ static int decode_threshold(const json_t *item, struct threshold_result *ret, st
     (void)snprintf(ret->text, sizeof ret->text, "%s", text);
     (void)snprintf(ret->shown, sizeof ret->shown, "%s", value ? value : "");
     ret->holds = json_is_true(json_object_get(item, "holds"));
+    ret->has_value = measured;
+    ret->value = json_number_value(measured);
+    ret->has_broken_sec = json_object_get(item, "broken_sec");
+    ret->broken_sec = (uint32_t)MIN(broken_sec, (uint64_t)UINT32_MAX);
+    threshold_result_describe(ret);
     return 0;
 }
 

@@ -93,9 +93,9 @@ static void tell_end(const struct agent *agent, const struct run *run, const str
                     run_id(run), end->reason);
     } else {
         agent_event(EVENT_PART_ENDED, &agent->options, run_id(run),
-                    "run %s: ended%s: %s hits in %s s", run_id(run),
+                    "run %s: ended%s: %s hits in %s", run_id(run),
                     end->interrupted ? ", stopped" : "", figure_whole(end->hits, hits),
-                    figure_rounded((double)end->active_usec / 1e6, duration));
+                    figure_seconds((double)end->active_usec / 1e6, duration));
     }
 }
 

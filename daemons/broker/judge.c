@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "metrics/thresholds.h"
+#include "report/summary_json.h"
 #include "wire/json.h"
 
 int judge_new(struct run *run, struct error *error)
@@ -33,12 +34,6 @@ bool judge_look(struct run *run, uint64_t now_usec)
     return true;
 }
 
-static json_t *result_json(const struct threshold_result *result)
-{
-    return json_pack("{ss sb ss*}", "threshold", result->text, "holds", (int)result->holds, "value",
-                     result->shown[0] ? result->shown : NULL);
-}
-
 /* Whether all hold. */
 static bool judge_thresholds(struct run *run)
 {
@@ -54,7 +49,8 @@ static bool judge_thresholds(struct run *run)
     }
     for (size_t i = 0; i < n; i++) {
         hold = hold && results[i].holds;
-        (void)json_array_append_new(list, result_json(&results[i])); /* the dump below fails, too */
+        (void)json_array_append_new(list,
+                                    json_threshold(&results[i])); /* the dump below fails, too */
     }
     free(run->judged);
     run->judged = NULL;

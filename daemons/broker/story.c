@@ -118,13 +118,12 @@ static void add_summary(struct text *text, const struct summary *summary)
     char hits[FIGURE_BYTES], duration[FIGURE_BYTES], rate[FIGURE_BYTES], average[FIGURE_BYTES],
         p95[FIGURE_BYTES];
 
-    add(text, ": %s hits in %s s (%s/s)", figure_whole(summary->hits, hits),
-        figure_rounded(summary->duration_sec, duration),
+    add(text, ": %s hits in %s (%s/s)", figure_whole(summary->hits, hits),
+        figure_seconds(summary->duration_sec, duration),
         figure_rounded(summary->hits_per_sec, rate));
     if (summary->hits > 0) {
-        add(text, ", average %s ms, p95 %s ms",
-            figure_rounded(summary->latency.average_usec / 1e3, average),
-            figure_rounded((double)summary->latency.p95_usec / 1e3, p95));
+        add(text, ", average %s, p95 %s", figure_usec(summary->latency.average_usec, average),
+            figure_usec((double)summary->latency.p95_usec, p95));
     }
     add(text, "; requests without an answer: %" PRIu64 ", failures: %" PRIu64 ", errors: %" PRIu64,
         summary->request_errors, summary->failures, summary->errors);

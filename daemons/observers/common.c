@@ -172,14 +172,13 @@ void facts_of(const struct input *input, struct facts *ret)
                           .trouble = input_text(input, "trouble", NULL),
                           .link = input_text(input, "link", NULL),
                           .thresholds = json_object_get(json, "thresholds")};
-    add(ret, "Duration", "%s s",
-        figure_rounded((double)count_of(json, "duration_usec") / 1e6, figure));
+    add(ret, "Duration", "%s",
+        figure_seconds((double)count_of(json, "duration_usec") / 1e6, figure));
     add(ret, "Hits", "%s", figure_whole(count_of(json, "hits"), figure));
     add(ret, "Rate", "%s/s",
         figure_rounded(json_number_value(json_object_get(json, "hits_per_sec")), figure));
     if (latency) {
-        add(ret, "p95", "%s ms",
-            figure_rounded((double)count_of(latency, "p95_usec") / 1e3, figure));
+        add(ret, "p95", "%s", figure_usec((double)count_of(latency, "p95_usec"), figure));
     }
     add(ret, "Failures", "%s", figure_whole(count_of(iterations, "failures"), figure));
     add(ret, "Errors", "%s", figure_whole(count_of(iterations, "errors"), figure));
@@ -201,13 +200,25 @@ void facts_threshold(const struct facts *facts, size_t index, char ret[static FA
     put_clean(ret, FACT_BYTES, line);
 }
 
-/* What did not hold, by name. */
+static bool holds(const struct facts *facts, size_t index)
+{
+    return json_is_true(json_object_get(json_array_get(facts->thresholds, index), "holds"));
+}
+
+/* How many hold, and what did not, by name. */
 static void line_thresholds(const struct facts *facts, FILE *file)
 {
-    for (size_t i = 0; i < json_array_size(facts->thresholds); i++) {
-        const json_t *threshold = json_array_get(facts->thresholds, i);
+    size_t n = json_array_size(facts->thresholds), good = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        good += holds(facts, i);
+    }
+    if (n > 0) {
+        (void)fprintf(file, ", Thresholds that hold: %zu of %zu", good, n);
+    }
+    for (size_t i = 0; i < n; i++) {
         char text[FACT_BYTES];
-        if (!json_is_true(json_object_get(threshold, "holds"))) {
+        if (!holds(facts, i)) {
             facts_threshold(facts, i, text);
             (void)fprintf(file, ", %s", text);
         }

@@ -126,7 +126,7 @@ static void write_text(FILE *file, const struct facts *facts)
     for (size_t i = 0; i < json_array_size(facts->thresholds); i++) {
         char text[FACT_BYTES];
         facts_threshold(facts, i, text);
-        (void)fprintf(file, "%s\r\n", text);
+        (void)fprintf(file, "%s%s\r\n", i == 0 ? "\r\nThresholds\r\n" : "", text);
     }
     if (facts->trouble) {
         (void)fputs("\r\n", file);
@@ -140,38 +140,118 @@ static void write_text(FILE *file, const struct facts *facts)
     }
 }
 
-static void write_html(FILE *file, const struct facts *facts)
+/* Programs that show mail know little of style sheets, so what elements look like stands in each of
+ * them; greys are those that can be read on white and on black. */
+#define QUIET "color:#767c85"
+#define RULE  "border-bottom:1px solid #b9bdc4"
+#define WRAPS "overflow-wrap:anywhere;word-break:break-word"
+#define BUTTON                                                                                     \
+    "display:inline-block;padding:8px 18px;border-radius:6px;background:#2b6cb0;color:#ffffff"
+
+static const char html_head[] =
+    "<!DOCTYPE html>\r\n<html lang=\"en\"><head><meta charset=\"utf-8\">\r\n"
+    "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\r\n"
+    "<meta name=\"color-scheme\" content=\"light dark\"></head>\r\n"
+    "<body style=\"margin:0;padding:20px 16px;font:16px/1.5 -apple-system,'Segoe UI',Roboto,"
+    "'DejaVu Sans',Arial,sans-serif\">\r\n<div style=\"max-width:560px;margin:0 auto\">\r\n";
+
+/* The result, as it looks on the page of a run. */
+static void put_result(FILE *file, const char *result)
 {
-    (void)fputs("<!DOCTYPE html>\r\n<html><body>\r\n<h1>", file);
-    put_html(file, facts->name);
-    (void)fputs("</h1>\r\n<table>\r\n<tr><th align=\"left\">Result</th><td>", file);
-    put_html(file, facts->result);
-    (void)fputs("</td></tr>\r\n", file);
+    bool good = strcmp(result, "passed") == 0;
+    bool bad = strcmp(result, "failed") == 0 || strcmp(result, "aborted") == 0;
+
+    (void)fprintf(file,
+                  "<span style=\"display:inline-block;padding:2px 12px;border-radius:99px;"
+                  "font-weight:bold;%s\">",
+                  good  ? "background:#dff3e6;color:#1c5f3c"
+                  : bad ? "background:#fbe3e1;color:#a32020"
+                        : "background:#fbeecf;color:#7a4f08");
+    put_html(file, result);
+    (void)fputs("</span>\r\n", file);
+}
+
+/* A row of two cells; what stands in the first may be long, or what stands in the second. */
+static void start_row(FILE *file, bool is_label)
+{
+    (void)fprintf(file, "<tr><td style=\"padding:6px 16px 6px 0;" RULE ";%s\">",
+                  is_label ? QUIET : WRAPS);
+}
+
+static void start_value(FILE *file)
+{
+    (void)fputs("</td><td style=\"padding:6px 0;" RULE ";text-align:right;white-space:nowrap;"
+                "font-weight:bold\">",
+                file);
+}
+
+static void start_table(FILE *file)
+{
+    (void)fputs("<table style=\"width:100%;border-collapse:collapse;margin:0 0 18px\">\r\n", file);
+}
+
+static void put_facts(FILE *file, const struct facts *facts)
+{
+    start_table(file);
     for (size_t i = 0; i < facts->n; i++) {
-        (void)fprintf(file, "<tr><th align=\"left\">%s</th><td>%s</td></tr>\r\n",
-                      facts->facts[i].label, facts->facts[i].value);
+        start_row(file, true);
+        put_html(file, facts->facts[i].label);
+        start_value(file);
+        put_html(file, facts->facts[i].value);
+        (void)fputs("</td></tr>\r\n", file);
     }
     (void)fputs("</table>\r\n", file);
-    for (size_t i = 0; i < json_array_size(facts->thresholds); i++) {
-        char text[FACT_BYTES];
-        facts_threshold(facts, i, text);
-        (void)fputs(i == 0 ? "<p>" : "<br>", file);
-        put_html(file, text);
+}
+
+static void put_thresholds(FILE *file, const struct facts *facts)
+{
+    if (json_array_size(facts->thresholds) == 0) {
+        return;
     }
-    (void)fputs(json_array_size(facts->thresholds) > 0 ? "</p>\r\n" : "", file);
+    (void)fputs("<h2 style=\"font-size:16px;margin:0 0 4px\">Thresholds</h2>\r\n", file);
+    start_table(file);
+    for (size_t i = 0; i < json_array_size(facts->thresholds); i++) {
+        const json_t *one = json_array_get(facts->thresholds, i);
+        const char *text = json_string_value(json_object_get(one, "threshold"));
+        const char *value = json_string_value(json_object_get(one, "value"));
+        bool holds = json_is_true(json_object_get(one, "holds"));
+        start_row(file, false);
+        (void)fprintf(file, "<b style=\"color:%s\">%s</b>&#160;", holds ? "#2f9461" : "#d64545",
+                      holds ? "\xe2\x9c\x93" : "\xe2\x9c\x97");
+        put_html(file, text ? text : "");
+        start_value(file);
+        put_html(file, value ? value : "\xe2\x80\x93");
+        (void)fputs("</td></tr>\r\n", file);
+    }
+    (void)fputs("</table>\r\n", file);
+}
+
+static void write_html(FILE *file, const struct facts *facts)
+{
+    (void)fputs(html_head, file);
+    put_result(file, facts->result);
+    (void)fputs("<h1 style=\"font-size:20px;line-height:1.3;margin:8px 0 14px;" WRAPS "\">", file);
+    put_html(file, facts->name);
+    (void)fputs("</h1>\r\n", file);
     if (facts->trouble) {
-        (void)fputs("<p>", file);
+        (void)fputs("<p style=\"margin:0 0 14px;padding:8px 12px;border-radius:6px;"
+                    "background:#fbe3e1;color:#a32020;" WRAPS "\">",
+                    file);
         put_html(file, facts->trouble);
         (void)fputs("</p>\r\n", file);
     }
+    put_facts(file, facts);
+    put_thresholds(file, facts);
     if (facts->link) {
-        (void)fputs("<p><a href=\"", file);
+        (void)fputs("<p style=\"margin:0\"><a href=\"", file);
         put_html(file, facts->link);
-        (void)fputs("\">", file);
+        (void)fputs("\" style=\"" BUTTON ";text-decoration:none\">More about this run</a></p>\r\n"
+                    "<p style=\"margin:8px 0 0;font-size:13px;" QUIET ";" WRAPS "\">",
+                    file);
         put_html(file, facts->link);
-        (void)fputs("</a></p>\r\n", file);
+        (void)fputs("</p>\r\n", file);
     }
-    (void)fputs("</body></html>\r\n", file);
+    (void)fputs("</div>\r\n</body></html>\r\n", file);
 }
 
 static int put_part(FILE *file, const char *type, const struct facts *facts,

@@ -4,8 +4,10 @@
 
 index.md has the chapters in their order, and every page of docs/ has to be in it. A page becomes one file
 that needs nothing but the stylesheet beside it. Links between pages are written for who reads them as
-Markdown (`outputs.md#json`); here they lead to HTML. Other files that pages link to, examples and schemas,
-are in folders beside html, where packages have them, too; they are copied to FOLDER. A link to a page, a heading or a file that isn't there is an error, as is a code block that doesn't say what it is.
+Markdown (`outputs.md#json`); here they lead to HTML. Other files that pages link to or show, examples, schemas
+and pictures, are in folders beside html, where packages have them, too; they are copied to FOLDER. A link to a
+page, a heading or a file that isn't there is an error, as is a code block that doesn't say what it is, or a
+picture that nothing is said of.
 What links to other sites is not looked at: this needs no network.
 """
 
@@ -85,14 +87,27 @@ class Page:
         line = token.map[0] + 1 if token and token.map else 1
         self.problems.append(f"{self.path.name}:{line}: {text}")
 
-    def links(self):
+    def links(self, kind="link_open"):
         """(block, link) of all its links."""
         for block in self.tokens:
             for token in block.children or []:
-                if token.type == "link_open":
+                if token.type == kind:
                     yield block, token
-                elif token.type == "image":
-                    self.problem(block, "there are no pictures in the guide")
+
+    def file(self, block, href):
+        """Where HTML finds a file, which is copied."""
+        target = (self.path.parent / href).resolve()
+        if not target.is_file() or DOCS not in target.parents:
+            self.problem(block, f"dead link: {href}")
+            return href
+        self.files.add(target.relative_to(DOCS))
+        return f"../{target.relative_to(DOCS).as_posix()}"
+
+    def check_pictures(self):
+        for block, token in self.links("image"):
+            if not token.content:
+                self.problem(block, "a picture without words for those who don't see it")
+            token.attrSet("src", self.file(block, token.attrGet("src")))
 
     def check(self, pages):
         """Finds the dead links, and turns the others to HTML."""
@@ -105,6 +120,7 @@ class Page:
                 self.problem(token, "there is no HTML in the guide")
             elif any(child.type == "html_inline" for child in token.children or []):
                 self.problem(token, "there is no HTML in the guide: is `` missing?")
+        self.check_pictures()
         for block, token in self.links():
             href = token.attrGet("href")
             if re.match(r"https?://", href):
@@ -116,11 +132,8 @@ class Page:
                     self.problem(block, f"dead link: {target.name} has no heading #{anchor}")
                 elif name:
                     token.attrSet("href", pages[target].html_name + ("#" + anchor if anchor else ""))
-            elif not target.is_file() or DOCS not in target.parents or anchor:
-                self.problem(block, f"dead link: {href}")
             else:
-                self.files.add(target.relative_to(DOCS))
-                token.attrSet("href", f"../{target.relative_to(DOCS).as_posix()}")
+                token.attrSet("href", self.file(block, href))
 
     @property
     def html_name(self):

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/figure.h"
 #include "base/parse.h"
 
 /* ---- reading ---- */
@@ -475,21 +476,60 @@ struct judgement threshold_judge(const struct threshold *threshold, const struct
     return judgement;
 }
 
+static bool is_latency(const struct threshold *threshold)
+{
+    return threshold->metric <= METRIC_MAX;
+}
+
+/* With more digits than people need. */
+static void show_digits(const struct threshold *threshold, double value, int digits,
+                        char ret[static THRESHOLD_VALUE_BYTES])
+{
+    if (is_latency(threshold)) {
+        (void)snprintf(ret, THRESHOLD_VALUE_BYTES, "%.*g ms", digits, value / 1e3);
+    } else if (threshold->is_share) {
+        (void)snprintf(ret, THRESHOLD_VALUE_BYTES, "%.*g %%", digits, value * 100);
+    } else {
+        (void)snprintf(ret, THRESHOLD_VALUE_BYTES, "%.*g", digits, value);
+    }
+}
+
+static void show(const struct threshold *threshold, double value,
+                 char ret[static THRESHOLD_VALUE_BYTES])
+{
+    char figure[FIGURE_BYTES];
+
+    if (is_latency(threshold)) {
+        (void)snprintf(ret, THRESHOLD_VALUE_BYTES, "%s", figure_usec(value, figure));
+    } else if (threshold->is_share) {
+        (void)snprintf(ret, THRESHOLD_VALUE_BYTES, "%.3g %%", value * 100);
+    } else {
+        (void)snprintf(ret, THRESHOLD_VALUE_BYTES, "%.*f", threshold->metric == METRIC_RPS, value);
+    }
+}
+
 const char *threshold_show(const struct threshold *threshold, double value,
                            char ret[static THRESHOLD_VALUE_BYTES])
 {
-    if (threshold->metric <= METRIC_MAX && value < 1e6) {
-        (void)snprintf(ret, THRESHOLD_VALUE_BYTES, "%.4g ms", value / 1e3);
-    } else if (threshold->metric <= METRIC_MAX) {
-        (void)snprintf(ret, THRESHOLD_VALUE_BYTES, "%.4g s", value / 1e6);
-    } else if (threshold->is_share) {
-        (void)snprintf(ret, THRESHOLD_VALUE_BYTES, "%.3g %%", value * 100);
-    } else if (threshold->metric == METRIC_RPS) {
-        (void)snprintf(ret, THRESHOLD_VALUE_BYTES, "%.1f", value);
-    } else {
-        (void)snprintf(ret, THRESHOLD_VALUE_BYTES, "%.0f", value);
+    char bound[THRESHOLD_VALUE_BYTES];
+    bool differs = value < threshold->value || value > threshold->value;
+
+    show(threshold, value, ret);
+    show(threshold, threshold->value, bound);
+    /* "200 ms" for one that is 0.3 ms above 200 would look as if it held. */
+    for (int digits = 4; differs && digits <= 9 && strcmp(ret, bound) == 0; digits++) {
+        show_digits(threshold, value, digits, ret);
+        show_digits(threshold, threshold->value, digits, bound);
     }
     return ret;
+}
+
+const char *threshold_unit(const struct threshold *threshold)
+{
+    return is_latency(threshold)             ? "usec"
+           : threshold->is_share             ? "share"
+           : threshold->metric == METRIC_RPS ? "hits_per_sec"
+                                             : "count";
 }
 
 bool threshold_needs_end(const struct threshold *threshold)

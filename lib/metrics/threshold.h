@@ -95,9 +95,13 @@ struct judgement threshold_judge(const struct threshold *threshold, const struct
 
 #define THRESHOLD_VALUE_BYTES 40
 
-/* A value of a threshold's unit for people: "213 ms", "0.4 %". Returns `ret`. */
+/* A value of a threshold's unit for people: "213 ms", "0.4 %", with as many digits as it takes to
+ * tell it from the bound. Returns `ret`. */
 const char *threshold_show(const struct threshold *threshold, double value,
                            char ret[static THRESHOLD_VALUE_BYTES]);
+
+/* What its values count: "usec", "hits_per_sec", "share" (0 to 1), "count". */
+const char *threshold_unit(const struct threshold *threshold);
 
 /* Whether only the end of the run tells: "hits > 1000". */
 bool threshold_needs_end(const struct threshold *threshold);

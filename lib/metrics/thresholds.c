@@ -18,6 +18,7 @@ struct watched {
     uint32_t streak;           /* seconds in a row in which it did not hold */
     bool broken;
     double value; /* that broke it */
+    uint32_t broken_sec;
 };
 
 struct thresholds {
@@ -58,6 +59,16 @@ struct thresholds *thresholds_free(struct thresholds *thresholds)
 
 /* ---- second by second ---- */
 
+/* For good: what comes later doesn't mend it. */
+static void break_it(struct watched *watched, double value, uint32_t second)
+{
+    if (!watched->broken) {
+        watched->broken = true;
+        watched->value = value;
+        watched->broken_sec = second;
+    }
+}
+
 static uint64_t seconds_of(const struct threshold *threshold)
 {
     return threshold->for_usec / USEC_PER_SEC;
@@ -91,9 +102,8 @@ static void judge_second(struct watched *watched, uint32_t second)
         return;
     }
     watched->streak = judgement.holds ? 0 : watched->streak + 1;
-    if (!watched->broken && watched->streak >= seconds_of(&watched->threshold)) {
-        watched->broken = true;
-        watched->value = judgement.value;
+    if (watched->streak >= seconds_of(&watched->threshold)) {
+        break_it(watched, judgement.value, second);
     }
 }
 
@@ -135,14 +145,18 @@ static bool may_stop(const struct watched *watched)
            (!is_whole(watched) || !threshold_needs_end(&watched->threshold));
 }
 
-static const char *look_at_whole(struct thresholds *thresholds, const struct interval *whole,
-                                 const struct names *names, double duration_sec)
+/* A run that is stopped for the sake of one is not to pass because its last iterations, in the
+ * grace, made up for it. */
+static const char *look_at_whole(struct thresholds *thresholds, uint32_t second,
+                                 const struct interval *whole, const struct names *names,
+                                 double duration_sec)
 {
     for (size_t i = 0; i < thresholds->count; i++) {
-        const struct watched *watched = &thresholds->watched[i];
+        struct watched *watched = &thresholds->watched[i];
         if (may_stop(watched) && is_whole(watched)) {
             struct judgement judgement = judge_whole(watched, whole, names, duration_sec);
             if (judgement.is_known && !judgement.holds) {
+                break_it(watched, judgement.value, second);
                 return watched->threshold.text;
             }
         }
@@ -169,23 +183,44 @@ const char *thresholds_look(struct thresholds *thresholds, uint32_t second,
     if (!any || duration_sec < 1 || totals_interval(totals, &whole) < 0) {
         return NULL;
     }
-    return look_at_whole(thresholds, whole, names, duration_sec);
+    return look_at_whole(thresholds, second, whole, names, duration_sec);
 }
 
 /* ---- the end ---- */
+
+static void describe(struct threshold_result *result, const struct threshold *threshold)
+{
+    result->stop = threshold->stop;
+    result->bound = threshold->value;
+    result->unit = threshold_unit(threshold);
+}
+
+void threshold_result_describe(struct threshold_result *result)
+{
+    struct threshold threshold;
+
+    if (threshold_parse(result->text, &threshold, NULL) == 0) {
+        describe(result, &threshold);
+    }
+}
 
 static void end_one(struct watched *watched, const struct interval *whole,
                     const struct names *names, double duration_sec, struct threshold_result *ret)
 {
     struct judgement judgement = judge_whole(watched, whole, names, duration_sec);
 
-    if (!is_whole(watched)) {
-        judgement.holds = !watched->broken;
-        judgement.is_known = judgement.is_known || watched->broken;
-        judgement.value = watched->broken ? watched->value : judgement.value;
+    if (watched->broken) {
+        judgement = (struct judgement){.is_known = true, .value = watched->value};
+    } else if (!is_whole(watched)) {
+        judgement.holds = true;
     }
     (void)snprintf(ret->text, sizeof ret->text, "%s", watched->threshold.text);
+    describe(ret, &watched->threshold);
     ret->holds = judgement.holds;
+    ret->has_value = judgement.is_known;
+    ret->value = judgement.value;
+    ret->has_broken_sec = watched->broken;
+    ret->broken_sec = watched->broken_sec;
     if (judgement.is_known) {
         (void)threshold_show(&watched->threshold, judgement.value, ret->shown);
     }

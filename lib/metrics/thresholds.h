@@ -34,7 +34,17 @@ struct threshold_result {
     char text[THRESHOLD_MAX_BYTES + 1];
     char shown[THRESHOLD_VALUE_BYTES]; /* the value that broke it, or that of the run; "": none */
     bool holds;
+    bool stop;      /* as it was given */
+    bool has_value; /* `value` is known: something was measured, and by a program that says it */
+    bool has_broken_sec; /* it was seen to break while the run was on */
+    double value;        /* as `shown` */
+    double bound;        /* what it is compared with */
+    const char *unit;    /* of both: threshold_unit(); NULL: `text` can't be read */
+    uint32_t broken_sec; /* the second of the run in which it broke */
 };
+
+/* Fills what follows from the text alone: stop, bound, unit. */
+void threshold_result_describe(struct threshold_result *result);
 
 /* How they came out in the end, in their order; *ret is malloc'ed, the caller's. -ENOMEM. */
 int thresholds_end(struct thresholds *thresholds, const struct totals *totals,

@@ -263,17 +263,38 @@ static json_t *usage_value(struct builder *b, const struct output_usage *usage)
     return value;
 }
 
+json_t *json_threshold(const struct threshold_result *result)
+{
+    json_t *value = json_object();
+    struct builder b = {0};
+
+    set_text(&b, value, "threshold", result->text);
+    set(&b, value, "holds", json_boolean(result->holds));
+    set_text(&b, value, "value", result->shown[0] ? result->shown : NULL);
+    if (result->has_value) {
+        set(&b, value, "measured", json_real(result->value));
+    }
+    if (result->unit) {
+        set(&b, value, "bound", json_real(result->bound));
+        set(&b, value, "unit", json_string(result->unit));
+        set(&b, value, "stop", json_boolean(result->stop));
+    }
+    if (result->has_broken_sec) {
+        set_count(&b, value, "broken_sec", result->broken_sec);
+    }
+    if (b.failed) {
+        json_decref(value);
+        return NULL;
+    }
+    return value;
+}
+
 static void set_thresholds(struct builder *b, json_t *object, const struct output_run *run)
 {
     json_t *list = json_array();
 
     for (size_t i = 0; i < run->n_thresholds; i++) {
-        const struct threshold_result *result = &run->thresholds[i];
-        json_t *value = json_object();
-        set_text(b, value, "threshold", result->text);
-        set(b, value, "holds", json_boolean(result->holds));
-        set_text(b, value, "value", result->shown[0] ? result->shown : NULL);
-        append(b, list, value);
+        append(b, list, json_threshold(&run->thresholds[i]));
     }
     set(b, object, "thresholds", list);
 }

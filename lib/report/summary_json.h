@@ -13,6 +13,10 @@
 /* The caller's; NULL: no memory. */
 json_t *json_summary(const struct output_run *run, const struct summary *summary);
 
+/* What a threshold came to, as in the summary; the broker keeps it so, too. The caller's; NULL: no
+ * memory. */
+json_t *json_threshold(const struct threshold_result *result);
+
 /* A text from outside: what is no UTF-8 in it becomes U+FFFD. The caller's; NULL: no memory. */
 json_t *json_text(const char *text, size_t size);
 

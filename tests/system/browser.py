@@ -116,6 +116,11 @@ class Browser:
         image = self.tell("Page.captureScreenshot", format="png", captureBeyondViewport=whole)
         pathlib.Path(path).write_bytes(base64.b64decode(image["data"]))
 
+    def picture(self, clip):
+        """A part of the page, as a PNG's bytes: {x, y, width, height, scale}."""
+        image = self.tell("Page.captureScreenshot", format="png", captureBeyondViewport=True, clip=clip)
+        return base64.b64decode(image["data"])
+
     def print(self, path):
         page = self.tell("Page.printToPDF", printBackground=False)
         pathlib.Path(path).write_bytes(base64.b64decode(page["data"]))

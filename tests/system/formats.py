@@ -11,15 +11,19 @@ import os
 import pathlib
 import re
 import subprocess
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import lxml.etree
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SCHEMAS = pathlib.Path(__file__).parent / "schemas"
 NODE_MODULES = ROOT / "build/node-tests/node_modules"
 PERCENTS = {"p50_usec": "50", "p90_usec": "90", "p95_usec": "95", "p99_usec": "99", "p999_usec": "99.9"}
+
+QUANTILES = {"p50_usec": "0.5", "p90_usec": "0.9", "p95_usec": "0.95", "p99_usec": "0.99",
+             "p999_usec": "0.999", "max_usec": "1"}
 
 
 @dataclass
@@ -68,8 +72,6 @@ def read_prometheus(path, prefix="loads_"):
         assert len({tuple(sorted(labels.items())) for labels, _ in rows}) == len(rows), name
     quantiles = {labels["quantile"]: round(value * 1e6) for labels, value in samples["latency_seconds"]} \
         if "latency_seconds" in samples else {}
-    words = {"p50_usec": "0.5", "p90_usec": "0.9", "p95_usec": "0.95", "p99_usec": "0.99",
-             "p999_usec": "0.999", "max_usec": "1"}
     names = {}
     for labels, value in samples.get("hits_total", []):
         key = labels["method"], labels["name"]
@@ -79,8 +81,45 @@ def read_prometheus(path, prefix="loads_"):
     return Numbers(samples["latency_seconds_count"][0][1],
                    sum(value for _, value in samples.get("request_errors_total", [])),
                    tuple(by_outcome.values()),
-                   {word: quantiles[quantile] for word, quantile in words.items()} if quantiles else None,
+                   {word: quantiles[quantile] for word, quantile in QUANTILES.items()} if quantiles else None,
                    names), samples
+
+
+def as_labels(numbers):
+    """With names as Prometheus has them: it has no escape for control characters, and a tab is one."""
+    return replace(numbers, names={(method, name.replace("\t", "\ufffd")): hits
+                                   for (method, name), hits in numbers.names.items()})
+
+
+def check_times(summary, samples):
+    """What was timed beside hits, and thresholds: Prometheus has what json has."""
+    def found(metric, labels, **more):
+        (value,) = [value for has, value in samples[metric] if has == {**labels, **more}]
+        return value
+
+    for kind, metric in (("phases", "phase"), ("transactions", "transaction"), ("round_trips", "round_trip")):
+        assert len(samples.get(f"{metric}_seconds_count", [])) == len(summary[kind])
+        for one in summary[kind]:
+            labels = {"phase": one["name"]} if kind == "phases" else {"test": one["test"], "name": one["name"]}
+            assert found(f"{metric}_seconds_count", labels) == one["count"]
+            if kind != "phases":
+                assert found(f"{metric}_errors_total", labels) == one["errors"]
+            for key, quantile in QUANTILES.items() if one["count"] else ():
+                value = found(f"{metric}_seconds", labels, quantile=quantile)
+                assert round(value * 1e6) == one["latency"][key]
+    for number, one in enumerate(summary["thresholds"], 1):
+        labels = {"number": str(number), "threshold": one["threshold"]}
+        judge = "broker" if "agents" in summary else "runner"
+        assert found("threshold_holds", labels, stop="yes" if one["stop"] else "no",
+                     judged_by=judge) == one["holds"]
+        divisor = 1e6 if one["unit"] == "usec" else 1
+        unit = {"usec": "seconds", "share": "ratio", "hits_per_sec": "hits_per_second"}.get(one["unit"], "count")
+        if "measured" in one:
+            assert found("threshold_measured", labels, unit=unit) == \
+                pytest.approx(one["measured"] / divisor)
+        assert found("threshold_bound", labels, unit=unit) == pytest.approx(one["bound"] / divisor)
+        if "broken_sec" in one:
+            assert found("threshold_broken_seconds", labels) == one["broken_sec"]
 
 
 def read_hdr(path):

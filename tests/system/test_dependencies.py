@@ -39,6 +39,7 @@ LAYERS = {
     "docs/examples": ["lib/include/loads"],
     "tests/torture/modules": ["lib/include/loads"],
     "tests/torture": [],  # it is loaded into other programs
+    "tests/pictures": ["lib/include/loads"],
     "tests/bench": ["lib/include/loads"],  # what it compares with knows nothing of us
     "tests/fuzz": LIBRARIES + ["daemons/broker", "daemons/worker", "client/outputs", "client/remote", "client/runner",
                                "client/shared"],
@@ -270,8 +271,8 @@ def test_fuzzers_have_a_corpus():
     assert fuzzers == corpora == built
 
 
-# Inputs of fuzzers are any bytes, and others' files are theirs.
-TEXTS = [name for name in FILES if not name.endswith("LICENSE") and "/corpus/" not in name
+# Inputs of fuzzers are any bytes, as pictures are, and others' files are theirs.
+TEXTS = [name for name in FILES if not name.endswith(("LICENSE", ".png")) and "/corpus/" not in name
          and "/uPlot." not in name]
 
 

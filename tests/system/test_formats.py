@@ -3,14 +3,18 @@
 mean harm stay texts."""
 
 import json
+import math
+import os
 import pathlib
+import re
 import signal
 import stat
+import subprocess
 
 import pytest
 
 import formats
-from formats import FunkLoad, agree, read_csv, read_events, read_hdr, read_json, read_junit, read_prometheus
+from formats import FunkLoad, agree, as_labels, read_csv, read_events, read_hdr, read_json, read_junit, read_prometheus
 
 MODULES = pathlib.Path(__file__).parent / "modules"
 FORMATS = ["html", "json", "csv", "junit", "prometheus", "hdr", "file", "funkload"]
@@ -31,7 +35,10 @@ LOADS_TEST(TestShop, test_browse)
 
 LOADS_TEST(TestShop, test_buy)
 {
-    loads_post(user, "/any/basket", .body = "1");
+    LOADS_TRANSACTION(user, "pay \\"now\\"")
+    {
+        loads_post(user, "/any/basket", .body = "1");
+    }
     loads_assert_int_ne(loads_random_int(user, 0, 3), 0);
 }
 """
@@ -42,10 +49,12 @@ def written(runner):
     """written(arguments…): the run, and the files of all outputs by name."""
 
     def run(*arguments):
-        paths = {name: runner.folder.parent / f"out.{name}" for name in FORMATS}
+        paths = {name: runner.folder.parent / f"out.{name}" for name in [*FORMATS, "exec"]}
         outputs = [part for name in FORMATS for part in ("--output", f"{name}={paths[name]}")]
+        outputs += ["--output", f"exec:dd of={paths['exec']} status=none"]
         ran = runner.run(*arguments, "--output", "stdout", *outputs)
-        assert ran.code in (0, 1), ran
+        assert ran.code in (0, 1, 99), ran
+        assert paths["exec"].read_bytes() == paths["file"].read_bytes()
         return ran, paths
 
     return run
@@ -76,11 +85,24 @@ def check_histogram(line, hits, latency):
         assert low <= latency[key] <= high, (key, latency[key], low, high)
 
 
+def check_percentiles(summary, seconds):
+    """Those of single hits: what Loads shows is the middle of a bucket with them in it."""
+    usecs = sorted(round(value * 1e6) for value in seconds)
+    assert len(usecs) == summary["hits"]
+    for key, percent in formats.PERCENTS.items():
+        rank = math.ceil(len(usecs) * float(percent) / 100 - 1e-9)
+        assert summary["latency"][key] == pytest.approx(usecs[rank - 1], rel=0.001, abs=1), key
+    assert (summary["latency"]["min_usec"], summary["latency"]["max_usec"]) == (usecs[0], usecs[-1])
+
+
 def test_same_numbers(runner, target, written):
     """One run, in all outputs. Percentiles of a second are those of its hits, whoever measured them."""
     runner.write("shop.c", SHOP)
     ran, paths = written("shop.TestShop.test_browse:3", "shop.TestShop.test_buy:1", "--server-url",
-                         target.url, "-u", "3:6", "--hits", "8", "--workers", "2", "--seed", "7")
+                         target.url, "-u", "3:6", "--hits", "8", "--workers", "2", "--seed", "7",
+                         "--threshold", "p95 < 100s, stop", "--threshold", "failures{test=TestShop.test_buy} < 1%",
+                         "--threshold", "hits{status=4*} > 1", "--threshold", "rps > 0.001",
+                         "--threshold", "p95{status=299} < 1s")
     expected = read_json(paths["json"])
     summary = json.loads(paths["json"].read_text())
     assert expected.hits > 100 and expected.request_errors > 0
@@ -94,7 +116,11 @@ def test_same_numbers(runner, target, written):
     assert sum(row["sent_bytes"] for row in rows) == summary["sent_bytes"]
     assert max(row["max_usec"] or 0 for row in rows) == summary["latency"]["max_usec"]
     agree(expected, read_events(paths["file"]))
-    agree(expected, read_prometheus(paths["prometheus"])[0])
+    events = [json.loads(line) for line in paths["file"].read_text().splitlines()]
+    numbers, samples = read_prometheus(paths["prometheus"])
+    agree(expected, numbers)
+    assert [one["name"] for one in summary["transactions"]] == ['pay "now"'] and len(summary["phases"]) > 2
+    formats.check_times(summary, samples)
     junit, cases = read_junit(paths["junit"])
     agree(expected, junit)
     assert cases["TestShop.test_buy"][0] == "failure"
@@ -102,6 +128,8 @@ def test_same_numbers(runner, target, written):
 
     funkload = FunkLoad(paths["funkload"]).check()
     numbers = funkload.numbers()
+    check_percentiles(summary, [event["elapsed"] for event in events if event["data_type"] == "add_hit"])
+    check_percentiles(summary, [float(one["duration"]) for one in funkload.responses if one["code"] != "-1"])
     agree(formats.Numbers(expected.hits, expected.request_errors, expected.outcomes), numbers)
     by_name = {}
     for (_, name), hits in expected.names.items():
@@ -129,7 +157,7 @@ def shown(text):
 
 
 HOSTILE = (b"</script><img src=x onerror=alert(1)>&amp;<!-- ]]> \"double\" 'single' \\back `tick` ${x} "
-           b"%s \x1b[31mred\x07 \xe2\x80\xa8 \xe2\x80\xae \xff\xc3\x28 \xf0\x9f\x98\x80 a,b;c\td|e")
+           b"%s \x1b[31mred\x07 \xe2\x80\xa8 \xe2\x80\xae \xe2\x80\x8f \xff\xc3\x28 \xf0\x9f\x98\x80 a,b;c\td|e")
 
 
 def test_hostile(runner, target, written):
@@ -141,17 +169,14 @@ def test_hostile(runner, target, written):
     summary = json.loads(paths["json"].read_text(encoding="utf-8"))
     expected = read_json(paths["json"])
     text = shown(HOSTILE.decode("utf-8", "replace"))
-    assert text in {name["name"] for name in summary["names"]}
+    assert {text, "line\nbreak", "=1+1"} <= {name["name"] for name in summary["names"]}
     (error,) = summary["errors"]
     assert text in error["message"]
     assert {counter["name"] for counter in summary["counters"]} == {text}
 
     agree(expected, read_events(paths["file"]))
     numbers, samples = read_prometheus(paths["prometheus"])
-    # Prometheus has no escape for control characters; a tab is one.
-    as_label = {key: value for key, value in expected.names.items()}
-    assert {(method, name.replace("\t", "\ufffd")): hits for (method, name), hits in as_label.items()} == \
-        numbers.names
+    agree(as_labels(expected), numbers)
     assert [labels["name"] for labels, _ in samples["counter"]] == [text.replace("\t", "\ufffd")]
     _, cases = read_junit(paths["junit"])
     result, message, _ = cases["Hostile.test_failure"]
@@ -160,6 +185,8 @@ def test_hostile(runner, target, written):
     assert text in {one["description"] for one in funkload.responses}
     assert error["message"] in next(one["traceback"] for one in funkload.results if "traceback" in one)
     assert funkload.config["class_title"] == 'a "b" </script> & c'
+    for row in paths["csv"].read_text().splitlines()[1:]:  # nothing that could be a formula
+        assert re.fullmatch(r"[0-9.,:TZ-]*", row) and not re.search(r"(^|,)[^0-9,]", row), row
     tags = [line["tag"] for line in check_hdr(paths["hdr"], summary, read_csv(paths["csv"])[1])]
     assert len(tags) == len(expected.names) and not any(set(tag) & set(", \n\t\x1b") for tag in tags)
     page = paths["html"].read_text(encoding="utf-8")
@@ -252,6 +279,7 @@ def test_options(runner, echo_server):
     (["--output-html-filename", ""], "is empty"),
     (["--output-junit-suite", "x" * 201], "is longer than 200 bytes"),
     (["--output-html-title", "x" * 201], "is longer than 200 bytes"),
+    (["--output", "hdr=."], "output hdr: can't write '.': Is a directory"),
     (["--output", "csv=same", "--output", "junit=./same"], "two outputs write to"),
     (["--output", "csv", "--output", "junit"], "two outputs write to standard output"),
 ])
@@ -259,6 +287,47 @@ def test_refused(runner, gate, arguments, said):
     """Before anything runs."""
     ran = runner.run(gate.url, *arguments)
     assert ran.code == 2 and said in ran.stderr, ran
+    assert gate.requests == 0
+
+
+SHORT_OF_ROOM = """\
+mount -t tmpfs -o size=48k tmpfs "$1" && mkdir "$1/read-only" && mount -t tmpfs -o ro tmpfs "$1/read-only" || exit 77
+cd "$2"; shift 2; exec "$@"
+"""
+
+
+@pytest.fixture
+def short_of_room(runner):
+    """short_of_room(arguments…): a run that sees a folder `disk` with little room, in which `read-only` is."""
+    disk = runner.folder / "disk"
+    disk.mkdir()
+
+    def run(*arguments):
+        ran = subprocess.run(["unshare", *([] if os.geteuid() == 0 else ["-Ur"]), "--mount", "sh", "-c", SHORT_OF_ROOM,
+                              "sh", disk, runner.folder, runner.program, *map(str, arguments)],
+                             env=runner.environment(), stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                             timeout=100)
+        assert "Sanitizer" not in ran.stderr, ran.stderr
+        return ran
+
+    return run
+
+
+def test_disk_gets_full(short_of_room, target):
+    """In the middle of the run, for each output; each says so once, and the run comes to its end."""
+    outputs = [part for name in FORMATS for part in ("--output", f"{name}=disk/{name}")]
+    ran = short_of_room(f"{target.url}/any", "-u", "2", "--hits", "1000", "--output", "stdout", *outputs)
+    assert ran.returncode == 1, ran
+    assert "Hits: 2000\n" in ran.stdout and "Success: 2000\n" in ran.stdout
+    said = sorted(line for line in ran.stderr.splitlines() if "can't write" in line)
+    assert said == sorted(f"loads-runner: output {name}: can't write 'disk/{name}': No space left on device"
+                          for name in FORMATS)
+
+
+def test_read_only(short_of_room, gate):
+    ran = short_of_room(gate.url, "--output", "json=disk/read-only/x")
+    assert ran.returncode == 2, ran
+    assert "output json: can't write 'disk/read-only/x': Read-only file system" in ran.stderr
     assert gate.requests == 0
 
 
@@ -301,6 +370,19 @@ def test_exec_reads_nothing(runner, target):
                      "--output", program(runner, "time.sleep(1000)"))
     assert ran.code == 1 and ran.counts["Success"] == 4000, ran
     assert ran.stderr.count("output exec") == 1 and "read nothing for 0.2 s: it was ended" in ran.stderr
+
+
+def test_exec_holds_nothing_up(runner, target):
+    """While one reads nothing, the run is looked after: here it is stopped. Then it reads, and gets all."""
+    command = program(runner, "while not os.path.exists('go'):\n    time.sleep(0.01)\n"
+                              "print('hits', sum('\"add_hit\"' in line for line in sys.stdin))")
+    running = runner.start(f"{target.url}/any", "-u", "2", "-d", "1h", "--threshold", "hits < 3000, stop",
+                           "--output-exec-timeout", "1h", "--output", command)
+    running.wait_for("stopping: hits < 3000, stop does not hold")
+    (runner.folder / "go").touch()
+    ran = running.wait()
+    assert ran.code == 99 and ran.counts["Hits"] >= 3000 and "output exec" not in ran.stderr, ran
+    assert f"hits {ran.counts['Hits']}\n" in ran.stdout
 
 
 def test_exec_never_ends(runner, target):

@@ -3,12 +3,15 @@
 the database has."""
 
 import json
+import pathlib
 
 import pytest
 
-from formats import FunkLoad, agree, read_csv, read_events, read_hdr, read_json, read_junit, read_prometheus
+from formats import (FunkLoad, agree, as_labels, check_times, read_csv, read_events, read_hdr, read_json,
+                     read_junit, read_prometheus)
 from stored import OVER
 
+MODULES = pathlib.Path(__file__).parent / "modules"
 SUMMARIES = ["html", "json", "csv", "junit", "prometheus", "hdr"]
 DETAILS = ["file", "funkload"]
 
@@ -23,6 +26,9 @@ LOADS_TEST(TestShop, test_browse)
         loads_get(user, "http://127.0.0.1:1/", .name = "refused");
     }
     loads_incr_counter(user, "seen");
+    LOADS_TRANSACTION(user, "pay") {
+        loads_get(user, "/any/pay");
+    }
     loads_assert_int_ne(loads_random_int(user, 0, 3), 0);
 }
 """
@@ -38,7 +44,9 @@ def check(paths):
     expected = read_json(paths["json"])
     by_second, rows = read_csv(paths["csv"])
     agree(expected, by_second)
-    agree(expected, read_prometheus(paths["prometheus"])[0])
+    numbers, samples = read_prometheus(paths["prometheus"])
+    agree(as_labels(expected), numbers)
+    check_times(json.loads(paths["json"].read_text()), samples)
     agree(expected, read_junit(paths["junit"])[0])
     steps = [line for line in read_hdr(paths["hdr"]) if line["tag"] is None]
     assert [line["count"] for line in steps] == [row["hits"] for row in rows if row["hits"]]
@@ -71,13 +79,18 @@ def test_attached(stored, target, module, tmp_path):
     """One run: attached to from its start, attached to when it is over, and shown."""
     paths, arguments = outputs(tmp_path, SUMMARIES + DETAILS)
     stored.run("loads-runner", "shop.TestShop.test_browse", "-a", 2, "-u", "2:3", "-d", 2, "--seed", 7,
-               "--save-hits", "--server-url", target.url, *arguments, cwd=module, code=1)
+               "--save-hits", "--threshold", "p95 < 100s", "--threshold", "failures < 1% for 1s", "--server-url",
+               target.url, *arguments, cwd=module, code=99)
     expected, rows = check(paths)
     assert expected.hits > 10 and expected.request_errors > 0 and expected.outcomes[1] > 0
     assert {row["users"] for row in rows} == {4, 6}
     funkload = check_details(paths, expected)
     assert funkload.config["cycles"] == "[4, 6]"
     assert {int(one["thread"]) for one in funkload.results if one["cycle"] == "001"} == set(range(6))
+    summary = json.loads(paths["json"].read_text())
+    assert [(one["threshold"], one["holds"]) for one in summary["thresholds"]] == \
+        [("p95 < 100s", True), ("failures < 1% for 1s", False)]
+    assert summary["thresholds"][1]["broken_sec"] < 5 and "broken_sec" not in summary["thresholds"][0]
     (run_id,) = (row["run_id"] for row in stored.database.rows("SELECT run_id FROM loads.runs"))
     timeline = stored.database.rows(
         f"SELECT * FROM loads.timeline WHERE run_id = '{run_id}' ORDER BY second")
@@ -88,11 +101,25 @@ def test_attached(stored, target, module, tmp_path):
                              ("sent_bytes", "sent_bytes")):
             assert row[mine] == second[theirs], (row["second"], mine)
 
+    timers = stored.database.rows(f"SELECT * FROM loads.timer_stats WHERE run_id = '{run_id}'")
+    known = {(row["kind"], row["test"], row["name"]): row for row in timers}
+    of_json = [("phase", summary["phases"]), ("transaction", summary["transactions"])]
+    assert len(known) == sum(len(rows) for _, rows in of_json) and len(summary["transactions"]) == 1
+    for kind, rows in of_json:
+        for one in rows:
+            row = known[kind, one.get("test", ""), one["name"]]
+            assert (row["times"], row["errors"]) == (one["count"], one.get("errors", 0))
+            assert (row["p50"], row["p95"], row["p999"], row["max"]) == \
+                tuple(one["latency"][key] for key in ("p50_usec", "p95_usec", "p999_usec", "max_usec"))
+    results = stored.database.rows(
+        f"SELECT threshold, holds, value FROM loads.threshold_results WHERE run_id = '{run_id}' ORDER BY number")
+    assert results == [{key: one[key] for key in ("threshold", "holds", "value")} for one in summary["thresholds"]]
+
     for verb, *more in (["attach", "--quiet"], ["show"]):
         folder = tmp_path / verb
         folder.mkdir()
         again, arguments = outputs(folder, SUMMARIES + DETAILS)
-        stored.run("loadsctl", verb, run_id, *more, *arguments, code=1 if verb == "attach" else 0)
+        stored.run("loadsctl", verb, run_id, *more, *arguments, code=99 if verb == "attach" else 0)
         for name in SUMMARIES + DETAILS:
             if name != "funkload":  # it tells where it is
                 assert again[name].read_bytes() == paths[name].read_bytes(), (verb, name)
@@ -107,9 +134,39 @@ def test_without_a_database(two_agents, target, module, tmp_path):
     assert expected.hits > 10 and len(rows) >= 2 and {row["users"] for row in rows} == {4}
 
 
+UNWRITABLE = [
+    (["--output", "html={}/none/x"], "can't write '{}/none/x': No such file or directory"),
+    (["--output", "csv={}"], "can't write '{}': Is a directory"),
+    (["--output", "json={}/x", "--output", "hdr={}/../{name}/x"], "two outputs write to {}/../{name}/x"),
+]
+
+
+@pytest.mark.parametrize("verb", ["run", "attach", "show"])
+def test_unwritable(stored, gate, target, tmp_path, verb):
+    """Said before anything is asked of agents."""
+    run = ["loads-runner", gate.url, "-a", 1]
+    if verb != "run":
+        run = ["loadsctl", verb, stored.submit(f"{target.url}/any")]
+        stored.wait_for_state(run[-1], *OVER)
+    submitted = "SELECT run_id FROM loads.runs"
+    before = stored.database.rows(submitted)
+    for arguments, said in UNWRITABLE:
+        words = [word.format(tmp_path, name=tmp_path.name) for word in arguments]
+        assert said.format(tmp_path, name=tmp_path.name) in stored.run(*run, *words, code=2).stderr
+    assert stored.database.rows(submitted) == before and gate.requests == 0
+    if verb == "show":
+        ran = stored.run(*run, "--output", "json=/dev/full", "--output", f"csv={tmp_path}/csv", code=1)
+        assert ran.stderr.count("output json: can't write '/dev/full': No space left on device\n") == 1
+        assert read_csv(tmp_path / "csv")[0].hits == 1
+    if verb == "attach":  # a run that passed, and then didn't
+        stored.run(*run, "--output", "json=/dev/full", code=1)
+
+
 def test_without_hits(stored, target, tmp_path):
     """What needs every hit is refused where there are none, before anything is written."""
-    run_id = stored.submit(f"{target.url}/any", "--hits", 3)
+    text = (MODULES / "hostile.c").read_text(encoding="utf-8")
+    (tmp_path / "hostile.c").write_text(text, encoding="utf-8")
+    run_id = stored.submit("hostile.Hostile.test_names", "--hits", 3, "--server-url", target.url, cwd=tmp_path)
     stored.wait_for_state(run_id, *OVER)
     for verb in ("show", "attach"):
         for name in DETAILS:
@@ -118,7 +175,10 @@ def test_without_hits(stored, target, tmp_path):
             assert "--save-hits" in said and not path.exists()
     paths, arguments = outputs(tmp_path, SUMMARIES)
     stored.run("loadsctl", "show", run_id, *arguments)
-    assert check(paths)[0].hits == 3
+    expected, _ = check(paths)
+    assert expected.hits == 9
+    rows = stored.database.rows(f"SELECT method, url, hits FROM loads.url_stats WHERE run_id = '{run_id}'")
+    assert {(row["method"], row["url"]): row["hits"] for row in rows} == expected.names
 
 
 def test_of_one_that_is_on(stored, target, tmp_path):

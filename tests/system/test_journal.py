@@ -161,7 +161,7 @@ def test_story_of_a_run(told, target):
     for event, text in lines[5:7]:
         assert event == "PART_ENDED" and re.fullmatch(r"ended: 15 hits in [\d.,]+ s", text), text
     assert len(lines) == 8 and lines[7][0] == "RUN_FINISHED"
-    finished = (r"finished, passed: 30 hits in [\d.,]+ s \([\d.,]+/s\), average [\d.,]+ ms, p95 [\d.,]+ ms; "
+    finished = (r"finished, passed: 30 hits in [\d.,]+ s \([\d.,]+/s\), average [\d.,]+ [mµ]?s, p95 [\d.,]+ [mµ]?s; "
                 r"requests without an answer: 0, failures: 0, errors: 0")
     assert re.fullmatch(finished, lines[7][1]), lines[7]
     last = told.journal.entries("RUN_FINISHED")[0]

@@ -279,7 +279,8 @@ def test_a_mail(observe, target):
         run_id = cluster.end_run(target, "--observer", "email", "--observer-email-host", HOST, "--observer-email-port",
                                  port, "--observer-email-recipient", "ada@example.org, bob@example.org",
                                  "--observer-email-sender", "loads@example.org",
-                                 "--observer-email-subject", "Fertig: größer als 1 € – " + "lang " * 29 + "lang")
+                                 "--observer-email-subject", "Fertig: größer als 1 € – " + "lang " * 29 + "lang",
+                                 "--threshold", "p95 < 100s", "--threshold", "hits > 5", outcome="failed")
         envelope, message = mails.wait_for_one()
         assert cluster.log(run_id, "the observer email is done")
     assert (envelope.mail_from, envelope.rcpt_tos) == ("loads@example.org", ["ada@example.org", "bob@example.org"])
@@ -288,9 +289,9 @@ def test_a_mail(observe, target):
     assert not message.defects and message["Date"].datetime
     link = f"https://loads.example.org/runs/{run_id}"
     plain, html = text_of(message, "plain"), text_of(message, "html")
-    for words in ("passed", "Hits", "Duration", "Rate", "p95", "Errors", link, target.url + "/any/x"):
+    for words in ("failed", "Thresholds", "✓", "✗", "Hits", "Duration", "Rate", "p95", "Errors", link, target.url + "/any/x"):
         assert words in plain and words in html, words
-    assert "Result: passed" in plain and f'<a href="{link}">' in html
+    assert "✗ hits > 5: 1\n" in plain.replace("\r", "") and "Result: failed" in plain and f'<a href="{link}"' in html
 
 
 @pytest.mark.parametrize("tls", ["starttls", "tls"])
@@ -342,12 +343,14 @@ def test_a_line_in_a_channel(observe, target, irc, secret):
     secret.write_text(server.password)
     server.join("#results")
     cluster = observe("--observer-irc-server", HOST, "--observer-irc-port", server.port,
-                      "--observer-irc-password-file", secret)
+                      "--observer-irc-password-file", secret, "--web-root", "https://loads.example.org")
     run_id = cluster.end_run(target, "--observer", "irc", "--observer-irc-channel", "#results",
-                             "--observer-irc-nick", "watcher")  # whose that is
+                             "--observer-irc-nick", "watcher",  # whose that is
+                             "--threshold", "p95 < 100s", "--threshold", "hits > 5", outcome="failed")
     line = server.wait_for("PRIVMSG")
-    assert re.match(r":watcher\|2!\S+ PRIVMSG #results :" + re.escape(f"{target.url}/any/x: passed. Duration: "), line)
-    for words in ("Hits: 1,", "Rate: ", "p95: ", "Errors: 0"):
+    assert re.match(r":watcher\|2!\S+ PRIVMSG #results :" + re.escape(
+        f"{target.url}/any/x: failed (https://loads.example.org/runs/{run_id}). Duration: "), line)
+    for words in ("Hits: 1,", "Rate: ", "p95: ", "Errors: 0", "Thresholds that hold: 1 of 2, ✗ hits > 5: 1"):
         assert words in line
     assert server.wait_for("QUIT").startswith(":watcher|2!")
     assert cluster.log(run_id, "the observer irc is done")
@@ -371,16 +374,16 @@ agents = 4
 include_file = *.py
               pushtest
 
-test_dir = {folder}/tests
+test_dir = /tmp/tests
 users = 5
-duration = 1
+duration = 30
 observer = irc
 detach = True
 """
 
 
 def test_the_file_of_the_user_guide(observe, target, irc, program, tmp_path):
-    """As it stands in the guide, but for the directory and a shorter time."""
+    """As it stands there, to the letter; a shorter time and another directory are said beside it."""
     server = irc()
     server.join("#loads")
     cluster = observe("--observer-irc-server", HOST, "--observer-irc-port", server.port)
@@ -393,8 +396,8 @@ def test_the_file_of_the_user_guide(observe, target, irc, program, tmp_path):
         "class TestWebSite(TestCase):\n"
         "    def test_something(self):\n"
         f"        self.session.get('{target.url}/any/es')\n")
-    (tmp_path / "config.ini").write_text(GUIDE.format(folder=tmp_path))
-    ran = cluster.run("loads-runner", "--config", "config.ini", cwd=tmp_path)
+    (tmp_path / "config.ini").write_text(GUIDE)
+    ran = cluster.run("loads-runner", "--config", "config.ini", "-d", 1, "--test-dir", tmp_path / "tests", cwd=tmp_path)
     assert "example.TestWebSite.test_something: passed. Duration: " in server.wait_for("PRIVMSG")
     assert cluster.log(ran.stdout.strip(), "the observer irc is done")
 
@@ -415,7 +418,7 @@ def test_a_channel_that_cannot_be_joined(observe, target, irc):
 def test_a_post(observe, target, secret):
     with told.hook(503, 429, 200) as hook:
         cluster = observe("--observer-webhook-url", hook.url, "--observer-webhook-secret-file", secret)
-        run_id = cluster.end_run(target, "--observer", "webhook")
+        run_id = cluster.end_run(target, "--observer", "webhook", "--threshold", "p95 < 100s")
         assert cluster.log(run_id, "the observer webhook is done")
     assert len(hook.posts) == 3
     headers, body = hook.posts[-1]
@@ -424,6 +427,7 @@ def test_a_post(observe, target, secret):
     run = told.json_of(body)
     assert (run["result"], run["hits"], run["run_id"]) == ("passed", 1, run_id)
     assert run["text"].startswith(f"{target.url}/any/x: passed. Duration: ")
+    assert "Thresholds that hold: 1 of 1" in run["text"] and run["thresholds"][0]["holds"] is True
     jsonschema.validate({key: value for key, value in run.items() if key not in ("name", "result", "text")}, SCHEMA)
 
 

@@ -74,10 +74,11 @@ def test_failures_that_are_allowed(shop, thresholds, code):
 def test_nothing_to_measure(loads):
     run = loads("http://127.0.0.1:1/", *rules("p95 < 1s", "request_errors <= 100%", "errors <= 100%"))
     assert run.code == 99
+    ratio = {"bound": 1, "unit": "share", "stop": False}
     assert run.summary["thresholds"] == [
-        {"threshold": "p95 < 1s", "holds": False},
-        {"threshold": "request_errors <= 100%", "holds": True, "value": "100 %"},
-        {"threshold": "errors <= 100%", "holds": True, "value": "100 %"}]
+        {"threshold": "p95 < 1s", "holds": False, "bound": 1e6, "unit": "usec", "stop": False},
+        {"threshold": "request_errors <= 100%", "holds": True, "value": "100 %", "measured": 1, **ratio},
+        {"threshold": "errors <= 100%", "holds": True, "value": "100 %", "measured": 1, **ratio}]
     assert loads("http://127.0.0.1:1/", *rules("errors <= 100%")).code == 0
 
 
@@ -94,6 +95,7 @@ def test_for_seconds_in_a_row(shop):
     run = shop("wait", "-d", "1h", "-u", 2, *rules("max < 0.001ms for 2s, stop", "p95 < 100s for 2s"))
     assert run.code == 99
     assert run.summary["stopped_for"] == "max < 0.001ms for 2s, stop"
+    assert run.summary["thresholds"][0]["broken_sec"] >= 1 and "broken_sec" not in run.summary["thresholds"][1]
     assert [row["holds"] for row in run.summary["thresholds"]] == [False, True]
 
 

@@ -60,11 +60,57 @@ static void test_rounded(void **state _unused_)
     assert_string_equal(figure_rounded(NAN, text), "0");
 }
 
+static void test_usec(void **state _unused_)
+{
+    static const struct {
+        double usec;
+        const char *text;
+    } rows[] = {
+        {0, "0 µs"},         {1, "1 µs"},          {999, "999 µs"},      {999.6, "1.00 ms"},
+        {1000, "1.00 ms"},   {4123, "4.12 ms"},    {9996, "10.0 ms"},    {41234, "41.2 ms"},
+        {99960, "100 ms"},   {412345, "412 ms"},   {999499, "999 ms"},   {999500, "1.00 s"},
+        {1234567, "1.23 s"}, {12345678, "12.3 s"}, {123456789, "123 s"}, {3600000000, "3600 s"},
+    };
+    char text[FIGURE_BYTES];
+
+    for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
+        assert_string_equal(figure_usec(rows[i].usec, text), rows[i].text);
+    }
+}
+
+static void test_seconds(void **state _unused_)
+{
+    static const struct {
+        double seconds;
+        const char *text;
+    } rows[] = {
+        {0, "0 s"},
+        {-1, "0 s"},
+        {0.25, "0.25 s"},
+        {30.24, "30.2 s"},
+        {59.94, "59.9 s"},
+        {59.96, "1:00 min"},
+        {125.4, "2:05 min"},
+        {3599.4, "59:59 min"},
+        {3599.5, "1:00:00 h"},
+        {90061, "25:01:01 h"},
+        {1e300, "277777777777777:46:40 h"},
+    };
+    char text[FIGURE_BYTES];
+
+    for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
+        assert_string_equal(figure_seconds(rows[i].seconds, text), rows[i].text);
+    }
+    assert_string_equal(figure_seconds(NAN, text), "0 s");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_whole),
         cmocka_unit_test(test_rounded),
+        cmocka_unit_test(test_usec),
+        cmocka_unit_test(test_seconds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

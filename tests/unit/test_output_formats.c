@@ -25,6 +25,7 @@ struct fixture {
     struct output_run run;
     struct summary *summary;
     struct detail details[6];
+    struct threshold_result thresholds[3];
 };
 
 static struct interval_series series_of(unsigned id, uint64_t usec)
@@ -32,6 +33,11 @@ static struct interval_series series_of(unsigned id, uint64_t usec)
     struct interval_series series = {.id = id, .sent_bytes = 100, .received_bytes = 200};
     assert_int_equal(histogram_add(&series.latency, usec, 3), 0);
     return series;
+}
+
+static unsigned timer_of(struct fixture *f, enum timer_kind kind, const char *name)
+{
+    return names_timer(f->names, &(struct timer_key){kind, kind == TIMER_PHASE ? "" : "S.t", name});
 }
 
 static void count(struct fixture *f)
@@ -48,6 +54,9 @@ static void count(struct fixture *f)
     struct interval_count errors[] = {{failure, 2}};
     struct interval_count counters[] = {{names_id(f->names, NAME_COUNTER, "sold", 4), 5}};
     struct interval_test tests[] = {{test, {3, 2, 0, 1}}};
+    struct interval_series timers[] = {series_of(timer_of(f, TIMER_PHASE, "wait"), 900),
+                                       series_of(timer_of(f, TIMER_TRANSACTION, "pay \"<"), 4000),
+                                       series_of(timer_of(f, TIMER_ROUND_TRIP, "chat"), 70)};
     struct interval interval = {.seconds = 1,
                                 .series = series,
                                 .n_series = 2,
@@ -56,7 +65,9 @@ static void count(struct fixture *f)
                                 .counters = counters,
                                 .n_counters = 1,
                                 .tests = tests,
-                                .n_tests = 1};
+                                .n_tests = 1,
+                                .timers = timers,
+                                .n_timers = ELEMENTSOF(timers)};
 
     assert_int_equal(totals_add(f->totals, &interval), 0);
     assert_int_equal(timeline_add(f->timeline, &interval), 0);
@@ -65,6 +76,9 @@ static void count(struct fixture *f)
     assert_int_equal(timeline_add(f->timeline, &interval), 0);
     histogram_clear(&series[0].latency);
     histogram_clear(&series[1].latency);
+    for (size_t i = 0; i < ELEMENTSOF(timers); i++) {
+        histogram_clear(&timers[i].latency);
+    }
     f->details[0] = (struct detail){.type = DETAIL_START_TEST, .test = test};
     f->details[1] = (struct detail){.type = DETAIL_HIT,
                                     .id = found,
@@ -103,7 +117,24 @@ static int set_up(void **state)
         .trouble = "an agent went away",
         .timeline = f.timeline,
         .totals = f.totals,
+        .thresholds = f.thresholds,
+        .n_thresholds = ELEMENTSOF(f.thresholds),
     };
+    f.thresholds[0] = (struct threshold_result){.text = "p95{url=/\"<*} < 1s, stop",
+                                                .shown = "3.00 ms",
+                                                .holds = true,
+                                                .has_value = true,
+                                                .value = 3000};
+    f.thresholds[1] = (struct threshold_result){.text = "errors < 1% for 2s",
+                                                .shown = "50 %",
+                                                .has_value = true,
+                                                .value = 0.5,
+                                                .has_broken_sec = true,
+                                                .broken_sec = 7};
+    f.thresholds[2] = (struct threshold_result){.text = "of a later version"};
+    for (size_t i = 0; i < ELEMENTSOF(f.thresholds); i++) {
+        threshold_result_describe(&f.thresholds[i]);
+    }
     *state = &f;
     return 0;
 }
@@ -192,6 +223,49 @@ static void test_nothing(void **state)
     }
 }
 
+/* What Prometheus gets of times and thresholds, down to the units of its own. */
+static void test_prometheus(void **state)
+{
+    static const char *const lines[] = {
+        "loads_phase_seconds{phase=\"wait\",quantile=\"0.5\"} 0.0009\n",
+        "loads_phase_seconds_count{phase=\"wait\"} 6\n",
+        "loads_transaction_seconds{test=\"S.t\",name=\"pay \\\"<\",quantile=\"1\"} 0.004\n",
+        "loads_transaction_seconds_sum{test=\"S.t\",name=\"pay \\\"<\"} 0.024\n",
+        "loads_transaction_errors_total{test=\"S.t\",name=\"pay \\\"<\"} 0\n",
+        "loads_round_trip_seconds_count{test=\"S.t\",name=\"chat\"} 6\n",
+        "loads_threshold_holds{number=\"1\",threshold=\"p95{url=/\\\"<*} < 1s, stop\",stop=\"yes\","
+        "judged_by=\"runner\"} 1\n",
+        "loads_threshold_measured{number=\"1\",threshold=\"p95{url=/\\\"<*} < 1s, stop\","
+        "unit=\"seconds\"} 0.003\n",
+        "loads_threshold_holds{number=\"2\",threshold=\"errors < 1% for 2s\",stop=\"no\","
+        "judged_by=\"runner\"} 0\n",
+        "loads_threshold_bound{number=\"2\",threshold=\"errors < 1% for 2s\",unit=\"ratio\"} "
+        "0.01\n",
+        "loads_threshold_broken_seconds{number=\"2\",threshold=\"errors < 1% for 2s\"} 7\n",
+        "loads_threshold_holds{number=\"3\",threshold=\"of a later version\",stop=\"no\","
+        "judged_by=\"runner\"} 0\n",
+    };
+    static char text[20000];
+    char argument[64], path[] = "/tmp/loads-formats-XXXXXX";
+    struct error error = {0};
+
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    (void)snprintf(argument, sizeof argument, "prometheus=%s", path);
+    assert_int_equal(write_all(*state, argument, &error), 0);
+    ssize_t n = read(fd, text, sizeof text - 1);
+    assert_true(n > 0 && (size_t)n < sizeof text - 1);
+    assert_int_equal(close(fd), 0);
+    assert_int_equal(unlink(path), 0);
+    for (size_t i = 0; i < ELEMENTSOF(lines); i++) {
+        if (!strstr(text, lines[i])) {
+            fail_msg("there is no %s in %s", lines[i], text);
+        }
+    }
+    assert_null(strstr(text, "threshold_measured{number=\"3\""));
+    assert_null(strstr(text, "threshold_broken_seconds{number=\"1\""));
+}
+
 static void check_xml(const char *text, size_t size, const char *expected)
 {
     char written[200] = "";
@@ -230,11 +304,8 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(test_full_disk),
-        TEST(test_no_memory),
-        TEST(test_nothing),
-        cmocka_unit_test(test_xml),
-        cmocka_unit_test(test_hdr_empty),
+        TEST(test_full_disk),  TEST(test_no_memory),       TEST(test_nothing),
+        TEST(test_prometheus), cmocka_unit_test(test_xml), cmocka_unit_test(test_hdr_empty),
     };
 #undef TEST
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -15,7 +15,10 @@ static const char form[] =
     "{\"run\":{\"name\":\"m.A.t\",\"state\":\"finished\",\"outcome\":\"lost\",\"trouble\":null,"
     "\"submitted\":\"2026-06-15T10:15:05Z\",\"started\":\"2026-06-15T10:15:06.5Z\",\"new\":[1],"
     "\"agents\":[\"a\",\"b\"],\"usage\":[{\"agent\":\"a\",\"cpu_usec\":1500,"
-    "\"memory_peak_bytes\":4096},{\"agent\":\"b\",\"cpu_usec\":7}],\"lost\":[\"b\"],\"spec\":{"
+    "\"memory_peak_bytes\":4096},{\"agent\":\"b\",\"cpu_usec\":7}],\"lost\":[\"b\"],"
+    "\"thresholds\":[{\"threshold\":\"p95 < 1ms, stop\",\"holds\":false,\"value\":\"1.23 ms\","
+    "\"measured\":1234.0,\"unit\":\"new\",\"broken_sec\":4},"
+    "{\"threshold\":\"new < 1\",\"holds\":true}],\"spec\":{"
     "\"run_id\":\"" ID "\",\"fqn\":\"m.A.t\","
     "\"users\":[1],\"hits\":[1],\"grace_usec\":0,\"http_timeout_usec\":30000000,"
     "\"stack_size_bytes\":262144,\"insecure\":false,\"detail\":false}},"
@@ -81,6 +84,15 @@ static void test_all_of_it(void **state _unused_)
     assert_string_equal(snapshot->usage[1].agent, "b");
     assert_int_equal(snapshot->usage[1].cpu_usec, 7);
     assert_int_equal(snapshot->usage[1].memory_peak_bytes, 0);
+    assert_int_equal(snapshot->n_thresholds, 2);
+    const struct threshold_result *broken = &snapshot->thresholds[0];
+    assert_string_equal(broken->shown, "1.23 ms");
+    assert_true(broken->has_value && broken->value > 1233 && broken->value < 1235);
+    assert_true(broken->bound > 999 && broken->bound < 1001 && broken->stop && !broken->holds);
+    assert_string_equal(broken->unit, "usec");
+    assert_true(broken->has_broken_sec && broken->broken_sec == 4);
+    const struct threshold_result *other = &snapshot->thresholds[1]; /* of a later version */
+    assert_true(other->holds && !other->unit && !other->has_value && !other->has_broken_sec);
     assert_true(snapshot->number == 12 && snapshot->active_usec == 1500000);
     assert_string_equal(names_text(snapshot->names, NAME_SERIES, 2), "two");
     assert_true(names_overflows(snapshot->names, NAME_SERIES) == 5);
@@ -120,6 +132,9 @@ static void test_what_is_wrong(void **state _unused_)
         {"[{\"agent\"", "[7,{\"agent\"", "usage: agent: a text is expected"},
         {"\"cpu_usec\":7", "\"cpu_usec\":-7", "usage: cpu_usec: a whole number"},
         {"\"usage\":", "\"usage\":1,\"new\":", "usage: a list is expected"},
+        {"\"measured\":1234.0", "\"measured\":\"1\"", "thresholds: measured: a number is expected"},
+        {"\"broken_sec\":4", "\"broken_sec\":-4", "thresholds: broken_sec: a whole number"},
+        {"\"holds\":true", "\"holds\":1", "thresholds: holds: true or false is expected"},
         {"\"number\":12", "\"number\":1.5", "number: a whole number, not negative, is expected"},
         {"[0,1,\"A.t\"]", "[0,1,\"A.t\\u0007\"],[0,1,\"A.t?\"]", "names: entry 1 is not the next"},
         {"[1,2,\"two\"]", "[1,3,\"two\"]", "names: entry 2 is not the next one"},

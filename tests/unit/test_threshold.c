@@ -261,9 +261,20 @@ static void test_what_people_see(void **state _unused_)
         const char *text;
         double value;
         const char *shown;
-    } cases[] = {{"p95 < 1s", 213456, "213.5 ms"}, {"p95 < 1s", 62, "0.062 ms"},
-                 {"avg < 1s", 2500000, "2.5 s"},   {"errors < 1%", 0.0042, "0.42 %"},
-                 {"rps > 1", 512.34, "512.3"},     {"failures == 0", 3, "3"}};
+    } cases[] = {
+        {"p95 < 1s", 213456, "213 ms"},
+        {"p95 < 1s", 324, "324 µs"},
+        {"avg < 1s", 2500000, "2.50 s"},
+        {"errors < 1%", 0.0042, "0.42 %"},
+        {"rps > 1", 512.34, "512.3"},
+        {"failures == 0", 3, "3"},
+        {"p95 < 200ms", 200000, "200 ms"},
+        {"p95 < 200ms", 200300, "200.3 ms"}, /* what doesn't hold doesn't look as if it did */
+        {"p95 < 200ms", 200001, "200.001 ms"},
+        {"errors < 1%", 0.010004, "1.0004 %"},
+        {"rps > 500", 499.96, "499.96"},
+        {"max < 1us", 2, "2 µs"},
+    };
 
     for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
         char shown[THRESHOLD_VALUE_BYTES];

@@ -101,7 +101,9 @@ static void test_seconds_in_a_row(void **state)
     assert_string_equal(look(f, 10), texts[0]); /* it stays broken */
     _cleanup_free_ struct threshold_result *results = end(f, 10, 3);
     assert_false(results[0].holds);
-    assert_string_equal(results[0].shown, "20 ms");
+    assert_string_equal(results[0].shown, "20.0 ms");
+    assert_true(results[0].has_broken_sec);
+    assert_int_equal(results[0].broken_sec, 6);
     assert_true(results[1].holds);
     assert_false(results[2].holds); /* nothing in seconds 8 and 9 */
     assert_string_equal(results[2].shown, "0.0");
@@ -136,17 +138,52 @@ static void test_the_whole_run(void **state)
     assert_string_equal(look(f, 2), texts[0]);
     _cleanup_free_ struct threshold_result *results = end(f, 2.5, 5);
     static const bool holds[] = {false, false, true, true, false};
-    static const char *const shown[] = {"15 ms", "11", "5.909 ms", "0", ""};
+    static const char *const shown[] = {"15.0 ms", "11", "5.91 ms", "0", ""};
     for (size_t i = 0; i < 5; i++) {
         assert_true(results[i].holds == holds[i]);
         assert_string_equal(results[i].shown, shown[i]);
         assert_string_equal(results[i].text, texts[i]);
+        assert_true(results[i].has_value == (shown[i][0] != '\0'));
+        assert_true(results[i].stop == (i < 2));
+        assert_true(results[i].has_broken_sec == (i == 0)); /* only one that stops is looked at */
     }
     assert_true(thresholds_allow(f->thresholds, 5, 0, 3));
     assert_false(thresholds_allow(f->thresholds, 5, 1, 3));
     assert_false(thresholds_allow(f->thresholds, 0, 0, 0));
     assert_true(thresholds_allow(NULL, 1, 0, 0));
     assert_false(thresholds_allow(NULL, 1, 0, 1));
+}
+
+/* What the run's last iterations do in their grace doesn't mend what it was stopped for. */
+static void test_one_that_recovers(void **state)
+{
+    static const char *const texts[] = {"avg < 10ms, stop"};
+    struct fixture *f = *state;
+
+    watch(f, texts, 1);
+    count(f, 0, 20000, 1);
+    assert_string_equal(look(f, 3), texts[0]);
+    count(f, 4, 1000, 100);
+    _cleanup_free_ struct threshold_result *results = end(f, 5, 1);
+    assert_false(results[0].holds);
+    assert_string_equal(results[0].shown, "20.0 ms");
+    assert_true(results[0].has_broken_sec);
+    assert_int_equal(results[0].broken_sec, 3);
+    assert_string_equal(results[0].unit, "usec");
+}
+
+/* As of a run that is read from somewhere. */
+static void test_what_a_text_says(void **state _unused_)
+{
+    struct threshold_result result = {.text = "errors < 1%, stop"};
+
+    threshold_result_describe(&result);
+    assert_true(result.stop);
+    assert_string_equal(result.unit, "share");
+    assert_true(result.bound > 0.0099 && result.bound < 0.0101);
+    result = (struct threshold_result){.text = "of a later version"};
+    threshold_result_describe(&result);
+    assert_null(result.unit);
 }
 
 static void test_one_that_is_wrong(void **state)
@@ -167,10 +204,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-        TEST(test_seconds_in_a_row),
-        TEST(test_seconds_without_hits),
-        TEST(test_the_whole_run),
-        TEST(test_one_that_is_wrong),
+        TEST(test_seconds_in_a_row),  TEST(test_seconds_without_hits), TEST(test_the_whole_run),
+        TEST(test_one_that_recovers), TEST(test_what_a_text_says),     TEST(test_one_that_is_wrong),
 #undef TEST
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

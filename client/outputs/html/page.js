@@ -38,10 +38,10 @@
     const h = Math.floor(whole / 3600), m = Math.floor((whole % 3600) / 60), s = whole % 60;
     return h > 0 ? `${h}:${pad(m)}:${pad(s)} h` : `${m}:${pad(s)} min`;
   };
-  /* Cut and not rounded: only all is 100 %. */
+  /* Cut and not rounded: only all is 100 %, and only nothing is 0 %. */
   const share = (value) => {
     if (value >= 1 || value <= 0) return value >= 1 ? "100 %" : "0 %";
-    return (Math.floor(value * 1000) / 10).toFixed(1) + " %";
+    return value < 0.001 ? "<0.1 %" : (Math.floor(value * 1000) / 10).toFixed(1) + " %";
   };
   /* What a reader can't see, or what turns around what stands beside it. */
   const visible = (text) =>
@@ -113,7 +113,7 @@
       card("Successes", "successes", i.successes, count),
       card("Failures", "failures", i.failures, count, i.failures > 0),
       card("Errors", "errors", i.errors, count, i.errors > 0),
-      card("Without an answer", "request_errors", run.request_errors, count, run.request_errors > 0),
+      card("No answer", "request_errors", run.request_errors, count, run.request_errors > 0),
       card("Sent", "sent_bytes", run.sent_bytes, bytes),
       card("Received", "received_bytes", run.received_bytes, bytes));
   };
@@ -254,6 +254,26 @@
           cell("p999_usec", l.p999_usec, usec), cell("max_usec", l.max_usec, usec))]));
   };
 
+  /* ---- thresholds ---- */
+
+  const thresholds = () => {
+    if (run.thresholds.length === 0) return null;
+    const missed = run.thresholds.filter((one) => !one.holds).length;
+    const broken = (one) => one.broken_sec === undefined ? null :
+      make("span", { class: "test", "data-key": "broken_sec", "data-value": one.broken_sec },
+        `broke in second ${count(one.broken_sec)}` +
+        (one.threshold === run.stopped_for ? "; the run was stopped for it" : ""));
+    const rows = run.thresholds.map((one) => make("tr", {},
+      make("td", { class: one.holds ? "mark is-good" : "mark is-bad", "data-key": "holds", "data-value": one.holds,
+        title: one.holds ? "holds" : "does not hold" }, one.holds ? "✓" : "✗"),
+      make("td", { class: "name" }, make("span", { class: "mono" }, one.threshold), broken(one)),
+      number("td", "measured", one.measured === undefined ? one.value : one.measured, () => one.value,
+        one.holds ? "number" : "number is-bad")));
+    return section("Thresholds", (missed === 0 ? "all hold" : `${count(missed)} of ${count(rows.length)} ` +
+      (missed === 1 ? "does not hold" : "do not hold")) + "; judged by " + (run.agents ? "the broker" : "loads-runner"),
+      table("thresholds", ["", "Threshold", ">Measured"], rows));
+  };
+
   /* ---- tables ---- */
 
   const statuses = (name) => name.statuses.map((one) =>
@@ -282,6 +302,31 @@
           make("td", {}, statuses(name)));
       })));
   };
+
+  const spent = (one) => one.latency ? one.latency.average_usec * one.count : 0;
+  const phases = () => {
+    const sum = run.phases.reduce((all, one) => all + spent(one), 0);
+    if (sum === 0) return null;
+    return section("What latencies were spent on", "the parts of all of them, in their order", table("phases",
+      ["Part", ">Hits", ">Share", ">Average", ">50 %", ">95 %", ">99 %", ">Longest"],
+      run.phases.map((one) => {
+        const part = make("span", { class: "share part" }, make("i"));
+        part.firstChild.style.width = spent(one) / sum * 100 + "%";
+        return make("tr", {}, make("td", { class: "name" }, one.name), cell("count", one.count, count),
+          make("td", { class: "number" }, part, share(spent(one) / sum)), spans(one));
+      })));
+  };
+  const spans = (one) => {
+    const l = one.latency || {};
+    return [cell("average_usec", l.average_usec, usec), cell("p50_usec", l.p50_usec, usec),
+      cell("p95_usec", l.p95_usec, usec), cell("p99_usec", l.p99_usec, usec), cell("max_usec", l.max_usec, usec)];
+  };
+  const timers = (id, title, note, list) => list.length === 0 ? null : section(title, note, table(id,
+    ["Name", ">Count", ">Errors", ">Average", ">50 %", ">95 %", ">99 %", ">Longest"],
+    list.map((one) => make("tr", {},
+      make("td", { class: "name" }, path(one.name),
+        run.tests.length > 1 && one.test ? make("span", { class: "test" }, one.test) : null),
+      cell("count", one.count, count), cell("errors", one.errors, count), spans(one)))));
 
   const tests = () => run.tests.length === 0 ? null : section("Tests", "iterations of each",
     table("tests", ["Test", ">Successes", ">Failures", ">Errors", ">Interrupted"],
@@ -345,12 +390,15 @@
 
   /* ---- the page ---- */
 
-  const other = run.other.series + run.other.errors + run.other.counters;
-  const parts = [head(), cards(), timeline(), distribution(), problems(), names(), tests(),
-    sockets(), make("div", { class: "two" }, counters(), agents(), options()),
+  const other = run.other.series + run.other.errors + run.other.counters + run.other.timers;
+  const parts = [head(), cards(), thresholds(), timeline(), distribution(), problems(), names(), phases(),
+    timers("transactions", "Transactions", "parts of tests, as they name them", run.transactions),
+    timers("round_trips", "Round trips", "of web sockets: a message and its answer", run.round_trips),
+    tests(), sockets(), make("div", { class: "two" }, counters(), agents(), options()),
     make("footer", {},
       other > 0 ? `There was no room for all names: ${count(run.other.series)} requests, ` +
-        `${count(run.other.errors)} errors and ${count(run.other.counters)} changes of counters are in “(other)”. ` : "",
+        `${count(run.other.errors)} errors, ${count(run.other.timers)} times and ${count(run.other.counters)} ` +
+        "changes of counters are in “(other)”. " : "",
       `Loads ${run.loads_version}. Charts by uPlot.`)];
   main.replaceChildren(...parts.filter((part) => part !== null));
   const redraw = () => charts.forEach((chart) => chart.draw());
