@@ -6,7 +6,9 @@
 -- with replacement: a block bootstrap. How far the differences of such runs are spread is the standard
 -- error of a difference. The first tenth of a run (5 to 60 seconds) is in every drawn run as it is,
 -- since warming up is no chance. Where blocks are still like the ones before, the error is larger by
--- that; and blocks are few, so intervals and limits are Student's and not the normal distribution's.
+-- that. It is larger, too, when a run took less than a minute, and so can't show what comes and goes
+-- within minutes: by the root of how many times it fits into one. And blocks are few, so intervals and
+-- limits are Student's and not the normal distribution's.
 --
 -- Of a hundred numbers compared five are beyond their 95 % interval by chance. So a mark takes more:
 -- the drawn runs say what the largest of all deviations (each in standard errors) is in 95 % of cases
@@ -296,7 +298,7 @@ deviations AS (
                max(c.upto) FILTER (WHERE c.percent = 99) AS n99
         FROM places AS c WHERE c.side = p.side AND c.key = p.key) AS u ON true
     CROSS JOIN LATERAL (VALUES
-        ('rps', p.hits - w.hits * l.usec / s.active_usec),
+        ('rps', p.hits - w.hits * l.usec / nullif(s.active_usec, 0)),
         ('errors', p.bad - w.bad * p.tries / nullif(w.tries, 0)),
         ('p50', p.n50 - u.n50 * p.hits / w.hits), ('p95', p.n95 - u.n95 * p.hits / w.hits),
         ('p99', p.n99 - u.n99 * p.hits / w.hits)) AS v (measure, value)
@@ -312,7 +314,8 @@ likeness AS (
 ),
 degrees AS (
     SELECT CASE WHEN min(s.blocks) >= 5 THEN sum(s.blocks)::int - 2 END AS degrees,
-           sqrt(max(s.blocks / nullif(s.blocks - 1.0, 0) * s.seconds / (s.seconds - s.warm)))::float8 AS widen
+           sqrt(max(s.blocks / nullif(s.blocks - 1.0, 0) * s.seconds / (s.seconds - s.warm))
+                * greatest(1, 60.0 / min(s.seconds)))::float8 AS widen
     FROM sides AS s
 ),
 largest AS (

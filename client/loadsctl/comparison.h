@@ -3,10 +3,10 @@
 #ifndef LOADS_LOADSCTL_COMPARISON_H
 #define LOADS_LOADSCTL_COMPARISON_H
 
-#include <jansson.h>
 #include <stdio.h>
 
 #include "metrics/threshold.h"
+#include "wire/json.h"
 
 /* A --fail-if. */
 struct comparison_limit {
