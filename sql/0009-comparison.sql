@@ -89,6 +89,11 @@ COMMENT ON FUNCTION loads.compare_draws(int, int) IS
     'A step of loads.compare(): five hundred times as many blocks as there are, drawn with '
     'replacement, and block 0 once each time; always the same.';
 
+CREATE FUNCTION loads.compare_names() RETURNS int
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT 100 $$;
+COMMENT ON FUNCTION loads.compare_names() IS
+    'How many names of requests loads.compare() has intervals of at most: those with most hits.';
+
 -- Integers in float8 add up exactly, in any order.
 CREATE FUNCTION loads.compare_figures(run_a uuid, run_b uuid)
 RETURNS TABLE (
@@ -223,11 +228,23 @@ lasted AS MATERIALIZED (
     FROM draws AS d JOIN lengths AS l ON l.side = d.side AND l.block = d.block
     GROUP BY d.side, d.drawn
 ),
+-- Drawing takes time for each name.
+chosen AS MATERIALIZED (
+    SELECT p.key FROM parts AS p WHERE p.key <= 0 GROUP BY p.key
+    UNION ALL
+    (SELECT a.key
+     FROM samples AS a JOIN samples AS b ON b.key = a.key AND b.side = 1
+     WHERE a.side = 0 AND a.key > 0
+     ORDER BY least(a.hits, b.hits) DESC, a.key
+     LIMIT loads.compare_names())
+),
 sums AS (
     SELECT p.side, p.key, d.drawn, sum(d.times * p.hits) AS hits, sum(d.times * p.tries) AS tries,
            sum(d.times * p.bad) AS bad, sum(d.times * p.n50) AS n50, sum(d.times * p.n95) AS n95,
            sum(d.times * p.n99) AS n99
-    FROM parts AS p JOIN draws AS d ON d.side = p.side AND d.block = p.block
+    FROM parts AS p
+    JOIN chosen AS c ON c.key = p.key
+    JOIN draws AS d ON d.side = p.side AND d.block = p.block
     GROUP BY p.side, p.key, d.drawn
 ),
 -- Of the whole run and of drawn ones: rates and latencies as logarithms, whose differences are ratios.
@@ -329,7 +346,7 @@ largest AS (
     ) AS m
 ),
 judged AS (
-    SELECT p.*, g.degrees, CASE WHEN p.judged
+    SELECT p.*, g.degrees, CASE WHEN p.judged AND s.deviation IS NOT NULL
         THEN sqrt(power(g.widen * s.deviation, 2) * (1 + k.r) / (1 - k.r) + p.least) END AS error
     FROM pairs AS p
     LEFT JOIN spread AS s ON s.key = p.key AND s.measure = p.measure
@@ -510,6 +527,9 @@ LANGUAGE sql STABLE AS $$
         (a.outcome IN ('aborted', 'lost'), format('the first run ended as %s', a.outcome)),
         (b.outcome IN ('aborted', 'lost'), format('the second run ended as %s', b.outcome)),
         (least(a.seconds, b.seconds) < 10, 'too short to tell chance: both must last 10 seconds, better minutes'),
+        ((SELECT max(k.key) FROM loads.compare_keys($1, $2) AS k) > loads.compare_names(),
+         format('only of the %s names with most hits it is said whether they differ by chance',
+                loads.compare_names())),
         (jsonb_array_length(COALESCE(a.spec -> 'users', '[1]')) * jsonb_array_length(COALESCE(a.spec -> 'hits', '[1]')) > 1,
          'there are several cycles: what they differ by counts as chance')
     ) AS n (applies, note)

@@ -3,6 +3,7 @@
  * written down. */
 #include "comparison.h"
 
+#include <ctype.h>
 #include <inttypes.h>
 #include <math.h>
 #include <string.h>
@@ -246,7 +247,8 @@ static void put_row(FILE *file, const json_t *row)
 {
     char cell[CELL_BYTES];
 
-    (void)fprintf(file, "  %-8s", text_of(row, "measure"));
+    (void)fputs("  ", file);
+    text_put_padded(file, text_of(row, "measure"), 8);
     put_right(file, show_value(row, "value_b", cell), 13);
     put_right(file, show_value(row, "value_a", cell), 13);
     put_right(file, show_difference(row, cell), 12);
@@ -259,14 +261,18 @@ static const char *id_of(const json_t *document, size_t index, char ret[static C
     const json_t *run = json_array_get(json_object_get(document, "runs"), index);
 
     (void)snprintf(ret, CELL_BYTES, "%.*s", ID_LETTERS, text_of(run, "run_id"));
+    for (char *at = ret; *at; at++) {
+        *at = isalnum((unsigned char)*at) || *at == '-' ? *at : '?';
+    }
     return ret;
 }
 
-static void put_run(FILE *file, const char *title, const json_t *run)
+static void put_run(FILE *file, const char *title, const json_t *document, size_t index)
 {
+    const json_t *run = json_array_get(json_object_get(document, "runs"), index);
     const json_t *names = json_object_get(run, "baselines");
     const char *name = text_of(run, "name");
-    char date[CLOCK_TEXT_BYTES] = "-";
+    char date[CLOCK_TEXT_BYTES] = "-", id[CELL_BYTES];
     uint64_t usec;
     double seconds;
     size_t i;
@@ -276,8 +282,7 @@ static void put_run(FILE *file, const char *title, const json_t *run)
         date[strcspn(date, ".")] = '\0';
     }
     (void)number_of(run, "duration_sec", &seconds);
-    (void)fprintf(file, "%-9s%.*s  %s  %.1f s  ", title, ID_LETTERS, text_of(run, "run_id"), date,
-                  seconds);
+    (void)fprintf(file, "%-9s%s  %s  %.1f s  ", title, id_of(document, index, id), date, seconds);
     (void)text_put(file, name, strlen(name), 30);
     for (i = 0; i < json_array_size(names); i++) {
         const char *baseline = json_string_value(json_array_get(names, i));
@@ -315,14 +320,13 @@ static void put_only(FILE *file, const json_t *document, const char *key, size_t
 
 void comparison_put(FILE *file, const json_t *document)
 {
-    const json_t *rows = json_object_get(document, "rows"),
-                 *runs = json_object_get(document, "runs");
+    const json_t *rows = json_object_get(document, "rows");
     const json_t *notes = json_object_get(document, "notes"), *row, *before = NULL;
     size_t i, marked = 0, compared = 0;
     char id[CELL_BYTES];
 
-    put_run(file, "Run", json_array_get(runs, 0));
-    put_run(file, "against", json_array_get(runs, 1));
+    put_run(file, "Run", document, 0);
+    put_run(file, "against", document, 1);
     for (i = 0; i < json_array_size(notes); i++) {
         const char *note = json_string_value(json_array_get(notes, i));
         (void)fputs("Note: ", file);

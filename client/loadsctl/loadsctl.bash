@@ -20,11 +20,6 @@ _loadsctl_ids()
         cut -d '"' -f 4
 }
 
-_loadsctl_baselines()
-{
-    timeout 1 loadsctl baseline list --json 2>/dev/null | grep -oE '"name":"[^"]+"' | cut -d '"' -f 4
-}
-
 _loadsctl_words()
 {
     local verb=$1 previous=$2
@@ -37,8 +32,15 @@ _loadsctl_words()
         case $verb in
         attach | detach | stop) _loadsctl_ids runs --active ;;
         show | logs | delete) _loadsctl_ids runs ;;
-        compare) _loadsctl_ids runs && _loadsctl_baselines ;;
-        baseline) echo set list remove && _loadsctl_ids runs && _loadsctl_baselines ;;
+        compare)
+            _loadsctl_ids runs
+            key=name _loadsctl_ids baseline list
+            ;;
+        baseline)
+            echo set list remove
+            _loadsctl_ids runs
+            key=name _loadsctl_ids baseline list
+            ;;
         agents) key=agent_id _loadsctl_ids agents ;;
         db) echo init migrate status expire ;;
         key) echo add remove list ;;

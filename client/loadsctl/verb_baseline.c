@@ -13,6 +13,8 @@
 #include "remote/status.h"
 #include "verbs.h"
 
+#define ID_LETTERS 8 /* of a run, where that is enough to tell it from others */
+
 static const char *text_of(const json_t *object, const char *key)
 {
     const char *text = json_string_value(json_object_get(object, key));
@@ -39,7 +41,10 @@ static void put_list(const json_t *list)
             date[strcspn(date, ".")] = '\0';
         }
         text_put_padded(stdout, text_of(one, "name"), 20);
-        (void)printf(" %.8s  %-20s ", text_of(one, "run_id"), date);
+        (void)fputc(' ', stdout);
+        (void)text_put(stdout, text_of(one, "run_id"), strnlen(text_of(one, "run_id"), ID_LETTERS),
+                       2 * ID_LETTERS);
+        (void)printf("  %-20s ", date);
         (void)text_put(stdout, text_of(one, "run_name"), strlen(text_of(one, "run_name")), 60);
         (void)fputc('\n', stdout);
     }

@@ -111,13 +111,26 @@ void command_baselines(struct broker *broker, const struct request *request)
     }
 }
 
+/* The name is one of a baseline: it was set or removed. */
+static void tell_changed(const struct inquiry *inquiry)
+{
+    const char *run_id = inquiry->run_id[0] ? inquiry->run_id : NULL;
+    char who[CALLER_TEXT_BYTES];
+
+    broker_log(LOG_INFO, run_id, NULL, "baseline '%s' %s%s by %s",
+               json_string_value(json_object_get(inquiry->json, "name")),
+               run_id ? "is run " : "removed", run_id ? run_id : "",
+               authority_describe(&inquiry->caller, who));
+    inquiry_changed(inquiry, true);
+}
+
 static void on_changed(const struct store_answer *answer, const char *text, void *context)
 {
     struct inquiry *inquiry = context;
     json_t *json = take(inquiry, answer, text);
 
     if (json) {
-        inquiry_changed(inquiry, false);
+        tell_changed(inquiry);
         inquiry_answer(inquiry, json);
     }
 }

@@ -7,6 +7,7 @@ import re
 
 import pytest
 
+from fake_broker import RUN_ID
 from postgres import Failed
 from seconds import NAMES, Made, marked
 
@@ -192,3 +193,123 @@ def test_from_end_to_end(new_cluster, database):
     assert runs.database.value(f"SELECT count(*) FROM loads.runs WHERE run_id = '{runs.like}'") == 0
     assert ctl("baseline", "remove", "main") == "Removed baseline main\n"
     assert ctl("delete", runs.old) == f"Deleted {runs.old}.\n"
+
+
+# ---- loadsctl alone ----
+
+@pytest.fixture
+def run(ctl, fake):
+    """run(arguments): a Ran of loadsctl, with a broker that says what it is told to."""
+    def run_it(*arguments):
+        return ctl.run(*arguments, env={"LOADS_BROKER": fake.address})
+    return run_it
+
+
+def a_row(measure="p95", difference=0.2, low=0.1, high=0.3, marked=True, **of):
+    return {"kind": "run", "test": "", "name": "", "method": "", "measure": measure, "value_a": 12000,
+            "value_b": 10000, "difference": difference, "low": low, "high": high, "marked": marked, **of}
+
+
+def a_request(name, **more):
+    return a_row(kind="request", test="Shop.buy", name=name, method="GET", **more)
+
+
+def a_comparison(*rows, **more):
+    runs = [{"run_id": RUN_ID, "name": "shop.Shop.buy", "started": None, "outcome": "passed", "duration_sec": 60,
+             "users": [8], "agents": 1, "baselines": []} for _ in range(2)]
+    return {"runs": runs, "notes": [], "rows": list(rows), **more}
+
+
+WITHOUT_ZERO = {"difference": 0.2, "low": 0.1, "high": 0.3}
+WITH_ZERO = {"difference": 0.2, "low": -0.1, "high": 0.5}
+
+
+@pytest.mark.parametrize("limit, rows, missed", [
+    # One line: its own interval tells, marked or not.
+    ("p95 +10%", [a_row(**WITHOUT_ZERO, marked=False)], True),
+    ("p95 +10%", [a_row(**WITH_ZERO, marked=False)], False),
+    ("p95 +20%", [a_row(**WITHOUT_ZERO)], False),
+    ("p95 -10%", [a_row(**WITHOUT_ZERO)], False),
+    ("p95 +0%", [a_row(**WITHOUT_ZERO)], True),
+    ("rps -5%", [a_row("rps", -0.06, -0.08, -0.04)], True),
+    ("rps -7%", [a_row("rps", -0.06, -0.08, -0.04)], False),
+    ("errors +1%", [a_row("errors", 0.02, 0.01, 0.03)], True),
+    # Several: marks tell.
+    ("p95{url=/*} +10%", [a_request("/a", **WITHOUT_ZERO, marked=False), a_request("/b", **WITH_ZERO, marked=False)], False),
+    ("p95{url=/*} +10%", [a_request("/a", difference=0.01, low=0, high=0.02, marked=False), a_request("/b")], True),
+    ("p95{url=/*} +30%", [a_request("/a"), a_request("/b")], False),
+    ("p95{url=/b} +10%", [a_request("/a"), a_request("/b", difference=0.01, low=-0.1, high=0.2)], False),
+    ("p95{method=GET,test=Shop.*} +10%", [a_row(difference=0, low=0, high=0), a_request("/a")], True),
+    ("p95{url=http://x/a} +10%", [a_request("http://x/a")], True),
+    ("p95{url=/a} +10%", [a_request("http://x/a")], True),
+    ("errors{test=Shop.buy} +1%", [a_row("errors", kind="test", test="Shop.buy"), a_row("errors", 0, 0, 0)], True),
+    # Nothing to tell by.
+    ("p95 +10%", [a_row("p50")], True),
+    ("p95 +10%", [a_row(low=None, high=None, marked=False)], True),
+    ("p95 +10%", [a_row(difference=None, value_a=None, low=None, high=None, marked=False)], True),
+    ("p95{url=/nosuch} +10%", [a_row(), a_request("/a")], True),
+])
+def test_when_a_limit_is_missed(run, fake, limit, rows, missed):
+    fake.answers["CTRL_COMPARE"] = a_comparison(*rows)
+    ran = run("compare", "6b", "main", *limits(limit))
+    assert ran.code == (99 if missed else 0), ran.stdout + ran.stderr
+    assert f"  {'✗' if missed else '✓'} {limit}" in ran.stdout
+    assert fake.requests[-1] == {"command": "CTRL_COMPARE", "a": "6b", "b": "main"}
+    printed = json.loads(run("compare", "6b", "main", "--json", *limits(limit)).stdout)
+    assert printed["limits"][0]["holds"] is not missed and printed["rows"] == rows
+
+
+def test_what_may_be_chance_is_said(run, fake):
+    fake.answers["CTRL_COMPARE"] = a_comparison(a_row(**WITH_ZERO, marked=False))
+    assert re.search(r"✓ p95 \+10% +\+20\.0 %, which may be chance$", run("compare", "a", "b", *limits("p95 +10%")).stdout,
+                     re.MULTILINE)
+
+
+@pytest.mark.parametrize("words, said", [
+    (["compare"], "which two runs?"), (["compare", "a"], "which two runs?"), (["compare", "a", "b", "c"], "which two runs?"),
+    (["compare", "a", "b", "--fail-if", "p95"], "--fail-if: + or - is expected\n  p95\n     ^"),
+    (["compare", "a", "b", *(51 * ["--fail-if=p95 +1%"])], "--fail-if: there can be 50"),
+    (["baseline"], "set, list or remove"), (["baseline", "sett"], "did you mean 'set'?"),
+    (["baseline", "set", "a"], "takes a run, and --name"), (["baseline", "set", "--name", "x"], "takes a run, and --name"),
+    (["baseline", "remove"], "takes the name of a baseline"), (["baseline", "remove", "x", "--name", "y"], "takes the name"),
+    (["baseline", "list", "x"], "takes no names"),
+])
+def test_mistakes(run, fake, words, said):
+    ran = run(*words)
+    assert ran.code == 2 and said in ran.stderr and ran.stdout == ""
+    assert fake.requests == []
+
+
+@pytest.mark.parametrize("code, exit_code", [
+    ("unknown-run", 2), ("ambiguous-run", 2), ("active-run", 2), ("not-comparable", 2), ("unknown-command", 2),
+    ("database", 4),
+])
+def test_refusals(run, fake, code, exit_code):
+    fake.answers["CTRL_COMPARE"] = Exception("so it is", code)
+    ran = run("compare", "a", "b")
+    assert (ran.code, ran.stdout, ran.stderr) == (exit_code, "", "loadsctl: so it is\n")
+
+
+@pytest.mark.parametrize("answer", [
+    {}, [], 7, {"runs": [], "rows": []}, {"runs": [1, 2], "rows": []}, a_comparison(1), {**a_comparison(), "rows": {}},
+])
+def test_answers_that_are_none(run, fake, answer):
+    fake.answers["CTRL_COMPARE"] = answer
+    ran = run("compare", "a", "b")
+    assert ran.code == 3 and "CTRL_COMPARE is no comparison" in ran.stderr
+
+
+def test_hostile_texts_and_numbers(run, fake):
+    """They are shown as what they are; one that isn't what it should be does no harm."""
+    hostile = "\x1b[31m<b>\u202e" + 200 * "x" + "\r\n\x07"
+    strange = {"measure": 1, "value_a": "x", "value_b": [], "difference": {}, "low": True, "marked": 3}
+    rows = [a_request(hostile, value_b=1e300, difference=1e300, low=-1e300, high=1e300),
+            a_row(kind=hostile, test=hostile), {**a_row(), **strange}, {}, a_request(hostile, value_a=None)]
+    fake.answers["CTRL_COMPARE"] = a_comparison(*rows, notes=[hostile, 7])
+    ran = run("compare", "a", "b", *limits("p95{test=*} +10%"))
+    assert ran.code == 99
+    for bad in ("\x1b", "\r", "\x07", "\u202e"):
+        assert bad not in ran.stdout
+    fake.answers["CTRL_BASELINES"] = [{"name": hostile, "run_id": hostile, "set_at": 3, "run_name": None}, 4]
+    ran = run("baseline", "list")
+    assert ran.code == 0 and "\x1b" not in ran.stdout and "\r" not in ran.stdout
