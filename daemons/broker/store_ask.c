@@ -7,20 +7,20 @@
 
 static const struct {
     const char *sql;
-    enum lane_name lane; /* what takes long is a chore */
     size_t n_words;
+    enum lane_name lane; /* what takes long is a chore */
     bool writes;
 } questions[] = {
-    [STORE_COMPARABLE] = {"SELECT loads.compare_find($1, $2)", LANE_CONTROL, 2, false},
-    [STORE_COMPARISON] = {"SELECT loads.compare_document($1, $2)", LANE_CHORES, 2, false},
+    [STORE_COMPARABLE] = {"SELECT loads.compare_find($1, $2)", 2, LANE_CONTROL, false},
+    [STORE_COMPARISON] = {"SELECT loads.compare_document($1, $2)", 2, LANE_CHORES, false},
     [STORE_BASELINES] =
         {"SELECT coalesce(json_agg(json_build_object('name', b.name, 'run_id',"
          " b.run_id, 'run_name', r.name, 'set_at', to_char(b.set_at,"
          " 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'), 'set_by', b.set_by) ORDER BY b.name),"
          " '[]') FROM loads.baselines AS b JOIN loads.runs AS r USING (run_id)",
-         LANE_CONTROL, 0, false},
-    [STORE_BASELINE_SET] = {"SELECT loads.baseline_set($1, $2, $3)", LANE_CONTROL, 3, true},
-    [STORE_BASELINE_REMOVE] = {"SELECT loads.baseline_remove($1)", LANE_CONTROL, 1, true},
+         0, LANE_CONTROL, false},
+    [STORE_BASELINE_SET] = {"SELECT loads.baseline_set($1, $2, $3)", 3, LANE_CONTROL, true},
+    [STORE_BASELINE_REMOVE] = {"SELECT loads.baseline_remove($1)", 1, LANE_CONTROL, true},
 };
 
 static void answer(struct store_postgres *store _unused_, const struct call *call,

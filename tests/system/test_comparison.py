@@ -139,6 +139,23 @@ def test_what_cannot_be_compared(runs, other, said):
         runs.rows(runs.old, getattr(runs, other, other))
 
 
+def test_notes(runs):
+    def notes(a, b):
+        return runs.database.run(f"SELECT * FROM loads.compare_notes('{a}', '{b}')").splitlines()
+
+    assert notes(runs.like, runs.old) == []
+    assert notes(runs.one_name, runs.old) == ["different users: 3, and 8", "different durations: 30.0 s, and 60.0 s"]
+    assert notes(runs.short, runs.short) == [
+        "it is the same run", "too short to tell chance: both must last 10 seconds, better minutes"]
+    changed = f"""BEGIN; UPDATE loads.runs SET started = '2026-01-01', outcome = 'aborted', agents = 3,
+        spec = '{{"users": [1, 2], "hits": [10]}}' WHERE run_id = '{runs.like}';
+        SELECT * FROM loads.compare_notes('{runs.like}', '{runs.old}'); ROLLBACK"""
+    assert runs.database.run(changed).splitlines() == [
+        "the first run is the older one", "different users: 1:2, and 8", "different hits of a user: 10, and none",
+        "different numbers of agents: 3, and 1", "the first run ended as aborted",
+        "there are several cycles: what they differ by counts as chance"]
+
+
 # ---- with the broker ----
 
 def loadsctl_of(cluster):
