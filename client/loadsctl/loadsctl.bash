@@ -32,6 +32,15 @@ _loadsctl_words()
         case $verb in
         attach | detach | stop) _loadsctl_ids runs --active ;;
         show | logs | delete) _loadsctl_ids runs ;;
+        compare)
+            _loadsctl_ids runs
+            key=name _loadsctl_ids baseline list
+            ;;
+        baseline)
+            echo set list remove
+            _loadsctl_ids runs
+            key=name _loadsctl_ids baseline list
+            ;;
         agents) key=agent_id _loadsctl_ids agents ;;
         db) echo init migrate status expire ;;
         key) echo add remove list ;;

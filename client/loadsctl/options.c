@@ -77,6 +77,24 @@ static const struct conf_option agents_rows[] = {
      .where = CONF_POSITIONAL, .group = "What", .help = "Show the workers of this agent."},
 };
 
+static const struct conf_option compare_rows[] = {
+    {.name = "runs", .kind = CONF_LIST, FIELD(words), .metavar = "RUN OTHER",
+     .where = CONF_POSITIONAL, .group = "What",
+     .help = "The run, and the one that it is held against: ids, their beginnings, or baselines."},
+    {.name = "fail-if", .kind = CONF_LIST, FIELD(fail_if), .metavar = "LIMIT", .group = "What",
+     .help = "Exit with 99 if RUN differs by more, such as 'p95 +10%', and it is no chance; may be "
+             "repeated."},
+};
+
+static const struct conf_option baseline_rows[] = {
+    {.name = "words", .kind = CONF_LIST, FIELD(words), .metavar = "set|list|remove",
+     .where = CONF_POSITIONAL, .group = "What",
+     .help = "Give a run (with RUN) a name that others are held against; list those; or take one "
+             "(with NAME) away."},
+    {.name = "name", .kind = CONF_STRING, FIELD(name), .metavar = "NAME", .group = "What",
+     .help = "Of set: the name, such as main."},
+};
+
 static const struct conf_option db_rows[] = {
     {.name = "action", .kind = CONF_STRING, FIELD(action), .metavar = "init|migrate|status|expire",
      .where = CONF_POSITIONAL, .group = "What",
@@ -148,6 +166,8 @@ PART(submit_rows);
 PART(runs_rows);
 PART(logs_rows);
 PART(agents_rows);
+PART(compare_rows);
+PART(baseline_rows);
 PART(db_rows);
 PART(keygen_rows);
 PART(key_rows);
@@ -238,6 +258,16 @@ const struct conf_table health_check_table =
 const struct conf_table delete_table =
     TABLE("delete", "[OPTION...] RUN", "Deletes a run that is over, with its results.",
           OWN(run_row), BROKER);
+
+const struct conf_table compare_table =
+    TABLE("compare", "[OPTION...] RUN OTHER",
+          "Holds a run against another one and says what differs by more than chance.",
+          OWN(compare_rows), BROKER);
+
+const struct conf_table baseline_table =
+    TABLE("baseline", "[OPTION...] set RUN --name NAME | list | remove NAME",
+          "Gives runs names that others are held against. They are not deleted.",
+          OWN(baseline_rows), BROKER);
 
 const struct conf_table keygen_table =
     TABLE("keygen", "[OPTION...] NAME",

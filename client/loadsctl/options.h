@@ -16,8 +16,10 @@ struct ctl_options {
     char *run, *agent;   /* ids */
     struct strlist outputs;
     uint64_t limit;
-    struct strlist words; /* of keygen, key and trust */
-    char *file;           /* of keygen and trust */
+    struct strlist words;   /* of keygen, key, trust, compare and baseline */
+    struct strlist fail_if; /* of compare */
+    char *name;             /* of baseline */
+    char *file;             /* of keygen and trust */
     char *role, *keys_dir;
     char *introduction;       /* of trust */
     char *action, *database;  /* of db */
@@ -45,6 +47,6 @@ extern const struct verb verbs[];
 extern const struct conf_table ctl_table; /* of what stands before the verb */
 extern const struct conf_table submit_table, attach_table, detach_table, stop_table, purge_table,
     runs_table, show_table, logs_table, agents_table, ping_table, health_check_table, delete_table,
-    db_table, keygen_table, key_table, trust_table;
+    compare_table, baseline_table, db_table, keygen_table, key_table, trust_table;
 
 #endif

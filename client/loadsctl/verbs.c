@@ -121,6 +121,8 @@ const struct verb verbs[] = {
     {"ping", "show the broker", &ping_table, verb_ping},
     {"health-check", "run an empty test on every free agent", &health_check_table,
      verb_health_check},
+    {"compare", "hold a run against another one", &compare_table, verb_compare},
+    {"baseline", "name runs that others are held against", &baseline_table, verb_baseline},
     {"delete", "delete a run and its results", &delete_table, verb_delete},
     {"db", "make the tables of results in PostgreSQL, look at them, or delete what is old",
      &db_table, verb_db},

@@ -9,6 +9,8 @@
 enum exit_code verb_runs(const struct ctl_options *options);
 enum exit_code verb_show(const struct ctl_options *options);
 enum exit_code verb_logs(const struct ctl_options *options);
+enum exit_code verb_compare(const struct ctl_options *options);
+enum exit_code verb_baseline(const struct ctl_options *options);
 enum exit_code verb_agents(const struct ctl_options *options);
 
 #endif

@@ -25,6 +25,7 @@ struct frontend {
     char *address;
     json_t *ping;
     char code[CODE_BYTES];
+    unsigned answer_sec; /* how long one waits for an answer */
 
     /* While one waits: */
     ev_timer timer;
@@ -172,7 +173,7 @@ static int try(struct frontend *frontend, const char *text, const struct fronten
     if (r < 0) {
         return error_set_errno(error, r, "cannot ask the broker at %s", frontend->address);
     }
-    double wait_sec = FRONTEND_ANSWER_SEC + (archive ? (double)archive->size / (1 << 20) : 0.0);
+    double wait_sec = frontend->answer_sec + (archive ? (double)archive->size / (1 << 20) : 0.0);
     ev_now_update(frontend->loop);
     ev_timer_set(&frontend->timer, wait_sec, 0.0);
     ev_timer_start(frontend->loop, &frontend->timer);
@@ -238,6 +239,11 @@ static int ask(struct frontend *frontend, const json_t *request, unsigned tries,
     return r < 0 ? r : read_answer(frontend, ret, error);
 }
 
+void frontend_be_patient(struct frontend *frontend, unsigned seconds)
+{
+    frontend->answer_sec = seconds;
+}
+
 int frontend_ask(struct frontend *frontend, const json_t *request,
                  const struct frontend_bytes *archive, json_t **ret, struct error *error)
 {
@@ -291,6 +297,7 @@ int frontend_open(struct frontend **ret, struct ev_loop *loop, const char *addre
     }
     if (frontend) {
         frontend->loop = loop;
+        frontend->answer_sec = FRONTEND_ANSWER_SEC;
         frontend->address = strdup(address);
         ev_init(&frontend->timer, on_time);
         frontend->timer.data = frontend;

@@ -40,6 +40,9 @@ int frontend_ask(struct frontend *frontend, const json_t *request,
                  const struct frontend_bytes *archive, json_t **ret, struct error *error)
     _must_check_;
 
+/* From now on answers may take so many seconds. */
+void frontend_be_patient(struct frontend *frontend, unsigned seconds);
+
 /* From a callback while frontend_ask() waits: it waits no more. */
 void frontend_give_up(struct frontend *frontend);
 

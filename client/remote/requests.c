@@ -74,9 +74,10 @@ int request_runs(struct frontend *frontend, unsigned limit, bool active, json_t 
 
 enum exit_code request_exit_code(const struct frontend *frontend, int result)
 {
-    static const char *const usage[] = {"usage",         "bad-request", "unknown-command",
-                                        "unknown-run",   "too-large",   "ambiguous-run",
-                                        "unknown-agent", "active-run"};
+    static const char *const usage[] = {"usage",         "bad-request",     "unknown-command",
+                                        "unknown-run",   "too-large",       "ambiguous-run",
+                                        "unknown-agent", "active-run",      "not-comparable",
+                                        "baseline-run",  "unknown-baseline"};
 
     if (result == -EHOSTUNREACH || result == -EBADMSG) {
         return EXIT_NO_BROKER;

@@ -165,6 +165,10 @@ static const struct command table[] = {
     {"CTRL_LOGS", command_logs, KEY_OBSERVE},
     {"CTRL_DETACH_RUN", command_detach_run, KEY_RUN},
     {"CTRL_DELETE_RUN", command_delete_run, KEY_RUN},
+    {"CTRL_COMPARE", command_compare, KEY_OBSERVE},
+    {"CTRL_BASELINES", command_baselines, KEY_OBSERVE},
+    {"CTRL_BASELINE_SET", command_baseline_set, KEY_RUN},
+    {"CTRL_BASELINE_REMOVE", command_baseline_remove, KEY_RUN},
     {"CTRL_AGENT_STATUS", agent_status, KEY_OBSERVE},
     {"CTRL_AGENT_STOP", agent_stop, KEY_ADMIN},
 };

@@ -349,6 +349,10 @@ static void on_deleted(const struct store_answer *answer, void *context)
     struct inquiry *inquiry = context;
     struct run *run = runs_find(inquiry->broker->runs, inquiry->run_id);
 
+    if (answer->result == -EINVAL) {
+        inquiry_refuse(inquiry, "baseline-run", "%s", answer->reason);
+        return;
+    }
     if (answer->result < 0) {
         inquiry_deny(inquiry, answer);
         return;

@@ -197,7 +197,8 @@ static const char *command_of(const struct inquiry *inquiry)
 void inquiry_changed(const struct inquiry *inquiry, bool told)
 {
     audit_accepted(inquiry->broker->audit, &inquiry->caller, command_of(inquiry),
-                   (struct audit_subject){.run_id = inquiry->run_id, .told = told});
+                   (struct audit_subject){.run_id = inquiry->run_id[0] ? inquiry->run_id : NULL,
+                                          .told = told});
 }
 
 static void change_if_own(struct inquiry *inquiry, struct run *run, const char *owner)

@@ -136,6 +136,13 @@ int store_load_timeline(struct store *store, const char *run_id, uint64_t start,
     return store->kind->load_timeline(store, run_id, start, size, loaded, context);
 }
 
+int store_ask(struct store *store, enum store_question question,
+              const char *const words[static STORE_MAX_WORDS], store_json_loaded *loaded,
+              void *context)
+{
+    return store->kind->ask(store, question, words, loaded, context);
+}
+
 int store_record_restore(const struct store_record *record, struct names *names,
                          struct totals *totals)
 {

@@ -280,6 +280,21 @@ int store_load_details(struct store *store, const char *run_id, const char *data
 int store_load_timeline(struct store *store, const char *run_id, uint64_t start, uint64_t size,
                         store_json_loaded *loaded, void *context) _must_check_;
 
+/* What a statement answers with JSON. Where it can't be so, that is an object with `trouble`, a
+ * text, and `code`, a word of docs/protocol.md. */
+enum store_question {
+    STORE_COMPARABLE,     /* two ids or baselines; {"a", "b"}: the runs' ids */
+    STORE_COMPARISON,     /* two ids; what CTRL_COMPARE answers */
+    STORE_BASELINES,      /* a list of all */
+    STORE_BASELINE_SET,   /* name, run, who does it (may be NULL) */
+    STORE_BASELINE_REMOVE /* name */
+};
+#define STORE_MAX_WORDS 3
+
+int store_ask(struct store *store, enum store_question question,
+              const char *const words[static STORE_MAX_WORDS], store_json_loaded *loaded,
+              void *context) _must_check_;
+
 /* Fills empty names and totals of a run with what was read back. -EBADMSG: names can't have the
  * numbers that they have there. -ENOMEM. */
 int store_record_restore(const struct store_record *record, struct names *names,

@@ -40,6 +40,8 @@ struct store_kind {
                         void *context);
     int (*load_timeline)(struct store *store, const char *run_id, uint64_t start, uint64_t size,
                          store_json_loaded *loaded, void *context);
+    int (*ask)(struct store *store, enum store_question question, const char *const *words,
+               store_json_loaded *loaded, void *context);
 };
 
 struct store {

@@ -228,6 +228,12 @@ static int none_load_timeline(struct store *store, const char *run_id _unused_,
     return none_load_details(store, NULL, NULL, false, 0, 0, loaded, context);
 }
 
+static int none_ask(struct store *store, enum store_question question _unused_,
+                    const char *const *words _unused_, store_json_loaded *loaded, void *context)
+{
+    return none_load_details(store, NULL, NULL, false, 0, 0, loaded, context);
+}
+
 static const struct store_kind kind = {
     .free = none_free,
     .is_up = none_is_up,
@@ -249,6 +255,7 @@ static const struct store_kind kind = {
     .load_logs = none_load_logs,
     .load_details = none_load_details,
     .load_timeline = none_load_timeline,
+    .ask = none_ask,
 };
 
 int store_none_new(struct store **ret, struct ev_loop *loop, const struct store_options *options,

@@ -362,6 +362,7 @@ static const struct store_kind store_postgres_kind = {
     .load_logs = store_postgres_load_logs,
     .load_details = store_postgres_load_details,
     .load_timeline = store_postgres_load_timeline,
+    .ask = store_postgres_ask,
 };
 
 /* ---- the views' cache ---- */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* What the parts of the PostgreSQL store share. store_postgres.c: connections and whether it is up;
- * store_calls.c: queues of single statements; store_runs.c, store_load.c and store_read.c: what
- * those are; store_batch.c: results as rows; store_unit.c, store_sources.c: transactions of
- * batches. */
+ * store_calls.c: queues of single statements; store_runs.c, store_load.c, store_read.c and
+ * store_ask.c: what those are; store_batch.c: results as rows; store_unit.c, store_sources.c:
+ * transactions of batches. */
 #ifndef LOADS_BROKER_STORE_POSTGRES_H
 #define LOADS_BROKER_STORE_POSTGRES_H
 
@@ -238,6 +238,9 @@ int store_postgres_load_details(struct store *base, const char *run_id, const ch
                                 store_json_loaded *loaded, void *context);
 int store_postgres_load_timeline(struct store *base, const char *run_id, uint64_t start,
                                  uint64_t size, store_json_loaded *loaded, void *context);
+
+int store_postgres_ask(struct store *base, enum store_question question, const char *const *words,
+                       store_json_loaded *loaded, void *context);
 
 /* Has the views' cache of a run brought up to date, some time. */
 void store_postgres_digest(struct store_postgres *store, const char *run_id);

@@ -18,6 +18,7 @@
 struct reader {
     const char *text, *at;
     struct error *error;
+    bool is_change; /* of two runs, of which less is known */
 };
 
 static int fail(const struct reader *reader, const char *what)
@@ -111,6 +112,12 @@ static bool filter_fits(enum threshold_metric metric, enum threshold_filter filt
            (filter == FILTER_TRANSACTION && metric == METRIC_ERRORS);
 }
 
+/* Both runs' requests have names, and statuses are taken together. */
+static bool change_fits(enum threshold_filter filter)
+{
+    return filter == FILTER_URL || filter == FILTER_METHOD || filter == FILTER_TEST;
+}
+
 static int read_filter(struct reader *reader, struct threshold *ret)
 {
     size_t size = word_size(reader->at);
@@ -122,7 +129,7 @@ static int read_filter(struct reader *reader, struct threshold *ret)
     if (filter == FILTERS) {
         return fail(reader, "no such filter: url, method, status, test, transaction");
     }
-    if (!filter_fits(ret->metric, filter)) {
+    if (reader->is_change ? !change_fits(filter) : !filter_fits(ret->metric, filter)) {
         return fail(reader, "this metric has no such filter");
     }
     if (ret->filters[filter][0]) {
@@ -214,7 +221,7 @@ static int read_unit(struct reader *reader, struct threshold *ret)
     return 0;
 }
 
-static int read_value(struct reader *reader, struct threshold *ret)
+static int read_number(struct reader *reader, struct threshold *ret)
 {
     char digits[32];
 
@@ -232,7 +239,14 @@ static int read_value(struct reader *reader, struct threshold *ret)
     }
     reader->at += size;
     skip_blanks(reader);
-    return read_unit(reader, ret);
+    return 0;
+}
+
+static int read_value(struct reader *reader, struct threshold *ret)
+{
+    int r = read_number(reader, ret);
+
+    return r < 0 ? r : read_unit(reader, ret);
 }
 
 static int read_duration(struct reader *reader, struct threshold *ret)
@@ -278,27 +292,84 @@ static int read_stop(struct reader *reader, struct threshold *ret)
                                                        : "'for', ', stop' or the end is expected");
 }
 
-int threshold_parse(const char *text, struct threshold *ret, struct error *error)
+/* Those that loads.compare() compares. */
+static int read_compared(struct reader *reader, struct threshold *ret)
 {
-    struct reader reader = {.text = text, .at = text, .error = error};
+    const char *at = reader->at;
+    int r = read_metric(reader, ret);
+    unsigned percent = ret->millipercent / 1000;
+    bool is_compared =
+        r == 0 && (ret->metric == METRIC_RPS || ret->metric == METRIC_ERRORS ||
+                   (ret->metric == METRIC_PERCENTILE && ret->millipercent % 1000 == 0 &&
+                    (percent == 50 || percent == 95 || percent == 99)));
+
+    if (!is_compared) {
+        reader->at = at;
+        return fail(reader, "no such metric: p50, p95, p99, rps, errors");
+    }
+    return 0;
+}
+
+static int read_change(struct reader *reader, struct threshold *ret)
+{
+    skip_blanks(reader);
+    if (*reader->at != '+' && *reader->at != '-') {
+        return fail(reader, "+ or - is expected");
+    }
+    bool is_more = *reader->at++ == '+';
+    int r = read_number(reader, ret);
+    if (r < 0) {
+        return r;
+    }
+    if (*reader->at != '%') {
+        return fail(reader, "'%' is expected");
+    }
+    reader->at++;
+    skip_blanks(reader);
+    ret->comparison = is_more ? IS_MORE : IS_LESS;
+    ret->value = (is_more ? ret->value : -ret->value) / 100;
+    ret->is_share = true;
+    return *reader->at == '\0' ? 0 : fail(reader, "the end is expected");
+}
+
+typedef int read_part(struct reader *reader, struct threshold *ret);
+
+static int parse(struct reader *reader, read_part *const *parts, size_t n_parts,
+                 struct threshold *ret)
+{
     struct threshold threshold = {.metric = METRICS};
 
-    if (strlen(text) > THRESHOLD_MAX_BYTES) {
-        return error_set(error, -EINVAL, "it has more than %d bytes", THRESHOLD_MAX_BYTES);
+    if (strlen(reader->text) > THRESHOLD_MAX_BYTES) {
+        return error_set(reader->error, -EINVAL, "it has more than %d bytes", THRESHOLD_MAX_BYTES);
     }
-    (void)snprintf(threshold.text, sizeof threshold.text, "%s", text);
-    int (*const parts[])(struct reader * reader, struct threshold * ret) = {
-        read_metric, read_filters, read_comparison, read_value, read_duration, read_stop,
-    };
-    skip_blanks(&reader);
-    for (size_t i = 0; i < ELEMENTSOF(parts); i++) {
-        int r = parts[i](&reader, &threshold);
+    (void)snprintf(threshold.text, sizeof threshold.text, "%s", reader->text);
+    skip_blanks(reader);
+    for (size_t i = 0; i < n_parts; i++) {
+        int r = parts[i](reader, &threshold);
         if (r < 0) {
             return r;
         }
     }
     *ret = threshold;
     return 0;
+}
+
+int threshold_parse_change(const char *text, struct threshold *ret, struct error *error)
+{
+    static read_part *const parts[] = {read_compared, read_filters, read_change};
+    struct reader reader = {.text = text, .at = text, .error = error, .is_change = true};
+
+    return parse(&reader, parts, ELEMENTSOF(parts), ret);
+}
+
+int threshold_parse(const char *text, struct threshold *ret, struct error *error)
+{
+    static read_part *const parts[] = {
+        read_metric, read_filters, read_comparison, read_value, read_duration, read_stop,
+    };
+    struct reader reader = {.text = text, .at = text, .error = error};
+
+    return parse(&reader, parts, ELEMENTSOF(parts), ret);
 }
 
 /* ---- measuring ---- */
@@ -322,7 +393,7 @@ static bool matches_url(const char *filter, const char *name)
     return matches(filter, name) || (filter[0] == '/' && path && matches(filter, path));
 }
 
-static bool matches_series(const struct threshold *threshold, const struct series_key *key)
+bool threshold_matches(const struct threshold *threshold, const struct series_key *key)
 {
     char status[16];
 
@@ -342,7 +413,7 @@ static int add_hits(struct measure *measure, const struct threshold *threshold,
         const struct interval_series *series = &interval->series[i];
         struct series_key key;
         series_key_parse(names_text(names, NAME_SERIES, series->id), buffer, &key);
-        if (matches_series(threshold, &key)) {
+        if (threshold_matches(threshold, &key)) {
             int r = histogram_merge(&measure->latency, &series->latency);
             if (r < 0) {
                 return r;

@@ -70,6 +70,20 @@ struct threshold {
 /* -EINVAL with a text of three lines: what is wrong, and where. */
 int threshold_parse(const char *text, struct threshold *ret, struct error *error) _must_check_;
 
+/* What a difference between two runs is held against: "p95 +10%", "errors{url=/login} +1%".
+ *
+ *   limit  = metric [ "{" filter { "," filter } "}" ] ( "+" | "-" ) number "%"
+ *   metric = "p50" | "p95" | "p99" | "rps" | "errors"
+ *   filter = ( "url" | "method" | "test" ) "=" text
+ *
+ * The comparison is IS_MORE with a value above 0, or IS_LESS with one below: a share, 0.1 for 10 %.
+ * Errors as above. */
+int threshold_parse_change(const char *text, struct threshold *ret, struct error *error)
+    _must_check_;
+
+/* Whether hits of a series are among what a threshold looks at. */
+bool threshold_matches(const struct threshold *threshold, const struct series_key *key);
+
 /* What a threshold looks at, out of a whole run or some seconds of it. */
 struct measure {
     struct histogram latency;

@@ -56,6 +56,10 @@ def test_what_people_change(guarded_with_database, database, target):
     audit.expect(True, "CTRL_STOP_RUN", "ada", "run", run_id=run_id)
     target.release()
     guarded.wait_for_state(run_id, "finished", "aborted")
+    guarded.by_tcp("ada", "baseline", "set", run_id, "--name", "main")
+    audit.expect(True, "CTRL_BASELINE_SET", "ada", "run", run_id=run_id)
+    guarded.by_tcp("ada", "baseline", "remove", "main")
+    audit.expect(True, "CTRL_BASELINE_REMOVE", "ada", "run", run_id=None)
     guarded.by_tcp("root", "delete", run_id)
     audit.expect(True, "CTRL_DELETE_RUN", "root", "admin", run_id=run_id)
     agent_id, = guarded.result("PING")["agents"]
@@ -64,6 +68,8 @@ def test_what_people_change(guarded_with_database, database, target):
     assert row["agent_id"] == agent_id and row["peer"].startswith("localhost:0:0:")
     log = guarded.broker.stderr()
     assert f"run {run_id}: submitted by ada (run) at 127.0.0.1: " in log
+    assert f"baseline 'main' is run {run_id} by ada (run) at 127.0.0.1\n" in log
+    assert "baseline 'main' removed by ada (run) at 127.0.0.1\n" in log
     assert f"CTRL_DELETE_RUN {run_id} by root (admin) at 127.0.0.1\n" in log
     assert not audit.rows("NOT accepted")
 
@@ -78,6 +84,10 @@ def test_what_people_may_not(guarded_with_database, database, target):
     audit.expect(False, "CTRL_RUN", "watch", "observe", reason="it needs the role 'run'", run_id=None)
     run_id = guarded.by_tcp("ada", "submit", f"{target.url}/any").stdout.strip()
     guarded.wait_for_state(run_id, "finished")
+    guarded.by_tcp("watch", "baseline", "set", run_id, "--name", "main", code=4)
+    audit.expect(False, "CTRL_BASELINE_SET", "watch", "observe", reason="it needs the role 'run'")
+    guarded.by_tcp("bob", "baseline", "set", run_id, "--name", "main", code=4)
+    audit.expect(False, "CTRL_BASELINE_SET", "bob", "run", run_id=run_id)
     guarded.by_tcp("bob", "delete", run_id, code=4)
     audit.expect(False, "CTRL_DELETE_RUN", "bob", "run", run_id=run_id)
     guarded.by_tcp("box", "runs", code=4)  # an agent's key on the frontend

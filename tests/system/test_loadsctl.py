@@ -13,7 +13,7 @@ from fake_broker import NAME, OTHER_ID, RUN_ID, run_object, snapshot
 from terminal import Terminal
 
 VERBS = ["submit", "attach", "detach", "stop", "purge", "runs", "show", "logs", "agents", "ping",
-         "health-check", "delete", "db", "keygen", "key", "trust"]
+         "health-check", "compare", "baseline", "delete", "db", "keygen", "key", "trust"]
 ALONE = ["db", "keygen", "key", "trust"]  # they ask no broker
 
 
@@ -400,6 +400,7 @@ def complete(program, fake):
 def test_completion(complete, fake):
     fake.answers["CTRL_RUNS"] = [run_object(), run_object(run_id=OTHER_ID)]
     fake.answers["LIST"] = {"box1-1": {"agent_id": "box1-1"}}
+    fake.answers["CTRL_BASELINES"] = [{"name": "main", "run_id": RUN_ID}]
     assert complete("loadsctl") == VERBS + ["--help", "--version"]
     assert complete("loadsctl", "st") == ["stop"]
     assert complete("loadsctl stop", "6") == [RUN_ID]
@@ -410,6 +411,9 @@ def test_completion(complete, fake):
     assert complete("loadsctl db", "") == ["--database", "--older-than", "--dry-run", "--config", "--json",
                                            "--help", "init", "migrate", "status", "expire"]
     assert complete("loadsctl db", "m") == ["migrate"]
+    assert complete("loadsctl compare", "6") == [RUN_ID]
+    assert complete("loadsctl baseline", "") == ["--name", "--broker", "--json", "--help", "set", "list", "remove",
+                                                 RUN_ID, OTHER_ID, "main"]
     assert complete("loadsctl trust", "--f") == ["--file"]
     assert complete("loadsctl trust --file", "") == []  # the shell's own: files
     assert complete("loads-runner", "--ping", "_loads_runner") == ["--ping-broker"]

@@ -352,6 +352,60 @@ static void test_timeline(void **state _unused_)
     close_with_run(&fixture, &run);
 }
 
+/* ---- questions that functions of the schema answer ---- */
+
+static void ask(struct fixture *fixture, enum store_question question, const char *first,
+                const char *second, const char *third, struct details *page)
+{
+    const char *words[STORE_MAX_WORDS] = {first, second, third};
+
+    *page = (struct details){0};
+    assert_int_equal(store_ask(fixture->store, question, words, on_details, page), 0);
+    run_until(fixture->loop, &page->done);
+    if (page->result < 0) {
+        fail_msg("%s", page->reason);
+    }
+}
+
+static void test_baselines_and_comparison(void **state _unused_)
+{
+    const char *database = database_with_schema(&server);
+    struct fixture fixture;
+    struct test_run run;
+    struct details page;
+
+    open_with_run(&fixture, &run, database);
+    ask(&fixture, STORE_BASELINES, NULL, NULL, NULL, &page);
+    assert_string_equal(page.json, "[]");
+    ask(&fixture, STORE_BASELINE_SET, "main", run.run_id, "ada", &page);
+    assert_non_null(strstr(page.json, "\"code\": \"active-run\""));
+    ask(&fixture, STORE_COMPARABLE, run.run_id, run.run_id, NULL, &page);
+    assert_non_null(strstr(page.json, "\"code\": \"active-run\""));
+    (void)postgres_ask(&server, database,
+                       "UPDATE loads.runs SET state = 'finished' RETURNING 'done'");
+    ask(&fixture, STORE_BASELINE_SET, "cafe", run.run_id, "ada", &page);
+    assert_non_null(strstr(page.json, "\"code\": \"usage\""));
+    ask(&fixture, STORE_BASELINE_SET, "main", run.run_id, NULL, &page);
+    assert_non_null(strstr(page.json, "\"name\": \"main\""));
+    ask(&fixture, STORE_BASELINES, NULL, NULL, NULL, &page);
+    assert_non_null(strstr(page.json, run.run_id));
+    assert_non_null(strstr(page.json, "\"set_by\" : null"));
+    ask(&fixture, STORE_COMPARABLE, run.run_id, "main", NULL, &page);
+    assert_non_null(strstr(page.json, "\"a\": "));
+    ask(&fixture, STORE_COMPARISON, run.run_id, run.run_id, NULL, &page);
+    assert_non_null(strstr(page.json, "\"measure\": \"p95\""));
+
+    struct answer answer = {0};
+    assert_int_equal(store_delete_run(fixture.store, run.run_id, on_store_answer, &answer), 0);
+    wait_for(&fixture, &answer);
+    assert_int_equal(answer.result, -EINVAL);
+    assert_non_null(strstr(answer.reason, "is the baseline 'main': remove that first"));
+    ask(&fixture, STORE_BASELINE_REMOVE, "main", NULL, NULL, &page);
+    ask(&fixture, STORE_BASELINE_REMOVE, "main", NULL, NULL, &page);
+    assert_non_null(strstr(page.json, "\"code\": \"unknown-baseline\""));
+    close_with_run(&fixture, &run);
+}
+
 static int set_up(void **state _unused_)
 {
     assert_ptr_not_equal(signal(SIGPIPE, SIG_IGN), SIG_ERR);
@@ -371,6 +425,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_logs),
         cmocka_unit_test(test_timeline),
+        cmocka_unit_test(test_baselines_and_comparison),
         cmocka_unit_test(test_details),
         cmocka_unit_test(test_details_that_are_not_there),
     };

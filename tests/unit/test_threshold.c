@@ -283,6 +283,71 @@ static void test_what_people_see(void **state _unused_)
     }
 }
 
+/* ---- limits of differences ---- */
+
+static void test_changes_that_are_read(void **state _unused_)
+{
+    struct threshold limit;
+    struct error error;
+
+    assert_int_equal(
+        threshold_parse_change(" p95{url=/login, test=Shop.*} + 12.5 % ", &limit, &error), 0);
+    assert_int_equal(limit.metric, METRIC_PERCENTILE);
+    assert_int_equal(limit.millipercent, 95000);
+    assert_int_equal(limit.comparison, IS_MORE);
+    assert_true(limit.value > 0.1249 && limit.value < 0.1251);
+    assert_true(threshold_matches(
+        &limit,
+        &(struct series_key){.test = "Shop.buy", .name = "http://x/login", .method = "GET"}));
+    assert_false(threshold_matches(
+        &limit, &(struct series_key){.test = "Desk.ask", .name = "/login", .method = "GET"}));
+    assert_int_equal(threshold_parse_change("errors{method=POST} -1%", &limit, &error), 0);
+    assert_int_equal(limit.metric, METRIC_ERRORS);
+    assert_int_equal(limit.comparison, IS_LESS);
+    assert_true(limit.value > -0.0101 && limit.value < -0.0099);
+    assert_int_equal(threshold_parse_change("rps +0%", &limit, &error), 0);
+}
+
+static void test_changes_that_are_wrong(void **state _unused_)
+{
+    static const struct {
+        const char *text, *words;
+        unsigned column;
+    } cases[] = {
+        {"", "no such metric: p50, p95, p99, rps, errors", 0},
+        {"p90 +1%", "no such metric", 0},
+        {"p99.9 +1%", "no such metric", 0},
+        {"avg +1%", "no such metric", 0},
+        {"failures +1%", "no such metric", 0},
+        {"p95 10%", "+ or - is expected", 4},
+        {"p95 > 10%", "+ or - is expected", 4},
+        {"p95 +10", "'%' is expected", 7},
+        {"p95 +ms", "a number is expected", 5},
+        {"p95 +10% for 3s", "the end is expected", 9},
+        {"p95{status=200} +1%", "this metric has no such filter", 4},
+        {"p95{url=/x +1%", "'}' is expected", 14},
+        {"rps{url=/x,url=/y} +1%", "this filter is there twice", 11},
+    };
+
+    for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+        struct threshold limit;
+        struct error error = {0};
+        char caret[100];
+
+        assert_int_equal(threshold_parse_change(cases[i].text, &limit, &error), -EINVAL);
+        (void)snprintf(caret, sizeof caret, "\n  %s\n  %*s^", cases[i].text, (int)cases[i].column,
+                       "");
+        if (!strstr(error.text, cases[i].words) || !strstr(error.text, caret)) {
+            fail_msg("%s", error.text);
+        }
+    }
+    char longest[THRESHOLD_MAX_BYTES + 2];
+    memset(longest, ' ', sizeof longest);
+    longest[sizeof longest - 1] = '\0';
+    assert_int_equal(threshold_parse_change(longest, &(struct threshold){0}, &(struct error){0}),
+                     -EINVAL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -293,6 +358,8 @@ int main(void)
         TEST(test_nothing_to_judge_by),
         TEST(test_those_that_need_the_end),
         TEST(test_what_people_see),
+        TEST(test_changes_that_are_read),
+        TEST(test_changes_that_are_wrong),
 #undef TEST
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
