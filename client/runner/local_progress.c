@@ -3,6 +3,8 @@
  * workers have told of. */
 #include "local_progress.h"
 
+#include <string.h>
+
 #include "base/clock.h"
 
 static void look_at_recent(const struct local_progress *run, struct progress_numbers *ret)
@@ -31,7 +33,6 @@ void local_progress_look(struct progress_numbers *ret, void *context)
         .done = (run->spec->duration_usec > 0 ? (double)live.active_usec
                                               : (double)live.iterations_done) /
                 total,
-        .state = run->stopping ? "stopping" : NULL,
         .hits = live.hits,
         .errors = totals_outcome(run->totals, OUTCOME_ERROR),
         .failures = totals_outcome(run->totals, OUTCOME_FAILURE),
@@ -40,6 +41,9 @@ void local_progress_look(struct progress_numbers *ret, void *context)
         .cycles = cycles,
         .elapsed_sec = (double)live.active_usec / 1e6,
     };
+    if (run->stopping) {
+        (void)strcpy(ret->state, "stopping");
+    }
     if (run->recent) {
         look_at_recent(run, ret);
     }

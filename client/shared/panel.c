@@ -168,7 +168,7 @@ static void set_remaining(struct field *field, const struct progress_numbers *nu
     double left = done > 0 ? numbers->elapsed_sec * (1 - done) / done : MAX_LEFT_SEC;
     char text[FIGURE_BYTES];
 
-    if (numbers->state) {
+    if (numbers->state[0]) {
         (void)snprintf(field->full, sizeof field->full, "%s", numbers->state);
         (void)snprintf(field->brief, sizeof field->brief, "%s", numbers->state);
         field->colour = YELLOW;

@@ -16,8 +16,8 @@
 
 /* How a run is. What isn't known is 0. */
 struct progress_numbers {
-    double done;       /* 0 to 1 */
-    const char *state; /* NULL: it runs; borrowed */
+    double done;    /* 0 to 1 */
+    char state[16]; /* "": it runs */
     uint64_t hits, errors, failures;
     unsigned users;
     unsigned cycle, cycles; /* 0-based, and how many */

@@ -196,7 +196,7 @@ static void test_without_what_is_not_known(void **state _unused_)
     assert_non_null(strstr(panel.lines[1], " ]   0%   0:00"));
     assert_null(strstr(panel.lines[1], "left"));
     numbers.has_recent = true;
-    numbers.state = "preparing";
+    (void)strcpy(numbers.state, "preparing");
     render(&numbers, 80, 24, &panel);
     assert_non_null(strstr(panel.lines[1], "0:00   preparing"));
     assert_string_equal(panel.lines[3], "p50 -   p95 -   p99 -   (last 10 s)");
