@@ -404,6 +404,7 @@ static int run(struct cluster *cluster)
 
     if (r == 0) {
         greet(cluster);
+        log_over_progress(); /* of a loads-runner in it */
         r = run_command(cluster, &error);
         if (r == 0) {
             return command_exit_code(cluster->processes[COMMAND].status);

@@ -9,10 +9,12 @@
 #include <math.h>
 #include <stdbool.h>
 #include <string.h>
+#include <wchar.h>
 
 #include "base/utf8.h"
 
-#define ELLIPSIS "…"
+#define ELLIPSIS  "…"
+#define MAX_MARKS 2 /* combined with one character: more would stand on the lines around */
 
 /* ---- numbers ---- */
 
@@ -168,4 +170,90 @@ void text_put_lines(FILE *file, const char *text, unsigned indent, unsigned colu
         (void)fprintf(file, "%*s(%u more %s)\n", (int)indent, "", left,
                       left == 1 ? "line" : "lines");
     }
+}
+
+/* ---- by the width of characters ---- */
+
+/* What shows nothing and yet may change what its neighbours look like: joiners, selectors, tags. */
+static bool is_format(uint32_t c)
+{
+    return c == 0x00AD || (c >= 0x200B && c <= 0x200F) || (c >= 0x2060 && c <= 0x206F) ||
+           (c >= 0xFE00 && c <= 0xFE0F) || c == 0xFEFF || c >= 0xE0000;
+}
+
+static int width_of(uint32_t c, locale_t utf8)
+{
+    locale_t before = uselocale(utf8);
+    int width = wcwidth((wchar_t)c);
+
+    (void)uselocale(before); /* it was in use */
+    return width;
+}
+
+/* As next_piece(), for a terminal that knows the width of characters, or knows but ASCII. `marks`
+ * counts those without a width in a row. */
+static size_t next_wide_piece(const char *text, size_t size, locale_t utf8, unsigned *marks,
+                              struct piece *ret)
+{
+    uint32_t c = 0;
+    size_t known = utf8_character(text, size, &c);
+    size_t length = next_piece(text, size, ret);
+
+    if (ret->columns > 1 || (known > 0 && c < 0x80)) {
+        *marks = 0;
+        return length; /* ASCII, or an escape */
+    }
+    if (!utf8) {
+        *ret = (struct piece){"?", 1};
+        return length;
+    }
+    int width = known == 0 ? 1 : is_format(c) ? 0 : width_of(c, utf8);
+    if (width < 0) {
+        escape(c, ret);
+    } else {
+        ret->columns = (unsigned)width;
+    }
+    *marks = width == 0 ? *marks + 1 : 0;
+    if (width == 0 && (is_format(c) || *marks > MAX_MARKS)) {
+        *ret = (struct piece){"", 0};
+    }
+    return length;
+}
+
+/* Pieces that fit into `columns`, and into `room` bytes. Whether all of the text does. */
+static bool fit(const char *text, size_t size, unsigned columns, locale_t utf8, char *buffer,
+                size_t room, unsigned *ret_columns)
+{
+    unsigned used = 0, marks = 0;
+    bool whole = true;
+
+    *buffer = '\0';
+    for (size_t i = 0; i < size && whole;) {
+        struct piece piece;
+        i += next_wide_piece(text + i, size - i, utf8, &marks, &piece);
+        size_t length = strlen(piece.bytes);
+        whole = used + piece.columns <= columns && length < room;
+        if (whole) {
+            buffer = stpcpy(buffer, piece.bytes);
+            room -= length;
+            used += piece.columns;
+        }
+    }
+    *ret_columns = used;
+    return whole;
+}
+
+unsigned text_fit(char *buffer, size_t room, const char *text, size_t size, unsigned columns,
+                  locale_t utf8)
+{
+    const char *end = utf8 ? ELLIPSIS : "...";
+    unsigned end_columns = utf8 ? 1 : 3, used;
+
+    if (fit(text, size, columns, utf8, buffer, room, &used) || columns <= end_columns ||
+        room <= strlen(end)) {
+        return used;
+    }
+    (void)fit(text, size, columns - end_columns, utf8, buffer, room - strlen(end), &used);
+    (void)strcat(buffer, end); /* there is room */
+    return used + end_columns;
 }

@@ -3,6 +3,7 @@
 #ifndef LOADS_OUTPUTS_TEXT_H
 #define LOADS_OUTPUTS_TEXT_H
 
+#include <locale.h>
 #include <stdint.h>
 #include <stdio.h>
 
@@ -30,5 +31,12 @@ size_t text_columns(const char *text, size_t size);
  * most; then says how many there are beside. Nothing for an empty text. */
 void text_put_lines(FILE *file, const char *text, unsigned indent, unsigned columns,
                     unsigned lines);
+
+/* Writes of `size` bytes of a text from outside what fits into `columns` of a terminal and into
+ * `room` bytes, a NUL included, by the width of characters; what is too long ends with "…". What
+ * text_put() escapes is escaped. `utf8` is a locale of UTF-8; 0: all but ASCII becomes '?'. Returns
+ * the columns. */
+unsigned text_fit(char *buffer, size_t room, const char *text, size_t size, unsigned columns,
+                  locale_t utf8);
 
 #endif

@@ -19,6 +19,7 @@
 #include "remote/requests.h"
 #include "remote/snapshot.h"
 #include "shared/progress.h"
+#include "shared/screen.h"
 
 #define QUESTION    "Do you want to (s)top the test or (d)etach ? "
 #define LOG_COLUMNS 2000
@@ -34,12 +35,14 @@ struct console {
     char *publisher; /* the address of the subscription */
     struct subscription *subscription;
     struct snapshot *snapshot;
-    struct publication live; /* the last one, without its texts; type OTHER: none yet */
+    struct progress_numbers live; /* of the last message */
+    bool has_live;                /* there was one */
     struct progress *progress;
     struct console_signals signals;
     ev_timer silence;
     ev_io terminal;
     bool asking, asking_broker;
+    bool is_hidden; /* the question gave way to a message */
     unsigned stops; /* how often the run was told to stop */
 
     /* What callbacks noted: */
@@ -57,9 +60,22 @@ static void wake(struct console *console)
 
 /* ---- messages of the run ---------------------------------------------------------------------- */
 
+/* Makes room for a message. A question is asked again behind it. */
 static void hide(struct console *console)
 {
     progress_hide(console->progress);
+    if (console->asking && !console->is_hidden) {
+        (void)fputs(screen_can_draw(STDERR_FILENO) ? "\r\033[K" : "\n", stderr);
+        console->is_hidden = true;
+        wake(console);
+    }
+}
+
+static void put_question(struct console *console)
+{
+    console->is_hidden = false;
+    (void)fputs(QUESTION, stderr);
+    (void)fflush(stderr); /* nobody looks: nothing is lost */
 }
 
 /* A text from elsewhere as one of ours, cleaned. */
@@ -92,9 +108,8 @@ static void take_live(struct console *console, const struct publication *live)
     if (console->snapshot && live->number <= console->snapshot->number) {
         return; /* the snapshot has it */
     }
-    console->live = *live;
-    console->live.json = NULL;
-    console->live.state = NULL;
+    console_report_live(live, &console->live);
+    console->has_live = true;
     if (!console->said_queued && strcmp(live->state, "queued") == 0) {
         console->said_queued = true;
         hide(console);
@@ -250,8 +265,8 @@ static void look(struct progress_numbers *ret, void *context)
 {
     struct console *console = context;
 
-    if (console->live.type == PUBLICATION_LIVE) {
-        console_report_live(&console->live, ret);
+    if (console->has_live) {
+        *ret = console->live;
     } else if (console->snapshot) {
         console_report_numbers(console->snapshot, ret);
     }
@@ -326,8 +341,7 @@ static void on_terminal(struct ev_loop *loop _unused_, ev_io *io, int events _un
         console->answer = first;
         wake(console);
     } else {
-        (void)fputs(QUESTION, stderr);
-        (void)fflush(stderr); /* nobody looks: nothing is lost */
+        put_question(console);
     }
 }
 
@@ -344,8 +358,7 @@ static int ask(struct console *console)
         console_report_so_far(console->snapshot);
     }
     progress_pause(console->progress, true);
-    (void)fputs(QUESTION, stderr);
-    (void)fflush(stderr); /* nobody looks: nothing is lost */
+    put_question(console);
     console->asking = true;
     ev_io_start(console->loop, &console->terminal);
     return GO_ON;
@@ -402,6 +415,9 @@ static int watch(struct console *console)
         } else if (console->stale) {
             code = refresh(console);
         } else {
+            if (console->asking && console->is_hidden) {
+                put_question(console);
+            }
             ev_run(console->loop, 0);
         }
         if (code == GO_ON && console->snapshot && snapshot_is_over(console->snapshot)) {
@@ -454,7 +470,6 @@ enum exit_code console_attach(const struct console_options *options, const char 
         .loop = options->loop,
         .frontend = options->frontend,
         .run_id = run_id,
-        .live = {.type = PUBLICATION_OTHER},
     };
     struct error error;
     int code = EXIT_NO_BROKER;

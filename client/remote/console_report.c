@@ -3,6 +3,7 @@
 #include "remote/console_report.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -10,6 +11,13 @@
 #include "remote/timelines.h"
 #include "report/summary_json.h"
 #include "run/cycles.h"
+
+static void set_state(struct progress_numbers *ret, const char *state)
+{
+    if (strcmp(state, "running") != 0) {
+        (void)snprintf(ret->state, sizeof ret->state, "%s", state); /* cut is fine */
+    }
+}
 
 void console_report_live(const struct publication *live, struct progress_numbers *ret)
 {
@@ -22,7 +30,14 @@ void console_report_live(const struct publication *live, struct progress_numbers
         .cycle = (unsigned)live->cycle,
         .cycles = (unsigned)live->cycles,
         .elapsed_sec = (double)live->elapsed_usec / 1e6,
+        .agents = (unsigned)live->agents,
+        .lost = (unsigned)live->lost,
+        .has_recent = live->has_recent,
+        .recent = live->recent,
     };
+    set_state(ret, live->state);
+    (void)snprintf(ret->last_error, sizeof ret->last_error, "%s",
+                   live->last_error ? live->last_error : "");
 }
 
 /* Iterations of all agents that are over. */
@@ -54,7 +69,10 @@ void console_report_numbers(const struct snapshot *snapshot, struct progress_num
         .users = spec->users.values[0] * (unsigned)agents,
         .cycles = cycles,
         .elapsed_sec = (double)snapshot->active_usec / 1e6,
+        .agents = (unsigned)snapshot->agents.count,
+        .lost = (unsigned)snapshot->lost.count,
     };
+    set_state(ret, snapshot->state);
 }
 
 static struct output_run describe(const struct snapshot *snapshot)

@@ -26,6 +26,63 @@ static enum publication_type find_type(const char *name)
     return PUBLICATION_OTHER;
 }
 
+static int decode_trend(const json_t *list, struct recent_numbers *ret, struct error *error)
+{
+    json_t *item;
+    size_t index;
+
+    if (json_array_size(list) > RECENT_TREND_SEC) {
+        return error_set(error, -EBADMSG, "more than %d seconds", RECENT_TREND_SEC);
+    }
+    json_array_foreach(list, index, item)
+    {
+        if (!json_is_integer(item) || json_integer_value(item) < 0) {
+            return error_set(error, -EBADMSG, "whole numbers, not negative, are expected");
+        }
+        ret->trend_usec[ret->n_trend++] = (uint64_t)json_integer_value(item);
+    }
+    return 0;
+}
+
+static int decode_recent(const json_t *json, struct recent_numbers *ret, struct error *error)
+{
+    const json_t *rate = json_object_get(json, "hits_per_sec"), *trend;
+
+    int r = field_number(json, "p50_usec", &ret->p50_usec, error);
+    if (r == 0) {
+        r = field_number(json, "p95_usec", &ret->p95_usec, error);
+    }
+    if (r == 0) {
+        r = field_number(json, "p99_usec", &ret->p99_usec, error);
+    }
+    if (r == 0 && (!json_is_number(rate) || json_number_value(rate) < 0)) {
+        r = error_set(error, -EBADMSG, "hits_per_sec: a number, not negative, is expected");
+    }
+    ret->hits_per_sec = json_number_value(rate);
+    if (r == 0) {
+        r = field_array(json, "p95_usec_by_second", &trend, error);
+    }
+    return r == 0 ? decode_trend(trend, ret, error) : r;
+}
+
+/* What came later than the rest: older brokers don't tell it. */
+static int decode_watched(struct publication *live, struct error *error)
+{
+    const json_t *recent = json_object_get(live->json, "recent");
+
+    int r = field_number(live->json, "agents", &live->agents, error);
+    live->lost = json_array_size(json_object_get(live->json, "lost"));
+    if (r == 0) {
+        r = field_text(live->json, "last_error", &live->last_error, error);
+    }
+    if (r == 0 && recent) {
+        live->has_recent = true;
+        r = decode_recent(recent, &live->recent, error);
+        return r < 0 ? error_prefix(error, r, "recent") : 0;
+    }
+    return r;
+}
+
 static int decode_live(struct publication *live, struct error *error)
 {
     const struct {
@@ -47,7 +104,7 @@ static int decode_live(struct publication *live, struct error *error)
         r = error_set(error, -EBADMSG, "done: a number is expected");
     }
     live->done = json_number_value(done);
-    return r;
+    return r == 0 ? decode_watched(live, error) : r;
 }
 
 static int decode_text(struct publication *publication, struct error *error)

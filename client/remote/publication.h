@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "loop/mq.h"
+#include "metrics/recent.h"
 #include "wire/json.h"
 
 #define PUBLICATION_MAX_BYTES (4 << 20)
@@ -25,7 +26,11 @@ struct publication {
 
     /* live */
     uint64_t number, cycle, cycles, users, elapsed_usec, hits, errors, failures;
+    uint64_t agents, lost; /* how many; 0: an older broker, which doesn't tell */
     double done;
+    bool has_recent; /* likewise */
+    struct recent_numbers recent;
+    const char *last_error; /* NULL: none */
 
     const char *state;    /* live, finished */
     const char *agent_id; /* log, problem; may be NULL */

@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "local_progress.h"
 #include "loop/orphans.h"
 #include "metrics/summary.h"
 #include "metrics/thresholds.h"
@@ -45,9 +46,10 @@ struct local_run {
     ev_timer second;
     const char *stopped_for; /* the threshold for whose sake it was stopped; NULL: it wasn't */
     struct progress *progress;
+    struct recent *recent; /* NULL: nobody watches */
+    struct local_progress figures;
     struct reports reports;
     struct output_run report;
-    uint64_t start_usec; /* of the first cycle, monotonic */
     ev_signal signals[3];
     unsigned interrupts;
     int result; /* of the part that the loop runs */
@@ -61,6 +63,7 @@ static void on_signal(struct ev_loop *loop, ev_signal *watcher, int events _unus
     struct local_run *run = watcher->data;
 
     run->interrupts++;
+    run->figures.stopping = true;
     progress_hide(run->progress);
     if (!run->supervisor) {
         run->result = -EINTR;
@@ -172,6 +175,9 @@ static void on_interval(const struct interval *interval, void *context)
     if (run->thresholds) {
         thresholds_add(run->thresholds, interval, run->report.names);
     }
+    if (run->recent) {
+        recent_add(run->recent, interval);
+    }
     if (totals_add(run->totals, interval) < 0 ||
         (run->timeline && timeline_add(run->timeline, interval) < 0)) {
         log_error("out of memory: the run's numbers would be wrong");
@@ -202,10 +208,10 @@ static void on_cycle(unsigned index, const struct cycle *cycle, void *context)
 
     if (index == 0) {
         run->report.started_usec = clock_realtime_usec();
-        run->start_usec = clock_monotonic_usec();
+        run->figures.start_usec = clock_monotonic_usec();
         reports_begin(&run->reports, &run->report);
     }
-    uint64_t second = (clock_monotonic_usec() - run->start_usec) / USEC_PER_SEC;
+    uint64_t second = (clock_monotonic_usec() - run->figures.start_usec) / USEC_PER_SEC;
     if (run->timeline && timeline_set_users(run->timeline, (uint32_t)second, cycle->users) < 0) {
         log_warning("out of memory: the users of cycle %u are in no output", index);
     }
@@ -230,27 +236,12 @@ static void on_finished(int result, const struct error *error, void *context)
     ev_break(run->loop, EVBREAK_ALL);
 }
 
-static void look(struct progress_numbers *ret, void *context)
+/* The panel gives way to it. */
+static void on_output(unsigned worker _unused_, const char *text, size_t size, void *context)
 {
     struct local_run *run = context;
-    struct supervisor_live live;
-    unsigned cycles = cycles_count(run->spec);
 
-    supervisor_live(run->supervisor, &live);
-    double total = run->spec->duration_usec > 0 ? (double)run->spec->duration_usec * cycles
-                                                : (double)cycles_iterations(run->spec);
-    *ret = (struct progress_numbers){
-        .done = (run->spec->duration_usec > 0 ? (double)live.active_usec
-                                              : (double)live.iterations_done) /
-                total,
-        .hits = live.hits,
-        .errors = totals_outcome(run->totals, OUTCOME_ERROR),
-        .failures = totals_outcome(run->totals, OUTCOME_FAILURE),
-        .users = live.users,
-        .cycle = live.cycle,
-        .cycles = cycles,
-        .elapsed_sec = (double)live.active_usec / 1e6,
-    };
+    progress_put(run->progress, text, size);
 }
 
 /* ---- thresholds ------------------------------------------------------------------------------ */
@@ -267,13 +258,14 @@ static void on_second(struct ev_loop *loop _unused_, ev_timer *timer, int events
 {
     struct local_run *run = timer->data;
 
-    if (run->start_usec == 0 || run->stopped_for) {
+    if (run->figures.start_usec == 0 || run->stopped_for) {
         return;
     }
-    uint64_t second = (clock_monotonic_usec() - run->start_usec) / USEC_PER_SEC;
+    uint64_t second = (clock_monotonic_usec() - run->figures.start_usec) / USEC_PER_SEC;
     run->stopped_for = thresholds_look(run->thresholds, (uint32_t)second, run->totals,
                                        run->report.names, duration_sec(run));
     if (run->stopped_for) {
+        run->figures.stopping = true;
         progress_hide(run->progress);
         log_notice("stopping: %s does not hold", run->stopped_for);
         supervisor_stop(run->supervisor, run->spec->grace_usec);
@@ -325,9 +317,26 @@ static unsigned workers_wanted(const struct local_run *run)
     return run->options->workers ? (unsigned)run->options->workers : cores();
 }
 
+static int show_progress(struct local_run *run)
+{
+    if (run->options->quiet || run->reports.fills_terminal) {
+        return 0;
+    }
+    int r = recent_new(&run->recent);
+    if (r == 0) {
+        r = progress_new(&run->progress, run->loop, local_progress_look, &run->figures);
+    }
+    run->reports.progress = run->progress;
+    return r < 0 ? error_set_errno(&run->error, r, "cannot show progress") : 0;
+}
+
 static int supervise(struct local_run *run)
 {
     unsigned workers = workers_wanted(run);
+    int r = show_progress(run);
+    if (r < 0) {
+        return r;
+    }
     struct supervisor_options options = {
         .spec = run->spec,
         .worker_program = run->worker_program,
@@ -338,10 +347,11 @@ static int supervise(struct local_run *run)
                       .wants_detail = on_wants_detail,
                       .cycle = on_cycle,
                       .problem = on_problem,
+                      .output = progress_is_drawn(run->progress) ? on_output : NULL,
                       .finished = on_finished,
                       .context = run},
     };
-    int r = totals_new(&run->totals);
+    r = totals_new(&run->totals);
     if (r < 0) {
         return error_set_errno(&run->error, r, "cannot count");
     }
@@ -364,13 +374,11 @@ static int supervise(struct local_run *run)
                                       .workers = workers,
                                       .timeline = run->timeline,
                                       .totals = run->totals};
-    if (!run->options->quiet) {
-        r = progress_new(&run->progress, run->loop, look, run);
-        if (r < 0) {
-            return error_set_errno(&run->error, r, "cannot show progress");
-        }
-        run->reports.progress = run->progress;
-    }
+    run->figures = (struct local_progress){.supervisor = run->supervisor,
+                                           .spec = run->spec,
+                                           .totals = run->totals,
+                                           .recent = run->recent,
+                                           .stopping = run->interrupts > 0};
     supervisor_start(run->supervisor);
     ev_run(run->loop, 0);
     return run->result;
@@ -442,6 +450,7 @@ static void release(struct local_run *run)
     thresholds_free(run->thresholds);
     free(run->judged);
     progress_free(run->progress);
+    recent_free(run->recent);
     preparation_free(run->preparation);
     supervisor_free(run->supervisor);
     orphans_free(run->orphans);

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/log.h"
 
@@ -37,6 +38,9 @@ int reports_open(struct reports *reports, const struct strlist *wanted,
         bool silent = strcmp(output->type->name, "null") == 0;
         summary = summary && !silent && strcmp(output->type->name, "stdout") != 0;
         to_stdout += output_writes_to_stdout(output) ? 1 : 0;
+        reports->fills_terminal =
+            reports->fills_terminal || (output_writes_to_stdout(output) &&
+                                        output->type->wants_detail && isatty(STDOUT_FILENO));
         reports->wants_detail = reports->wants_detail || output->type->wants_detail;
         reports->wants_timeline = reports->wants_timeline || output->type->wants_timeline;
         for (size_t j = 0; output->path && j + 1 < reports->count; j++) {

@@ -15,6 +15,7 @@ struct reports {
     size_t count;
     bool wants_detail;         /* one of them gets every hit and test event */
     bool wants_timeline;       /* one of them shows the run over time */
+    bool fills_terminal;       /* one of them writes every hit to a terminal */
     struct progress *progress; /* of whoever shows some: is hidden before a complaint. Borrowed */
 };
 

@@ -280,6 +280,9 @@ static void close_run(struct broker *broker, struct run *run)
     }
     conduct_release(broker, run);
     free(TAKE_PTR(run->archive));
+    if (run->results) {
+        results_forget_recent(run->results);
+    }
     publish_end(broker, run);
     observe_run(broker, run);
 }

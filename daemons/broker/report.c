@@ -11,6 +11,8 @@
 #include "metrics/summary.h"
 #include "run/cycles.h"
 
+#define LAST_ERROR_BYTES 300
+
 static json_t *date(uint64_t usec)
 {
     char text[CLOCK_TEXT_BYTES];
@@ -324,6 +326,37 @@ static json_t *lost_of(const struct run *run)
     return list;
 }
 
+/* What is left out when there is none: NULL. */
+static json_t *last_error_of(const struct run *run, unsigned id)
+{
+    char line[LAST_ERROR_BYTES];
+
+    if (id == 0) {
+        return NULL;
+    }
+    error_key_line(names_text(results_names(run->results), NAME_ERROR, id), line, sizeof line);
+    return json_string(line);
+}
+
+static void set_recent(json_t *live, const struct run *run, uint64_t now_usec)
+{
+    struct recent_numbers recent;
+    json_t *trend = json_array();
+
+    recent_look(results_recent(run->results),
+                run->start_usec > 0 && now_usec > run->start_usec ? now_usec - run->start_usec : 0,
+                &recent);
+    for (unsigned i = 0; i < recent.n_trend; i++) {
+        (void)json_array_append_new(trend, json_integer((json_int_t)recent.trend_usec[i]));
+    }
+    set_known(live, "recent",
+              json_pack("{si sf sI sI sI so}", "seconds", RECENT_SEC, "hits_per_sec",
+                        recent.hits_per_sec, "p50_usec", (json_int_t)recent.p50_usec, "p95_usec",
+                        (json_int_t)recent.p95_usec, "p99_usec", (json_int_t)recent.p99_usec,
+                        "p95_usec_by_second", trend));
+    set_known(live, "last_error", last_error_of(run, recent.last_error));
+}
+
 json_t *report_live(const struct run *run, uint64_t now_usec)
 {
     static const struct totals nothing;
@@ -335,7 +368,7 @@ json_t *report_live(const struct run *run, uint64_t now_usec)
         outcomes[i] = totals_outcome(totals, i);
         iterations += outcomes[i];
     }
-    return json_pack(
+    json_t *live = json_pack(
         "{ss ss sI ss si si sI sI sf sI sI sI sI sI sI si so}", "data_type", "live", "run_id",
         run->run_id, "number", (json_int_t)run->number, "state", run_state_word(run->state),
         "cycle", (int)current_cycle(run), "cycles", (int)run->cycles, "users", (json_int_t)users,
@@ -345,6 +378,10 @@ json_t *report_live(const struct run *run, uint64_t now_usec)
         (json_int_t)outcomes[OUTCOME_FAILURE], "errors", (json_int_t)outcomes[OUTCOME_ERROR],
         "interrupted", (json_int_t)outcomes[OUTCOME_INTERRUPTED], "agents", (int)run->n_agents,
         "lost", lost_of(run));
+    if (live && run->results && results_recent(run->results)) {
+        set_recent(live, run, now_usec);
+    }
+    return live;
 }
 
 json_t *report_agent(const struct agent *agent)

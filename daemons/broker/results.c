@@ -10,6 +10,7 @@
 
 #include "metrics/detail_codec.h"
 #include "metrics/interval_remap.h"
+#include "metrics/recent.h"
 #include "metrics/thresholds.h"
 
 /* What the database can hold, with room for everything that is still to come. */
@@ -49,6 +50,7 @@ struct results {
     void *memory;
     struct names *names;
     struct totals *totals;
+    struct recent *recent;
     struct thresholds *thresholds; /* borrowed; NULL */
     bool keeps_timeline;
     struct timeline *timeline; /* NULL: it isn't kept, or there was no memory */
@@ -79,6 +81,9 @@ int results_new(struct results **ret, unsigned sources)
     int r = names_new(&results->names, results->memory, names_size_bytes());
     if (r == 0) {
         r = totals_new(&results->totals);
+    }
+    if (r == 0) {
+        r = recent_new(&results->recent);
     }
     if (r == 0) {
         *ret = TAKE_PTR(results);
@@ -120,6 +125,7 @@ struct results *results_free(struct results *results)
         }
         clear_sources(results);
         totals_free(results->totals);
+        recent_free(results->recent);
         timeline_free(results->timeline);
         names_free(results->names);
         if (results->memory) {
@@ -138,6 +144,16 @@ struct names *results_names(struct results *results)
 struct totals *results_totals(struct results *results)
 {
     return results->totals;
+}
+
+struct recent *results_recent(struct results *results)
+{
+    return results->recent;
+}
+
+void results_forget_recent(struct results *results)
+{
+    results->recent = recent_free(results->recent);
 }
 
 void results_watch(struct results *results, struct thresholds *thresholds)
@@ -321,6 +337,9 @@ static int take_interval(struct results *results, unsigned number, const void *p
         thresholds_add(results->thresholds, interval, results->names);
     }
     if (r == 0) {
+        if (results->recent) {
+            recent_add(results->recent, interval);
+        }
         ret->interval = TAKE_PTR(interval);
         ret->size = size;
     }

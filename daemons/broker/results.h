@@ -11,6 +11,7 @@
 #include <stdbool.h>
 
 #include "metrics/names.h"
+#include "metrics/recent.h"
 #include "metrics/timeline.h"
 #include "metrics/totals.h"
 #include "store.h"
@@ -32,6 +33,11 @@ DEFINE_CLEANUP(struct results, results_free)
 
 struct names *results_names(struct results *results);
 struct totals *results_totals(struct results *results);
+
+/* How it goes just now; nothing of what another broker took. NULL: it was forgotten, since the run
+ * is over. */
+struct recent *results_recent(struct results *results);
+void results_forget_recent(struct results *results);
 
 /* The run over time, for a broker whose store doesn't keep it. From the first call on it is kept;
  * NULL: there is no memory for it, or nothing was taken. */

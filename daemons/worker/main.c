@@ -211,6 +211,7 @@ static int run(const struct options *options)
     struct error error = {0};
 
     log_over_progress();
+    (void)setvbuf(stdout, NULL, _IOLBF, 0); /* what a test prints is seen when it is printed */
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* a supervisor that dies leaves no worker behind */
     (void)signal(SIGPIPE, SIG_IGN); /* writing to a closed connection is an error, not an end */
     if (worker_new(&worker, &options->share, &error) < 0) {

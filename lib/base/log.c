@@ -51,9 +51,9 @@ void log_open(const char *program, int level)
 void log_over_progress(void)
 {
     const char *term = getenv("TERM");
-    bool bars = isatty(STDERR_FILENO) && (!term || strcmp(term, "dumb") != 0);
+    bool draws = isatty(STDERR_FILENO) && (!term || strcmp(term, "dumb") != 0);
 
-    line_start = bars ? "\r\033[K" : "";
+    line_start = draws ? "\r\033[J" : "";
 }
 
 const char *log_line_start(void)

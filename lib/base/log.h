@@ -12,8 +12,8 @@
 /* Names the program and sets the least important level that is shown (LOG_ERR … LOG_DEBUG). */
 void log_open(const char *program, int level);
 
-/* From here on a line on a terminal takes the place of what stands on the terminal's current one, a
- * progress bar that another process draws. */
+/* From here on a line on a terminal takes the place of what stands there from the current line on:
+ * how far the run is, which another process draws. */
 void log_over_progress(void);
 
 /* What text of others' that begins a line of standard error has to begin with for the same; "" if

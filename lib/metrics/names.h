@@ -141,4 +141,8 @@ struct error_key {
 unsigned names_error(struct names *names, const struct error_key *key);
 void error_key_parse(const char *text, char *buffer, struct error_key *ret);
 
+/* An error's text as one line, "class: message", cut to `size` > 0 bytes, the NUL included, between
+ * characters. */
+void error_key_line(const char *text, char *line, size_t size);
+
 #endif

@@ -5,8 +5,10 @@
  * Every hit asks for its series, and composing and hashing a text costs several times what counting
  * the hit does. So the parts of each series are kept beside the map, in a small table by what
  * usually tells series apart, and compared with what is asked for, byte by byte. */
+#include <stdio.h>
 #include <string.h>
 
+#include "base/utf8.h"
 #include "metrics/names_table.h"
 
 #define MAX_PARTS        6
@@ -302,5 +304,33 @@ void error_key_parse(const char *text, char *buffer, struct error_key *ret)
         ret->place = parts[3];
         ret->test = parts[4];
         ret->traceback = parts[5];
+    }
+}
+
+/* The bytes of a text up to the end of its last character that is whole. */
+static size_t whole_characters(const char *text)
+{
+    size_t end = strlen(text), start = end;
+    uint32_t character;
+
+    while (start > 0 && end - start < 4 && ((unsigned char)text[start - 1] & 0xC0) == 0x80) {
+        start--;
+    }
+    start -= start > 0 ? 1 : 0;
+    return start < end && utf8_character(text + start, end - start, &character) == end - start
+               ? end
+               : start;
+}
+
+void error_key_line(const char *text, char *line, size_t size)
+{
+    char buffer[NAME_MAX_BYTES + 1];
+    struct error_key key;
+
+    error_key_parse(text, buffer, &key);
+    int n = snprintf(line, size, "%s%s%.*s", key.class, key.class[0] ? ": " : "",
+                     (int)strcspn(key.message, "\n"), key.message);
+    if ((size_t)n >= size) {
+        line[whole_characters(line)] = '\0';
     }
 }

@@ -51,6 +51,12 @@ def live(number, **more):
             "agents": 1, "lost": [], **more}
 
 
+def recent(**more):
+    """What newer brokers tell beside."""
+    return {"recent": {"seconds": 10, "hits_per_sec": 1234.4, "p50_usec": 412, "p95_usec": 45600, "p99_usec": 1020000,
+                       "p95_usec_by_second": [1000, 0, 4000, 8000], **more}}
+
+
 class FakeBroker:
     """`answers`: by command, the result, an Exception (its arguments are text and code), bytes as they
     are, None (no answer), or a function of request and archive that returns one of these. `requests`

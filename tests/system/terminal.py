@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MPL-2.0
 """The other side of a terminal, for programs that ask whether they have one."""
 
+import codecs
 import fcntl
 import os
 import pty
@@ -11,8 +12,7 @@ import termios
 import time
 
 from runner import END_SECONDS
-
-CONTROL = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+from screen import Screen
 
 
 class Terminal:
@@ -20,8 +20,18 @@ class Terminal:
 
     def __init__(self, rows=24, columns=80):
         self.ours, self.theirs = pty.openpty()
-        fcntl.ioctl(self.theirs, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
         self.text = ""
+        self.decoder = codecs.getincrementaldecoder("utf-8")()
+        self._shown, self._fed = Screen(rows, columns), 0
+        self._tell_size(rows, columns)
+
+    def _tell_size(self, rows, columns):
+        fcntl.ioctl(self.ours, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+    def resize(self, rows, columns):
+        """Whose controlling terminal it is gets a signal."""
+        self.shown.resize(rows, columns)
+        self._tell_size(rows, columns)
 
     def read_until(self, condition):
         """Reads until that holds, or the program has closed its side; whether it does."""
@@ -31,13 +41,23 @@ class Terminal:
             while not condition():
                 assert selector.select(deadline - time.monotonic()), f"nothing came any more: {self.text!r}"
                 try:
-                    self.text += os.read(self.ours, 65536).decode()
+                    self.text += self.decoder.decode(os.read(self.ours, 65536))
                 except OSError:  # EIO: closed
                     return condition()
         return True
 
     def wait_for(self, pattern):
         assert self.read_until(lambda: re.search(pattern, self.text)), self.text
+
+    def wait_for_panel(self, pattern="%", count=1):
+        """Until so many more panels with a line like that were drawn; the last one."""
+        seen = len(self.panels())
+
+        def found():
+            return [panel for panel in self.panels()[seen:] if any(re.search(pattern, line) for line in panel)]
+
+        assert self.read_until(lambda: len(found()) >= count), self.text
+        return found()[-1]
 
     def type(self, text):
         os.write(self.ours, text.encode())
@@ -51,19 +71,17 @@ class Terminal:
         os.close(self.ours)
         return self.text
 
-    def lines(self):
-        """Each line as it stood at some time: whatever was drawn over another."""
-        for line in self.text.replace("\r\n", "\n").split("\n"):
-            yield from (CONTROL.sub("", drawn) for drawn in line.split("\r"))
+    @property
+    def shown(self):
+        """What stands on it; for programs of ours only, which write little else than text."""
+        text, self._fed = self.text[self._fed:], len(self.text)
+        self._shown.feed(text)
+        return self._shown
+
+    def panels(self):
+        """The lines of each panel that was drawn."""
+        return self.shown.frames
 
     def screen(self):
         """The lines that are left at the end."""
-        kept = []
-        for line in self.text.replace("\r\n", "\n").split("\n"):
-            shown = ""
-            for drawn in line.split("\r"):
-                plain = CONTROL.sub("", drawn)
-                erased = "\x1b[K" in drawn
-                shown = plain if erased else plain + shown[len(plain):]
-            kept.append(shown)
-        return kept
+        return self.shown.text()

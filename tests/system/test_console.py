@@ -10,7 +10,7 @@ import signal
 import pytest
 
 import intervals
-from fake_broker import NAME, RUN_ID, FakeBroker, live, run_object, snapshot
+from fake_broker import NAME, RUN_ID, FakeBroker, live, recent, run_object, snapshot
 from terminal import Terminal
 
 QUESTION = r"Do you want to \(s\)top the test or \(d\)etach \? "
@@ -33,7 +33,7 @@ def on_terminal(attach):
     def start(*arguments):
         terminal = Terminal(columns=120)
         running = attach(*arguments, stdin=terminal.theirs, stdout=terminal.theirs,
-                         stderr=terminal.theirs, start_new_session=True)
+                         stderr=terminal.theirs, start_new_session=True, env={"LANG": "C.UTF-8"})
         terminal.give_away()
         return running, terminal
 
@@ -108,14 +108,22 @@ def test_progress_is_that_of_messages(on_terminal, fake):
     running, terminal = on_terminal()
     fake.wait_for("CTRL_SNAPSHOT")
     fake.publish(live(7))
-    terminal.wait_for(r"\[=* *\] 75%  1 s, 7 hits, 3 users, cycle 2/2, 0 errors, 0 failures")
+    panel = terminal.wait_for_panel(r"^\[=+ +\]  75%   0:01   0:00 left   cycle 2/2$")
+    assert panel[2:] == ["3 users   5.6 hits/s   7 hits   1 agent", "0 errors   0 failures"]
     fake.publish(live(1, hits=1))  # older than the snapshot
-    fake.publish(live(8, hits=8, errors=2, failures=1, done=0.8))
-    terminal.wait_for(r"80%  1 s, 8 hits, 3 users, cycle 2/2, 2 errors, 1 failures")
+    fake.publish(live(8, hits=8, errors=2, failures=1, done=0.8, agents=3, lost=["box1-1"], state="stopping",
+                      last_error="caf\xe9\x1b[2J\u202e \u65e5\u672c\n" + "x" * 1000, **recent()))
+    panel = terminal.wait_for_panel(r"^\[=+ +\]  80%   0:01   stopping   cycle 2/2$")
+    assert panel[2:-1] == ["3 users   1,230 hits/s   8 hits   2 of 3 agents",
+                           "p50 412 µs   p95 45.6 ms   p99 1.02 s   (last 10 s)",
+                           "p95 by second   ▁ ▄█   up to 8.00 ms"]
+    assert re.fullmatch(r"2 errors   1 failure   caf\xe9\\x1b\[2J\\u202e \u65e5\u672c\\nx+…", panel[-1]), panel
     fake.finish()
     assert running.wait().code == 0
-    text = terminal.read_all()
-    assert "Hits: 10" in text and " 1 hits" not in text
+    terminal.read_all()
+    assert not terminal.shown.wrapped
+    text = "\n".join(terminal.screen())
+    assert "\nHits: 10\n" in text and not re.search("hits/s|p95 by second|1 hit ", text), text
 
 
 def test_a_run_that_waits_says_so(attach, fake):
@@ -209,11 +217,14 @@ def test_no_bar_is_drawn_over_the_question(on_terminal, fake):
     asked = len(terminal.text)
     fake.publish(live(9))
     fake.publish({"data_type": "log", "run_id": RUN_ID, "agent_id": "a", "worker": 0, "text": "still on\n"})
-    terminal.wait_for("still on")
+    terminal.wait_for(f"still on\r\n{QUESTION}")
     assert "%" not in terminal.text[asked:]
     terminal.type("d\n")
     assert running.wait().code == 0
     terminal.read_all()
+    at = terminal.screen().index("a: still on")  # in the question's place
+    asked = [number for number, line in enumerate(terminal.screen()) if re.match(QUESTION, line + " ")]
+    assert asked == [at + 1], terminal.screen()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -290,7 +301,7 @@ def test_messages_that_make_no_sense_are_left_out(attach, fake):
     running = attach()
     fake.wait_for("CTRL_SNAPSHOT")
     for message in ([], {}, {"data_type": "news"}, {"data_type": "live"}, {"data_type": 1}, live("x"),
-                    live(-1), live(2, done="much"), live(3, state=None), {"data_type": "log", "text": 1},
+                    live(-1), live(2, done="much"), live(3, state=None), live(4, recent=[]), {"data_type": "log", "text": 1},
                     {"data_type": "log"}, {"data_type": "run-finished"}, "text"):
         fake.publish(message)
     fake.tell.send_multipart([RUN_ID.encode(), b"{\xff"])

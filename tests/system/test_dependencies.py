@@ -124,9 +124,9 @@ CONFINED = {
 # The rest of it that is in use: everywhere.
 EVERYWHERE = """
 arpa/inet.h assert.h ctype.h dirent.h endian.h errno.h fcntl.h fenv.h fnmatch.h ftw.h glob.h grp.h inttypes.h limits.h
-locale.h math.h netinet/in.h netinet/tcp.h poll.h sched.h semaphore.h setjmp.h signal.h stdarg.h
+langinfo.h locale.h math.h netinet/in.h netinet/tcp.h poll.h sched.h semaphore.h setjmp.h signal.h stdarg.h
 stdbool.h stddef.h stdint.h stdio.h stdlib.h string.h strings.h sys/ioctl.h sys/mman.h sys/random.h
-sys/resource.h sys/socket.h sys/stat.h sys/types.h sys/un.h sys/wait.h syslog.h time.h unistd.h
+sys/resource.h sys/socket.h sys/stat.h sys/types.h sys/un.h sys/wait.h syslog.h time.h unistd.h wchar.h
 """.split()
 
 TOP_LEVEL = """

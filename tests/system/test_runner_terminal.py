@@ -11,68 +11,140 @@ import pytest
 
 from terminal import Terminal
 
-def bars(terminal):
-    """Where there is no room for the bar itself, what stands beside it."""
-    return [line for line in terminal.lines() if re.match(r"(\[=* *\] )?\d+%  ", line)]
-
-
-def start(runner, terminal, *arguments, **options):
-    running = runner.start(*arguments, stderr=terminal.theirs, **options)
+def start(runner, terminal, *arguments, env=None, **options):
+    running = runner.start(*arguments, stderr=terminal.theirs, env={"LANG": "C.UTF-8", **(env or {})}, **options)
     terminal.give_away()
     return running
 
 
-@pytest.mark.parametrize("columns", [80, 60, 40, 20])
-def test_progress_is_redrawn_in_place(runner, gate, columns):
+def take():
+    """In the program: what is its standard error is its controlling terminal, too."""
+    os.setsid()
+    fcntl.ioctl(2, termios.TIOCSCTTY, 0)
+
+
+def check_panels(terminal, columns=80, rows=24):
+    """Lines are never broken, and nothing is left of one but a line that says how it ended."""
+    assert not terminal.shown.wrapped, terminal.text
+    for panel in terminal.panels():
+        assert len(panel) < max(rows, 2) and all(len(line) < columns for line in panel), panel
+    return [line for line in terminal.screen() if "%" in line]
+
+
+@pytest.mark.parametrize("columns", [80, 60, 20])
+def test_a_panel_is_redrawn_in_place(runner, gate, columns):
     terminal = Terminal(columns=columns)
     running = start(runner, terminal, f"{gate.url}/", "-u", "3", "--hits", "5", "--grace", "100")
     gate.wait_for(3)
-    assert terminal.read_until(lambda: len(bars(terminal)) >= 3)
-    assert "\n" not in terminal.text
+    panel = terminal.wait_for_panel(count=2)
     gate.open()
     ran = running.wait()
     text = terminal.read_all()
     assert ran.code == 0
     assert ran.counts["Hits"] == 15
     assert "\x1b" not in ran.stdout and "\r" not in ran.stdout
-    assert all(len(line) < columns for line in terminal.lines()), text
-    left = [line for line in terminal.screen() if line]
-    assert len(left) == 1, text
+    left, = check_panels(terminal, columns)
     bar = r"\[={20}\] " if columns == 80 else ""
-    assert re.match(bar + r"100%  \d+ s, ", left[0])
-    assert columns < 40 or ", 15 hits, " in left[0]
-    assert columns < 60 or "15 hits, 3 users, 0 errors, 0 failures" in left[0]
+    assert re.match(bar + r"100%  \d+ s, ", left), text
+    assert columns < 60 or "15 hits, 3 users, 0 errors, 0 failures" in left
+    assert [line for line in terminal.screen() if line] == [left]
+    assert panel[0] == "" and re.search(r"0% +\d:\d\d", panel[1]) and panel[2].startswith("3 users "), panel
+    assert "p95 -" in panel[3] and panel[-1].startswith("0 err"), panel
 
 
-def test_cycles_stay_on_the_line(runner, gate):
+def test_what_a_panel_shows(runner, gate):
+    """Errors with the last message, cleaned, and latencies; in colours, which do no harm to what is read."""
+    runner.write("half.c", """\
+#include <loads/loads.h>
+LOADS_TEST(Half, fails)
+{
+    loads_get(user, "/");
+    loads_fail("caf\\xc3\\xa9 \\x1b[2J<b> is %u", loads_user_number(user));
+}
+""")
     terminal = Terminal()
-    running = start(runner, terminal, f"{gate.url}/", "-u", "1:100:1", "--hits", "1:2", "--grace", "100")
-    gate.wait_for(1)
-    terminal.wait_for(r"cycle 1/6")
-    gate.open()
-    assert running.wait().code == 0
-    terminal.read_all()
-    assert max(map(len, terminal.lines())) < 80
-
-
-def test_a_terminal_that_tells_no_width(runner, gate):
-    terminal = Terminal(rows=0, columns=0)
-    running = start(runner, terminal, f"{gate.url}/", "-u", "2")
+    running = start(runner, terminal, "half.Half.fails", "--server-url", gate.url, "-u", "2", "--hits", "1:1000000",
+                    "--grace", "100", preexec_fn=take)
     gate.wait_for(2)
-    terminal.read_until(lambda: bars(terminal))
+    gate.open()
+    panel = terminal.wait_for_panel(r"^0 errors   [\d,]+ failures   assertion: café \?\[2J<b> is \d$")
+    assert "cycle 2/2" in panel[1], panel
+    assert re.match(r"2 users   [\d.,]+ hits/s   [\d,]+ hits$", panel[2]), panel
+    assert re.match(r"p50 [\d.]+ [mµ]s   p95 [\d.]+ [mµ]s   p99 [\d.]+ [mµ]?s   \(last 10 s\)$", panel[3]), panel
+    terminal.wait_for_panel(r"^p95 by second   [▁▂▃▄▅▆▇█]")
+    assert "\x1b[31m" in terminal.text
+    terminal.type("\x03")
+    assert running.wait().code == 130
+    terminal.read_all()
+    assert len(check_panels(terminal)) == 1
+
+
+@pytest.mark.parametrize("env", [{"NO_COLOR": "1"}, {"LC_ALL": "C"}])
+def test_what_a_terminal_can_not_or_shall_not_show(runner, gate, env):
+    terminal = Terminal()
+    running = start(runner, terminal, f"{gate.url}/", "-u", "2", env=env)
+    gate.wait_for(2)
+    terminal.wait_for_panel()
+    gate.open()
+    assert running.wait().code == 0
+    text = terminal.read_all()
+    assert ("NO_COLOR" in env) == (not re.search(r"\x1b\[\d*m", text)), text
+    assert "LC_ALL" not in env or text.isascii()
+
+
+def test_the_window_changes_its_size(runner, gate):
+    terminal = Terminal(rows=50, columns=200)
+    running = start(runner, terminal, f"{gate.url}/", "-u", "3", "--grace", "100", preexec_fn=take)
+    gate.wait_for(3)
+    assert "[" in terminal.wait_for_panel()[1]
+    for rows, columns, lines in ((24, 20, 6), (3, 80, 2), (2, 15, 1), (50, 200, 6)):
+        terminal.wait_for_panel()
+        terminal.resize(rows, columns)
+        seen = len(terminal.panels())
+        assert terminal.read_until(lambda: any(len(panel) == lines for panel in terminal.panels()[seen:]))
+        assert all(len(line) < columns for line in terminal.panels()[-1])
     gate.open()
     assert running.wait().code == 0
     terminal.read_all()
-    assert max(map(len, terminal.lines())) < 80
+    left = check_panels(terminal, 200, 50)
+    assert [line for line in terminal.screen() if line] == left and len(left) == 1, terminal.text
+
+
+def test_a_terminal_that_somebody_stopped_is_not_waited_for(runner, gate):
+    """The next cycles begin all the same."""
+    terminal = Terminal()
+    running = start(runner, terminal, f"{gate.url}/", "-u", "1:2:1:2:1:2", "--grace", "100", preexec_fn=take)
+    gate.wait_for(1)
+    terminal.wait_for_panel()
+    terminal.type("\x13")
+    gate.open()
+    gate.wait_for(9)
+    terminal.type("\x11")
+    terminal.read_all()
+    assert running.wait().code == 0
+    assert len(check_panels(terminal)) == 1
+
+
+def test_a_terminal_that_tells_no_size(runner, gate):
+    terminal = Terminal(rows=0, columns=0)
+    running = start(runner, terminal, f"{gate.url}/", "-u", "1:100:1", "--grace", "100")
+    gate.wait_for(1)
+    assert "cycle 1/3" in terminal.wait_for_panel()[1]
+    gate.open()
+    assert running.wait().code == 0
+    terminal.read_all()
+    assert len(check_panels(terminal)) == 1
 
 
 def test_messages_of_the_test_stand_on_lines_of_their_own(runner, gate):
     runner.write("talks.c", """\
 #include <loads/loads.h>
+#include <stdio.h>
 LOADS_TEST(Talks, on)
 {
     loads_get(user, "/");
     loads_log(user, "hello from %u", loads_user_number(user));
+    printf("one by printf\\ntwo by printf\\n");
     loads_get(user, "/");
 }
 """)
@@ -80,13 +152,36 @@ LOADS_TEST(Talks, on)
     running = start(runner, terminal, "talks.Talks.on", "--server-url", gate.url, "-u", "2",
                     "--grace", "100")
     gate.wait_for(2)
-    assert terminal.read_until(lambda: bars(terminal))
+    terminal.wait_for_panel()
     gate.open()
     assert running.wait().code == 0
     terminal.read_all()
-    said = [line for line in terminal.screen() if "hello from" in line]
-    assert len(said) == 2
-    assert all(line.startswith("loads-worker: ") for line in said), terminal.text
+    lines = [line for line in terminal.screen() if line]
+    assert sorted(lines[:-1]) == [*(f"loads-worker: user {user}, iteration 0: hello from {user}" for user in (0, 1)),
+                                  *["one by printf"] * 2, *["two by printf"] * 2], terminal.text
+
+
+def test_a_line_that_a_test_does_not_end(runner, gate):
+    runner.write("dots.c", """\
+#include <loads/loads.h>
+#include <stdio.h>
+LOADS_TEST(Dots, on)
+{
+    printf("no end");
+    fflush(stdout);
+    loads_get(user, "/");
+}
+""")
+    terminal = Terminal()
+    running = start(runner, terminal, "dots.Dots.on", "--server-url", gate.url, "--hits", "2", "--grace", "100")
+    gate.wait_for(1)
+    terminal.wait_for("no end")
+    terminal.wait_for_panel()
+    gate.open()
+    assert running.wait().code == 0
+    terminal.read_all()
+    lines = [line for line in terminal.screen() if line]
+    assert lines[:2] == ["no end", "no end"] and lines[2].startswith("[====") and len(lines) == 3, terminal.text
 
 
 OF_C = """\
@@ -116,8 +211,7 @@ def test_what_fails_stands_on_a_line_of_its_own(runner, gate, monkeypatch, name,
     terminal = Terminal()
     running = start(runner, terminal, "bad.Bad.test_it", "--server-url", gate.url)
     gate.wait_for(1)
-    drawn = len(bars(terminal))
-    assert terminal.read_until(lambda: len(bars(terminal)) > drawn)
+    terminal.wait_for_panel()
     gate.open()
     assert running.wait().code == 1
     terminal.read_all()
@@ -125,21 +219,15 @@ def test_what_fails_stands_on_a_line_of_its_own(runner, gate, monkeypatch, name,
 
 
 def test_ctrl_c_on_a_terminal(runner, gate):
-    """The key, not the signal; the message has a line of its own, and the bar goes on below it."""
-    terminal = Terminal()
-
-    def take():
-        os.setsid()
-        fcntl.ioctl(2, termios.TIOCSCTTY, 0)
-
+    """The key, not the signal; the message has a line of its own, and the panel goes on below it."""
+    terminal = Terminal(columns=120)
     running = start(runner, terminal, f"{gate.url}/", "-u", "4", "--hits", "1000", "--grace", "100",
                     preexec_fn=take)
     gate.wait_for(4)
-    assert terminal.read_until(lambda: bars(terminal))
-    os.write(terminal.ours, b"\x03")
+    terminal.wait_for_panel()
+    terminal.type("\x03")
     terminal.wait_for("stopping: [^\n]*\n")
-    drawn = len(bars(terminal))
-    assert terminal.read_until(lambda: len(bars(terminal)) > drawn)
+    terminal.wait_for_panel("% .* stopping$")
     gate.open()
     ran = running.wait()
     assert ran.code == 130
@@ -152,7 +240,7 @@ def test_ctrl_c_on_a_terminal(runner, gate):
 
 
 def test_everything_on_one_terminal(runner, target):
-    """The summary begins on a line of its own."""
+    """The summary begins on a line of its own, and nothing of a panel is in it."""
     terminal = Terminal()
     running = runner.start(f"{target.url}/any", "-u", "3", stdout=terminal.theirs,
                            stderr=terminal.theirs)
@@ -171,6 +259,16 @@ def test_quiet_shows_no_progress(runner, gate):
     gate.open()
     assert running.wait().code == 0
     assert terminal.read_all() == ""
+
+
+def test_no_panel_among_hits(runner, target):
+    """They go to the same terminal, at any time."""
+    terminal = Terminal(columns=2000)
+    running = start(runner, terminal, f"{target.url}/delay/200/size/3", "-u", "2", "--hits", "2", "--output", "file",
+                    stdout=terminal.theirs)
+    assert running.wait().code == 0
+    kinds = [json.loads(line)["data_type"] for line in terminal.read_all().splitlines()]
+    assert kinds.count("add_hit") == 4
 
 
 def test_a_terminal_that_can_not_draw_gets_plain_lines(runner, gate):

@@ -376,6 +376,39 @@ static int add_common_names(void *context)
     return 0;
 }
 
+static void test_errors_as_lines(void **state _unused_)
+{
+    static const struct {
+        const char *text;
+        size_t size;
+        const char *line;
+    } cases[] = {
+        {"failure\x1f"
+         "assertion\x1f"
+         "1 is not 2\n(really)\x1fp\x1ft\x1f",
+         64, "assertion: 1 is not 2"},
+        {"error\x1f\x1fno\x1fp\x1ft\x1f", 64, "no"},
+        {"(other)", 64, "(other)"},
+        {"(other)", 4, "(ot"},
+        {"(other)", 1, ""},
+        {"error\x1f\x1f"
+         "a\xc3\xa9z\x1fp\x1ft\x1f",
+         4, "a\xc3\xa9"},
+        {"error\x1f\x1f"
+         "a\xc3\xa9z\x1fp\x1ft\x1f",
+         3, "a"},
+        {"error\x1f\x1f\xf0\x9f\x98\x80!\x1fp\x1ft\x1f", 5, "\xf0\x9f\x98\x80"},
+        {"error\x1f\x1f\xf0\x9f\x98\x80!\x1fp\x1ft\x1f", 4, ""},
+        {"error\x1f\x1f\xf0\x9f\x98\x80!\x1fp\x1ft\x1f", 2, ""},
+    };
+
+    for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+        char line[64];
+        error_key_line(cases[i].text, line, cases[i].size);
+        assert_string_equal(line, cases[i].line);
+    }
+}
+
 static void test_processes_agree(void **state _unused_)
 {
     enum { CHILDREN = 4 };
@@ -601,6 +634,7 @@ int main(void)
         cmocka_unit_test(test_awkward_series),
         cmocka_unit_test(test_many_series),
         cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_errors_as_lines),
         cmocka_unit_test(test_processes_agree),
         cmocka_unit_test(test_killed_while_adding),
         cmocka_unit_test(test_written_over),

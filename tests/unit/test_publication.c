@@ -27,8 +27,44 @@ static void test_live(void **state _unused_)
     assert_true(live.number == 7 && live.cycle == 1 && live.cycles == 2 && live.users == 3);
     assert_true(live.elapsed_usec == 1250000 && live.hits == 70 && live.failures == 4);
     assert_true(live.errors == 5 && live.done == 0.75);
+    assert_true(live.agents == 1 && live.lost == 0 && !live.has_recent && !live.last_error);
     publication_clear(&live);
     assert_null(live.json);
+}
+
+#define LIVE   "{\"data_type\":\"live\",\"state\":\"running\","
+#define RECENT "\"p50_usec\":4,\"p95_usec\":5,\"p99_usec\":6,"
+
+static void test_live_and_recent(void **state _unused_)
+{
+    struct publication live;
+
+    assert_int_equal(
+        decode(LIVE "\"agents\":3,\"lost\":[\"a\"],\"last_error\":\"no\",\"recent\":{" RECENT
+                    "\"hits_per_sec\":2.5,\"p95_usec_by_second\":[7,0,8]}}",
+               &live, NULL),
+        0);
+    assert_true(live.agents == 3 && live.lost == 1 && live.has_recent);
+    assert_string_equal(live.last_error, "no");
+    assert_true(live.recent.p50_usec == 4 && live.recent.p95_usec == 5);
+    assert_true(live.recent.p99_usec == 6 && live.recent.hits_per_sec == 2.5);
+    assert_int_equal(live.recent.n_trend, 3);
+    assert_true(live.recent.trend_usec[0] == 7 && live.recent.trend_usec[2] == 8);
+    publication_clear(&live);
+}
+
+static void test_a_trend_that_is_too_long(void **state _unused_)
+{
+    char text[1000] = LIVE "\"recent\":{" RECENT "\"hits_per_sec\":1,\"p95_usec_by_second\":[0";
+    struct publication live;
+    struct error error;
+
+    for (unsigned i = 0; i < RECENT_TREND_SEC; i++) {
+        (void)strcat(text, ",0");
+    }
+    (void)strcat(text, "]}}");
+    assert_int_equal(decode(text, &live, &error), -EBADMSG);
+    assert_string_equal(error.text, "recent: more than 60 seconds");
 }
 
 static void test_others(void **state _unused_)
@@ -71,6 +107,15 @@ static void test_what_is_wrong(void **state _unused_)
         {"{\"data_type\":\"live\"}", "state: a text is expected"},
         {"{\"data_type\":\"live\",\"state\":\"s\",\"hits\":-1}", "hits: a whole number"},
         {"{\"data_type\":\"live\",\"state\":\"s\",\"done\":\"1\"}", "done: a number is expected"},
+        {LIVE "\"recent\":1}", "recent: hits_per_sec: a number"},
+        {LIVE "\"recent\":{" RECENT "\"hits_per_sec\":-1}}", "recent: hits_per_sec: a number"},
+        {LIVE "\"recent\":{\"p99_usec\":-1}}", "recent: p99_usec: a whole number"},
+        {LIVE "\"recent\":{" RECENT "\"hits_per_sec\":1}}",
+         "recent: p95_usec_by_second: a list is expected"},
+        {LIVE "\"recent\":{" RECENT "\"hits_per_sec\":1,\"p95_usec_by_second\":[-1]}}",
+         "recent: whole numbers, not negative"},
+        {LIVE "\"last_error\":1}", "last_error: a text is expected"},
+        {LIVE "\"agents\":-1}", "agents: a whole number"},
         {"{\"data_type\":\"log\"}", "text: a text is expected"},
         {"{\"data_type\":\"problem\",\"text\":\"t\",\"agent_id\":1}",
          "agent_id: a text is expected"},
@@ -90,6 +135,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_live),
+        cmocka_unit_test(test_live_and_recent),
+        cmocka_unit_test(test_a_trend_that_is_too_long),
         cmocka_unit_test(test_others),
         cmocka_unit_test(test_what_is_wrong),
     };
