@@ -65,6 +65,10 @@ static bool append(void *context, const void *bytes, size_t size)
     if (answer->discards) {
         return true;
     }
+    if (answer->give) {
+        answer->result = answer->give(answer->give_context, bytes, size) ? 0 : -ECANCELED;
+        return answer->result == 0;
+    }
     if (size > answer->limit_bytes - response->body_size) {
         size = (size_t)(answer->limit_bytes - response->body_size);
         response->body_cut = true;
@@ -113,6 +117,9 @@ static int begin_body(struct answer *answer)
     }
     struct error error = {0}; /* not before: it is larger than most answers */
     int r = decoder_new(&answer->decoder, answer->decoders, coding, strlen(coding), &error);
+    if (r == 0 && answer->room) {
+        decoder_use_room(answer->decoder, answer->room);
+    }
     (void)snprintf(answer->reason, sizeof answer->reason, "%s", error.text);
     return r;
 }

@@ -22,9 +22,12 @@ struct answer {
     struct decoder *decoder; /* NULL: the body comes as it is, or none has come yet */
     bool raw;                /* the body is not decoded */
     bool discards;           /* it is counted, and not kept */
-    bool begun;              /* the body has */
-    int result;              /* 0, or why collecting was given up: -ENOMEM, -EBADMSG */
-    char reason[256];        /* of -EBADMSG */
+    decoder_sink *give;      /* it is given to it, decoded, and not kept; NULL: no */
+    void *give_context;
+    unsigned char *room; /* DECODER_ROOM_BYTES, where the stack has none; NULL: it has */
+    bool begun;          /* the body has */
+    int result;       /* 0, or why collecting was given up: -ENOMEM, -EBADMSG; -ECANCELED: give() */
+    char reason[256]; /* of -EBADMSG */
 };
 
 /* Borrows both. */

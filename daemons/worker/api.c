@@ -136,9 +136,14 @@ const char *loads_header(const loads_response *response, const char *name)
 
 void loads_session_reset(loads_user *user)
 {
-    if (call_allowed(user)) {
-        session_close(&user->session);
+    if (!call_allowed(user)) {
+        return;
     }
+    if (user->streaming > 0) {
+        call_fail(user, ERROR_KIND_ERROR, "argument", "", 0,
+                  "loads_session_reset() in .on_body or .upload, whose request is on");
+    }
+    session_close(&user->session);
 }
 
 /* ---- the rest -------------------------------------------------------------------------------- */

@@ -53,7 +53,8 @@ struct decoder {
     struct decoder_pool *pool;
     struct decoder *next; /* in the pool */
     size_t stage_count;
-    int result; /* the error that ended it */
+    int result;          /* the error that ended it */
+    unsigned char *room; /* NULL: on the stack */
     struct stage stages[DECODER_MAX_STAGES];
 };
 
@@ -185,6 +186,7 @@ static struct decoder *take(struct decoder_pool *pool)
         decoder->pool = pool;
     }
     decoder->next = NULL;
+    decoder->room = NULL;
     decoder->result = 0;
     decoder->stage_count = 0;
     pool->used_count++;
@@ -211,6 +213,11 @@ int decoder_new(struct decoder **ret, struct decoder_pool *pool, const char *cod
     }
     *ret = TAKE_PTR(decoder);
     return 0;
+}
+
+void decoder_use_room(struct decoder *decoder, unsigned char room[DECODER_ROOM_BYTES])
+{
+    decoder->room = room;
 }
 
 struct decoder *decoder_free(struct decoder *decoder)
@@ -257,10 +264,10 @@ static int write_stage(struct decoder *decoder, size_t index, const unsigned cha
                        size_t size, const struct output *output);
 
 /* Inflates up to the end of the piece or of the coding; tells how much of it that took. */
-static int run_stage(struct decoder *decoder, size_t index, const unsigned char *bytes, size_t size,
-                     const struct output *output, size_t *used)
+static int run_stage_in(unsigned char *piece, struct decoder *decoder, size_t index,
+                        const unsigned char *bytes, size_t size, const struct output *output,
+                        size_t *used)
 {
-    unsigned char piece[DECODER_PIECE_BYTES];
     struct stage *stage = &decoder->stages[index];
     z_stream *stream = &stage->stream;
     uInt given = (uInt)MIN(size, (size_t)INPUT_BYTES);
@@ -270,7 +277,7 @@ static int run_stage(struct decoder *decoder, size_t index, const unsigned char 
     stream->avail_in = given;
     do {
         stream->next_out = piece;
-        stream->avail_out = sizeof piece;
+        stream->avail_out = DECODER_PIECE_BYTES;
         code = inflate(stream, Z_NO_FLUSH);
         if (code == Z_MEM_ERROR) {
             return error_set_errno(output->error, -ENOMEM, "can't decode the answer");
@@ -279,7 +286,8 @@ static int run_stage(struct decoder *decoder, size_t index, const unsigned char 
             const char *reason = code == Z_NEED_DICT ? "it needs a dictionary" : stream->msg;
             return corrupt(stage, reason ? reason : "garbage", output->error);
         }
-        int r = write_stage(decoder, index + 1, piece, sizeof piece - stream->avail_out, output);
+        int r =
+            write_stage(decoder, index + 1, piece, DECODER_PIECE_BYTES - stream->avail_out, output);
         if (r < 0) {
             return r;
         }
@@ -287,6 +295,24 @@ static int run_stage(struct decoder *decoder, size_t index, const unsigned char 
     stage->state = code == Z_STREAM_END ? STAGE_ENDED : STAGE_RUNNING;
     *used = given - stream->avail_in;
     return 0;
+}
+
+/* Apart, so that who brings room has no such frame. */
+static __attribute__((noinline)) int run_stage_on_stack(struct decoder *decoder, size_t index,
+                                                        const unsigned char *bytes, size_t size,
+                                                        const struct output *output, size_t *used)
+{
+    unsigned char piece[DECODER_PIECE_BYTES];
+
+    return run_stage_in(piece, decoder, index, bytes, size, output, used);
+}
+
+static int run_stage(struct decoder *decoder, size_t index, const unsigned char *bytes, size_t size,
+                     const struct output *output, size_t *used)
+{
+    return decoder->room ? run_stage_in(decoder->room + index * DECODER_PIECE_BYTES, decoder, index,
+                                        bytes, size, output, used)
+                         : run_stage_on_stack(decoder, index, bytes, size, output, used);
 }
 
 /* Looks at the first two bytes of deflate data, which may come one by one, and then lets both

@@ -15,6 +15,9 @@
 /* The largest piece that a sink is given of a decoded body. */
 #define DECODER_PIECE_BYTES ((size_t)16 * 1024)
 
+/* What decoder_use_room() takes. */
+#define DECODER_ROOM_BYTES (DECODER_MAX_STAGES * DECODER_PIECE_BYTES)
+
 struct decoder_pool;
 struct decoder;
 
@@ -36,6 +39,9 @@ int decoder_new(struct decoder **ret, struct decoder_pool *pool, const char *cod
 /* Hands it back to its pool. */
 struct decoder *decoder_free(struct decoder *decoder);
 DEFINE_CLEANUP(struct decoder, decoder_free)
+
+/* Has it decode in this room, which stays the caller's, instead of on the stack. */
+void decoder_use_room(struct decoder *decoder, unsigned char room[DECODER_ROOM_BYTES]);
 
 /* Decodes the next piece of the body into the sink, which is called as often as it takes, each time
  * with at most DECODER_PIECE_BYTES of a decoded body: how much a small body may grow to is for the

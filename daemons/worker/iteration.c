@@ -61,7 +61,7 @@ static bool do_hook(struct loads_user *user, enum loads_hook_kind_ kind)
     struct hook_call call = {user, user->test->hooks[kind]};
 
     if (call.body && !user->cancelled) {
-        user_guard(user, run_hook, &call);
+        (void)user_guard(user, run_hook, &call); /* the outcome tells */
     }
     return user->outcome == OUTCOME_SUCCESS && !user->cancelled;
 }
@@ -82,7 +82,7 @@ static bool set_up_user(struct loads_user *user)
 static void run_test(struct loads_user *user)
 {
     if (set_up_user(user) && do_hook(user, LOADS_SET_UP_)) {
-        user_guard(user, run_body, user);
+        (void)user_guard(user, run_body, user);
         (void)do_hook(user, LOADS_TEAR_DOWN_);
     }
 }
@@ -100,7 +100,7 @@ static void clean_up(struct loads_user *user)
     while (user->deferred) {
         struct deferred deferred = *user->deferred;
         user->deferred = deferred.next;
-        user_guard(user, deferred.function, deferred.argument);
+        (void)user_guard(user, deferred.function, deferred.argument);
     }
     websockets_end(user);
     if (user->worker->connections == CONNECTIONS_ITERATION) {

@@ -13,8 +13,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "answer.h"
-#include "auth.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/shown.h"
@@ -25,35 +23,8 @@
 #include "peer.h"
 #include "record.h"
 #include "redirect.h"
-#include "upload.h"
-#include "user.h"
+#include "session_call.h"
 #include "ways.h"
-
-#define COOKIE_HEADER_BYTES 8192
-
-struct call {
-    struct loads_user *user;
-    const loads_request *request;
-    struct answer answer;
-    struct exchange exchange;
-    bool done;
-    uint64_t hop_started_usec;
-    uint64_t dns_usec; /* of this hop */
-    uint64_t deadline_usec;
-
-    const struct url *url;     /* of this hop */
-    const struct proxy *proxy; /* on the way to it; NULL: none */
-    const char *proxy_address; /* NULL: its host is one */
-    const char *method;
-    struct upload upload;     /* its body */
-    bool left_origin;         /* a redirect led to another host: credentials stay behind */
-    struct redirect redirect; /* how this hop came to be; method NULL: it is the first */
-    struct auth auth;         /* of this hop */
-    const char *lines[EXCHANGE_MAX_HEADERS + 1];
-    size_t n_lines;
-
-    unsigned error_id;
-};
 
 /* ---- the end without an answer --------------------------------------------------------------- */
 
@@ -63,145 +34,42 @@ static const char *request_name(const struct call *call)
     return request->name ? request->name : call->url ? call->url->name : "(invalid)";
 }
 
-/* Counts a request without an answer, whose reason becomes the response's. */
-static int fail(struct call *call, const char *class, const char *format, ...) _printf_(3, 4);
-static int fail(struct call *call, const char *class, const char *format, ...)
+/* Tells and counts why there is no answer. Where a test is left something else was told. */
+static unsigned count_error(struct call *call, const char *class, const char *message)
 {
     struct loads_user *user = call->user;
-    char message[1024], place[256];
+    char place[256];
     const char *slash = call->request->file_ ? strrchr(call->request->file_, '/') : NULL;
     const char *file = slash ? slash + 1 : call->request->file_;
-    va_list arguments;
 
-    va_start(arguments, format);
-    (void)vsnprintf(message, sizeof message, format, arguments); /* cut is fine */
-    va_end(arguments);
     (void)snprintf(place, sizeof place, "%s:%d", file ? file : "", call->request->line_);
     struct error_key key = {.kind = ERROR_KIND_ERROR,
                             .class = class,
                             .message = message,
                             .place = file ? place : "",
                             .test = user->test->name};
-    call->error_id =
-        record_request_error(user, request_name(call), call->method ? call->method : "",
-                             call->url ? call->url->name : "", call->hop_started_usec, &key);
-    loads_response *response = &call->answer.response;
     debug_http_note(user, "no answer: %s", message);
-    if (!call->request->may_fail) {
+    if (!call->request->may_fail && !call->stream.left) {
         debug_failure(user, &key);
     }
+    return record_request_error(user, request_name(call), call->method ? call->method : "",
+                                call->url ? call->url->name : "", call->hop_started_usec, &key);
+}
+
+int session_fail(struct call *call, const char *class, const char *format, ...)
+{
+    struct loads_user *user = call->user;
+    char message[1024];
+    va_list arguments;
+
+    va_start(arguments, format);
+    (void)vsnprintf(message, sizeof message, format, arguments); /* cut is fine */
+    va_end(arguments);
+    call->error_id = count_error(call, class, message);
+    loads_response *response = &call->answer.response;
     response->status = 0;
     response->error = arena_printf(&user->arena, "%s", message);
     return response->error ? -EIO : -ENOMEM;
-}
-
-/* ---- composing ------------------------------------------------------------------------------- */
-
-static int add_line(struct call *call, const char *line)
-{
-    if (!line) {
-        return -ENOMEM;
-    }
-    if (call->n_lines == EXCHANGE_MAX_HEADERS) {
-        return fail(call, "request", "more than %d headers", EXCHANGE_MAX_HEADERS);
-    }
-    call->lines[call->n_lines++] = line;
-    return 0;
-}
-
-static bool given(const struct call *call, const char *name)
-{
-    return header_find(call->request->headers, 0, name, NULL) >= 0;
-}
-
-static int add_given_lines(struct call *call)
-{
-    for (const char *const *line = call->request->headers; line && *line; line++) {
-        struct error error;
-        int r = header_check(*line, strlen(*line), &error);
-        if (r < 0) {
-            return fail(call, "request", "%s", error.text);
-        }
-        if (call->redirect.method && !redirect_keeps(*line, &call->redirect, call->left_origin)) {
-            continue;
-        }
-        r = add_line(call, *line);
-        if (r < 0) {
-            return r;
-        }
-    }
-    return 0;
-}
-
-static int add_cookies(struct call *call)
-{
-    struct loads_user *user = call->user;
-    char cookies[COOKIE_HEADER_BYTES];
-
-    if (cookie_jar_count(&user->session.cookies) == 0 || given(call, "Cookie")) {
-        return 0;
-    }
-    ssize_t n =
-        cookie_jar_header(&user->session.cookies, call->url->host, call->url->path,
-                          call->url->secure, clock_realtime_usec(), cookies, sizeof cookies);
-    if (n < 0) {
-        return fail(call, "request", "the cookies for %s are longer than %d bytes", call->url->host,
-                    COOKIE_HEADER_BYTES);
-    }
-    return n == 0 ? 0 : add_line(call, arena_printf(&user->arena, "Cookie: %s", cookies));
-}
-
-/* What the test or the URL says, unless a redirect led elsewhere. */
-static int add_auth(struct call *call)
-{
-    const loads_auth nothing = {.kind_ = LOADS_AUTH_NONE_};
-    const loads_auth *auth = call->left_origin ? &nothing : &call->request->auth;
-    struct error error;
-
-    if (given(call, "Authorization")) {
-        return auth->kind_ == LOADS_AUTH_NONE_
-                   ? 0
-                   : fail(call, "request", "there are both .auth and a header Authorization");
-    }
-    int r = auth_find(auth, call->url, &call->user->arena, &call->auth, &error);
-    if (r == -EINVAL) {
-        return fail(call, "request", "%s", error.text);
-    }
-    return r == 0 && call->auth.line ? add_line(call, call->auth.line) : r;
-}
-
-static int compose(struct call *call)
-{
-    static const char *const defaults[][2] = {
-        {"User-Agent", "User-Agent: loads/" LOADS_VERSION},
-        {"Accept-Encoding", "Accept-Encoding: " DECODER_ACCEPTS},
-    };
-
-    call->n_lines = 0;
-    int r = add_given_lines(call);
-    for (size_t i = 0; r == 0 && i < ELEMENTSOF(defaults); i++) {
-        if (!given(call, defaults[i][0])) {
-            r = add_line(call, defaults[i][1]);
-        }
-    }
-    if (r == 0 && call->request->json && call->upload.bytes && !given(call, "Content-Type")) {
-        r = add_line(call, "Content-Type: application/json");
-    }
-    if (r == 0 && call->upload.coding) {
-        r = add_line(call,
-                     arena_printf(&call->user->arena, "Content-Encoding: %s", call->upload.coding));
-    }
-    if (r == 0 && call->request->expect_continue && upload_has_body(&call->upload)) {
-        r = add_line(call, "Expect: 100-continue");
-    }
-    if (r == 0) {
-        r = add_auth(call);
-    }
-    if (r == 0) {
-        r = add_cookies(call);
-    }
-    call->lines[call->n_lines] = NULL;
-    return r;
 }
 
 /* ---- what the transport calls ---------------------------------------------------------------- */
@@ -233,9 +101,42 @@ static void on_header(struct exchange *exchange, const char *line, size_t size)
     }
 }
 
+/* Whether an answer of that status, whose headers are there, leads to another hop. */
+static bool leads_on(struct call *call, int status, struct redirect *ret)
+{
+    const char *location = session_header(&call->answer.response, "Location");
+
+    return !call->request->no_redirects && call->user->worker->spec->http.max_redirects > 0 &&
+           redirect_next(call->method, status, location && *location, ret);
+}
+
+/* Whether the test is given the body that comes: none before that of the last answer. */
+static bool streams(struct call *call)
+{
+    int status = call->exchange.head_status;
+    struct redirect ignored;
+
+    if (call->stream.takes && !call->answer.begun && !call->answer.discards &&
+        ((status == 417 && call->request->expect_continue) || leads_on(call, status, &ignored))) {
+        call->answer.discards = true;
+    }
+    return call->stream.takes && !call->answer.discards;
+}
+
+static bool on_full(struct exchange *exchange)
+{
+    return stream_full(&call_of(exchange)->stream);
+}
+
 static bool on_body(struct exchange *exchange, const void *bytes, size_t size)
 {
-    return answer_body(&call_of(exchange)->answer, bytes, size);
+    struct call *call = call_of(exchange);
+
+    if (!streams(call)) {
+        return answer_body(&call->answer, bytes, size);
+    }
+    call->answer.result = stream_put(&call->stream, bytes, size);
+    return call->answer.result == 0;
 }
 
 static void on_done(struct exchange *exchange)
@@ -251,24 +152,40 @@ static void on_told(struct exchange *exchange, const char *line, size_t size)
     debug_http_line(call->user, line, size);
 }
 
+static void begin_answer(struct call *call)
+{
+    answer_begin(&call->answer);
+    call->answer.response.status = 0;
+    call->answer.discards = call->request->discard_body && !call->request->on_body;
+}
+
 /* The one that came was not the last one: its headers are forgotten, its cookies were taken. */
 static void on_again(struct exchange *exchange)
 {
-    answer_begin(&call_of(exchange)->answer);
+    begin_answer(call_of(exchange));
 }
 
 static ssize_t on_read(struct exchange *exchange, uint64_t offset, void *buffer, size_t size)
 {
-    struct upload *upload = &call_of(exchange)->upload;
+    struct call *call = call_of(exchange);
+    struct upload *upload = &call->upload;
 
+    if (upload->from_test) {
+        return stream_read(&call->stream, buffer, size);
+    }
     upload->offset = offset;
     return upload_read(upload, buffer, size);
 }
 
-static const struct exchange_callbacks callbacks = {
-    .header = on_header, .body = on_body, .done = on_done, .again = on_again, .read = on_read};
+static const struct exchange_callbacks callbacks = {.header = on_header,
+                                                    .body = on_body,
+                                                    .full = on_full,
+                                                    .done = on_done,
+                                                    .again = on_again,
+                                                    .read = on_read};
 static const struct exchange_callbacks callbacks_shown = {.header = on_header,
                                                           .body = on_body,
+                                                          .full = on_full,
                                                           .done = on_done,
                                                           .again = on_again,
                                                           .read = on_read,
@@ -276,16 +193,43 @@ static const struct exchange_callbacks callbacks_shown = {.header = on_header,
 
 /* ---- one exchange ---------------------------------------------------------------------------- */
 
+/* The test, or what it was to be given, has no end: the request has none. */
+static int give_up(struct call *call, int reason)
+{
+    exchange_cancel(&call->exchange);
+    call->exchange.ended_usec = clock_monotonic_usec();
+    switch (reason) {
+    case -ECANCELED:
+        if (call->stream.left && !call->user->cancelled) {
+            call->error_id = count_error(call, transport_error_name(TRANSPORT_CANCELLED),
+                                         "the test left in the middle of a body");
+        }
+        return -ECANCELED;
+    case -EPROTO:
+        return session_fail(call, "request", "%s", call->stream.reason);
+    case -EBADMSG:
+        return session_fail(call, "decoding", "%s", call->answer.reason);
+    default:
+        return reason;
+    }
+}
+
 static int exchange_wait(struct call *call)
 {
-    while (!call->done) {
-        int r = user_wait(call->user);
+    for (;;) {
+        int r = stream_serve(&call->stream);
+        if (r < 0) {
+            return give_up(call, r);
+        }
+        if (call->done) {
+            return 0;
+        }
+        r = user_wait(call->user);
         if (r < 0 && !call->done) {
             exchange_cancel(&call->exchange);
             return r;
         }
     }
-    return 0;
 }
 
 static int exchange_once(struct call *call, const char *address)
@@ -294,6 +238,9 @@ static int exchange_once(struct call *call, const char *address)
     uint64_t now = clock_monotonic_usec();
 
     call->done = false;
+    bool own = user->worker->connections == CONNECTIONS_REQUEST ||
+               /* What holds up the server holds up nothing else. */
+               call->stream.takes || (user->streaming > 0 && user->worker->spec->http.http2);
     call->exchange = (struct exchange){
         .method = call->method,
         .url = call->url,
@@ -301,17 +248,21 @@ static int exchange_once(struct call *call, const char *address)
         .proxy = call->proxy,
         .proxy_address = call->proxy_address,
         .source_address = ways_source(user),
-        .own_connection = user->worker->connections == CONNECTIONS_REQUEST,
+        .own_connection = own,
+        .holds_up = call->stream.takes,
         .headers = call->lines,
         .body = call->upload.bytes,
-        .reads_body = call->upload.from_file,
-        .body_size_bytes = call->upload.size_bytes,
+        .reads_body = call->upload.from_file || call->upload.from_test,
+        .reads_once = call->upload.from_test,
+        .body_size_bytes = call->upload.from_test && call->upload.size_bytes == 0
+                               ? EXCHANGE_UNKNOWN_SIZE
+                               : call->upload.size_bytes,
         .digest_user = call->auth.user,
         .digest_password = call->auth.password,
         .timeout_usec = call->deadline_usec > now ? call->deadline_usec - now : 1,
         .callbacks = debug_is_on(user) ? &callbacks_shown : &callbacks,
     };
-    answer_begin(&call->answer);
+    begin_answer(call);
     if (!user->session.connections) {
         int r = connections_new(user->worker->transport, &user->session.connections);
         if (r < 0) {
@@ -324,7 +275,8 @@ static int exchange_once(struct call *call, const char *address)
     debug_http_request(user, &call->exchange);
     int r = exchange_start(user->worker->transport, user->session.connections, &call->exchange);
     if (r == -EINVAL || r == -E2BIG) {
-        return fail(call, "request", "the request can't be sent: method or headers are invalid");
+        return session_fail(call, "request",
+                            "the request can't be sent: method or headers are invalid");
     }
     return r < 0 ? r : exchange_wait(call);
 }
@@ -336,9 +288,9 @@ static int find_address(struct call *call, const char *host, unsigned port, cons
     int r = peer_address(call->user, host, port, call->deadline_usec, ret, &call->dns_usec, reason);
 
     if (r == -ENOENT) {
-        return fail(call, "resolve", "Could not resolve host: %s (%s)", host, reason);
+        return session_fail(call, "resolve", "Could not resolve host: %s (%s)", host, reason);
     }
-    return r == -ETIMEDOUT ? fail(call, "timeout", "Resolving %s timed out", host) : r;
+    return r == -ETIMEDOUT ? session_fail(call, "timeout", "Resolving %s timed out", host) : r;
 }
 
 /* With the host's addresses one after the other, until one takes a connection. */
@@ -439,15 +391,17 @@ static int take_result(struct call *call)
     uint64_t elapsed = exchange->ended_usec - call->hop_started_usec;
 
     if (exchange->error == TRANSPORT_CANCELLED && call->answer.result < 0) {
-        return call->answer.result == -ENOMEM ? -ENOMEM
-                                              : fail(call, "decoding", "%s", call->answer.reason);
+        return call->answer.result == -ENOMEM
+                   ? -ENOMEM
+                   : session_fail(call, "decoding", "%s", call->answer.reason);
     }
     if (call->upload.error < 0) {
-        return fail(call, "request", "cannot read .body_file %s: %s", call->request->body_file,
-                    strerror(-call->upload.error));
+        return session_fail(call, "request", "cannot read .body_file %s: %s",
+                            call->request->body_file, strerror(-call->upload.error));
     }
     if (exchange->error != TRANSPORT_OK) {
-        return fail(call, transport_error_name(exchange->error), "%s", exchange->error_text);
+        return session_fail(call, transport_error_name(exchange->error), "%s",
+                            exchange->error_text);
     }
     record_hit(call->user, request_name(call), exchange, elapsed, &call->dns_usec);
     call->answer.response.status = exchange->status;
@@ -459,14 +413,14 @@ static int take_result(struct call *call)
         note_cut(call);
     }
     debug_http_answer(call->user, exchange, &call->answer);
-    return r == 0 || r == -ENOMEM ? r : fail(call, "decoding", "%s", call->answer.reason);
+    return r == 0 || r == -ENOMEM ? r : session_fail(call, "decoding", "%s", call->answer.reason);
 }
 
 static int hop(struct call *call)
 {
     call->hop_started_usec = clock_monotonic_usec();
     call->dns_usec = 0;
-    int r = compose(call);
+    int r = session_compose(call);
     if (r < 0) {
         return r;
     }
@@ -481,26 +435,32 @@ static int hop(struct call *call)
 static int follow(struct call *call)
 {
     loads_response *response = &call->answer.response;
-    const char *location = session_header(response, "Location");
     const struct url *next = NULL;
     struct error error;
 
-    if (call->request->no_redirects || call->user->worker->spec->http.max_redirects == 0 ||
-        !redirect_next(call->method, response->status, location && *location, &call->redirect)) {
+    if (!leads_on(call, response->status, &call->redirect)) {
         return 0;
     }
-    location = redirect_location(&call->user->arena, location);
+    const char *location =
+        redirect_location(&call->user->arena, session_header(response, "Location"));
     if (!location) {
         return -ENOMEM;
     }
     uint64_t most = call->user->worker->spec->http.max_redirects;
     if (response->redirects == most) {
         char shown[SHOWN_BYTES];
-        return fail(call, "redirect", "more than %" PRIu64 " redirects, the last one to %s", most,
-                    shown_url(location, shown));
+        return session_fail(call, "redirect", "more than %" PRIu64 " redirects, the last one to %s",
+                            most, shown_url(location, shown));
+    }
+    if (!call->redirect.drop_body && call->upload.from_test && stream_is_spent(&call->stream)) {
+        char shown[SHOWN_BYTES];
+        return session_fail(
+            call, "redirect",
+            "redirected to %s with status %d: a body of .upload can't be sent again",
+            shown_url(location, shown), response->status);
     }
     if (url_get(call->user->worker->urls, call->url, location, &next, &error) < 0) {
-        return fail(call, "redirect", "%s", error.text);
+        return session_fail(call, "redirect", "%s", error.text);
     }
     response->redirects++;
     debug_http_note(call->user, "redirected to %s", next->name);
@@ -526,18 +486,18 @@ static int prepare(struct call *call)
     call->deadline_usec = call->hop_started_usec + (uint64_t)(MIN(timeout, 1e9) * 1e6);
     call->method = request->method ? request->method : "GET";
     if (!request->url) {
-        return fail(call, "request", "there is no URL");
+        return session_fail(call, "request", "there is no URL");
     }
     int r = upload_open(&call->upload, request, &call->user->arena, &error);
     if (r < 0) {
-        return r == -ENOMEM ? r : fail(call, "request", "%s", error.text);
+        return r == -ENOMEM ? r : session_fail(call, "request", "%s", error.text);
     }
     const struct url *server = call->user->server_url ? call->user->server_url : worker->server_url;
     r = url_get(worker->urls, server, request->url, &call->url, &error);
     const char *hint = server || strstr(request->url, "://")
                            ? ""
                            : "; --server-url says what others are relative to";
-    return r == -EINVAL ? fail(call, "request", "%s%s", error.text, hint) : r;
+    return r == -EINVAL ? session_fail(call, "request", "%s%s", error.text, hint) : r;
 }
 
 int session_send(loads_user *user, const loads_request *request, loads_response **ret,
@@ -554,10 +514,12 @@ int session_send(loads_user *user, const loads_request *request, loads_response 
     answer_init(&call->answer, &user->arena, user->worker->decoders,
                 user->worker->spec->http.max_body_bytes);
     call->answer.raw = request->raw_body;
-    call->answer.discards = request->discard_body;
     call->upload.fd = -1;
     *ret = &call->answer.response;
-    int r = prepare(call);
+    int r = stream_open(&call->stream, user, request, &call->answer, &call->exchange);
+    if (r == 0) {
+        r = prepare(call);
+    }
     if (r == 0) {
         do {
             r = hop(call);
@@ -572,6 +534,7 @@ int session_send(loads_user *user, const loads_request *request, loads_response 
     }
     upload_close(&call->upload);
     answer_close(&call->answer);
+    stream_close(&call->stream);
     debug_keep(user, &call->answer);
     *ret_error_id = call->error_id;
     return r;

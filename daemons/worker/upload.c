@@ -34,6 +34,15 @@ int upload_open(struct upload *upload, const loads_request *request, struct aren
     const char *bytes = request->json ? request->json : request->body;
 
     *upload = (struct upload){.fd = -1};
+    if (request->upload) {
+        if (request->body_file || bytes || request->compress) {
+            return error_set(error, -EINVAL, ".upload stands beside %s: it is sent as it is, alone",
+                             request->body_file || bytes ? "another body" : ".compress");
+        }
+        upload->from_test = true;
+        upload->size_bytes = request->upload_size;
+        return 0;
+    }
     if (request->body_file && (bytes || request->compress)) {
         return error_set(error, -EINVAL, ".body_file stands beside %s: it is sent as it is, alone",
                          bytes ? "another body" : ".compress");
@@ -67,7 +76,7 @@ void upload_close(struct upload *upload)
 
 bool upload_has_body(const struct upload *upload)
 {
-    return upload->bytes || upload->from_file;
+    return upload->bytes || upload->from_file || upload->from_test;
 }
 
 ssize_t upload_read(struct upload *upload, void *buffer, size_t size)

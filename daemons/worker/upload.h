@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* The body of a request: in memory, or read from a file while it is sent. */
+/* The body of a request: in memory, or read from a file while it is sent, or given by the test then
+ * (stream.h). */
 #ifndef LOADS_WORKER_UPLOAD_H
 #define LOADS_WORKER_UPLOAD_H
 
@@ -15,6 +16,7 @@ struct upload {
     const char *bytes; /* NULL: none, or a file's */
     uint64_t size_bytes;
     const char *coding; /* NULL: as it is */
+    bool from_test;     /* by .upload; its size is not known if 0 */
     bool from_file;
     int fd; /* of the file */
     uint64_t offset;

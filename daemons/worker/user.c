@@ -201,23 +201,29 @@ static void check_end(struct loads_user *volatile *guarded)
     }
 }
 
-__attribute__((noinline)) void user_guard(struct loads_user *user, void (*function)(void *argument),
+__attribute__((noinline)) bool user_guard(struct loads_user *user, void (*function)(void *argument),
                                           void *argument)
 {
     __attribute__((cleanup(check_end))) struct loads_user *volatile guarded = user;
+    jmp_buf *const outer = user->base;
+    const uintptr_t outer_frame = user->base_frame;
+    volatile bool returned = false;
     jmp_buf base;
 
     user->base = &base;
     user->base_frame = (uintptr_t)__builtin_frame_address(0);
     if (setjmp(base) == 0) {
         function(argument);
+        returned = true;
     }
     guarded = NULL;
     if (is_forked) {
         _exit(EXIT_SUCCESS); /* whatever it was forked for is done */
     }
-    user->base = NULL;
+    user->base = outer;
+    user->base_frame = outer_frame;
     user->leaving = false;
+    return returned;
 }
 
 /* ---- starting -------------------------------------------------------------------------------- */

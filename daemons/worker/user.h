@@ -41,10 +41,11 @@ struct loads_user {
     struct loads_ws *sockets;               /* websocket.c */
     struct loads_transaction_ *transaction; /* transaction.c: the innermost; on its stack */
     bool queued;
-    bool cancelled; /* it was told to leave: it does when it is resumed */
-    bool leaving;   /* its stack is being unwound */
-    bool stopped;   /* no iteration of it starts any more */
-    bool pausing;   /* pace.c: it waits until next_start_usec */
+    bool cancelled;     /* it was told to leave: it does when it is resumed */
+    bool leaving;       /* its stack is being unwound */
+    bool stopped;       /* no iteration of it starts any more */
+    bool pausing;       /* pace.c: it waits until next_start_usec */
+    unsigned streaming; /* stream.c: functions for bodies that it is in, one within the other */
     ev_timer sleep;
     void (*on_loop)(void *argument); /* to be called there; NULL: nothing */
     void *on_loop_argument;
@@ -97,9 +98,9 @@ struct loads_user *user_current(void);
  * again if not. -ECANCELED: it shall leave: clean up and call user_leave(). */
 int user_wait(struct loads_user *user) _must_check_;
 
-/* Calls function(argument); returns when it does, or when the user leaves. In a process that the
- * function forked it ends that process: there is only one worker. */
-void user_guard(struct loads_user *user, void (*function)(void *argument), void *argument);
+/* Calls function(argument); returns true when it does, false when the user leaves. May be nested.
+ * In a process that the function forked it ends that process: there is only one worker. */
+bool user_guard(struct loads_user *user, void (*function)(void *argument), void *argument);
 
 /* Calls function(argument) on the loop's stack, which is as large as any program's, while the user
  * waits and nobody else goes on. For what a library does deeper than a small stack allows. */

@@ -6,7 +6,8 @@
  * libcurl may not be called from its own callbacks, so nothing of ours runs inside of it but the
  * exchange's header() and body(). What is started waits in `queued` until the loop is about to
  * wait; what libcurl has finished waits in `done` until libcurl has returned. A request is in
- * exactly one of the lists idle, queued, running and done, and request_move() moves it.
+ * exactly one of the lists idle, queued, running, held and done, and request_move() moves it: those
+ * in `held` run, and libcurl is to be told that what was held up can go on.
  */
 #include "loop/curl.h"
 
@@ -19,6 +20,7 @@
 #define MAX_CONNECTIONS 32L /* kept per struct connections */
 /* Exchanges that done() starts are begun in the same turn, but descriptors must get theirs too. */
 #define ROUNDS_PER_TURN 4
+#define MAX_CALLS       1000 /* for one descriptor that is ready */
 
 struct request_list {
     struct request *first, *last;
@@ -30,7 +32,8 @@ struct curl_transport {
     struct ev_loop *loop;
     struct transport_curl_options options;
     CURLM *multi;
-    bool inside; /* libcurl is being called */
+    bool inside;   /* libcurl is being called */
+    bool got_body; /* in that call */
 
     ev_prepare prepare; /* before the loop waits; doesn't keep it going */
     ev_idle idle;       /* on while something is queued: the loop mustn't wait */
@@ -40,7 +43,7 @@ struct curl_transport {
 
     struct curl_watches watches;
 
-    struct request_list idle_requests, queued, running, done;
+    struct request_list idle_requests, queued, running, held, done;
 };
 
 struct curl_connections {
@@ -126,6 +129,19 @@ static void call_libcurl(struct curl_transport *transport, curl_socket_t fd, int
     }
 }
 
+/* Of HTTP/2 libcurl 7.88 sometimes keeps what it has read from the socket, which then isn't
+ * readable any more, and waits for ever: it is asked again until nothing comes. */
+static void call_for_socket(struct curl_transport *transport, int fd, int events)
+{
+    int calls = 0;
+
+    do {
+        transport->got_body = false;
+        call_libcurl(transport, fd, events);
+        events = CURL_CSELECT_IN;
+    } while (transport->options.http2 && transport->got_body && ++calls < MAX_CALLS);
+}
+
 /* Ends the use of a request; its exchange is no longer on. */
 static struct exchange *release(struct request *request)
 {
@@ -165,9 +181,33 @@ static void start_queued(struct curl_transport *transport)
     }
 }
 
+/* libcurl gives what it has kept at once, so that it may be held up again. */
+static void resume_held(struct curl_transport *transport)
+{
+    while (transport->held.first) {
+        struct request *request = transport->held.first;
+        request_move(request, &transport->running);
+        request->paused = false;
+        transport->inside = true;
+        CURLcode code = curl_easy_pause(request->easy, CURLPAUSE_CONT);
+        transport->inside = false;
+        if (code != CURLE_OK) {
+            request_finish(request, code);
+            remove_running(request);
+            request_move(request, &transport->done);
+        }
+    }
+}
+
+static bool is_waiting(const struct curl_transport *transport)
+{
+    return transport->queued.first || transport->held.first;
+}
+
 static void run_queued(struct curl_transport *transport)
 {
     start_queued(transport);
+    resume_held(transport);
     call_libcurl(transport, CURL_SOCKET_TIMEOUT, 0);
     tell_done(transport);
 }
@@ -180,7 +220,7 @@ static void settle(struct curl_transport *transport)
     if (transport->options.told) {
         transport->options.told(transport->options.context);
     }
-    if (transport->queued.first) {
+    if (is_waiting(transport)) {
         run_queued(transport);
     }
 }
@@ -194,9 +234,9 @@ static void on_io(struct ev_loop *loop _unused_, ev_io *io, int events)
     if (curl_watch_give_up(&transport->watches, io)) {
         return;
     }
-    call_libcurl(transport, io->fd,
-                 (events & EV_READ ? CURL_CSELECT_IN : 0) |
-                     (events & EV_WRITE ? CURL_CSELECT_OUT : 0));
+    call_for_socket(transport, io->fd,
+                    (events & EV_READ ? CURL_CSELECT_IN : 0) |
+                        (events & EV_WRITE ? CURL_CSELECT_OUT : 0));
     settle(transport);
 }
 
@@ -234,10 +274,10 @@ static void on_prepare(struct ev_loop *loop, ev_prepare *prepare, int events _un
 {
     struct curl_transport *transport = CONTAINER_OF(prepare, struct curl_transport, prepare);
 
-    for (int i = 0; i < ROUNDS_PER_TURN && transport->queued.first; i++) {
+    for (int i = 0; i < ROUNDS_PER_TURN && is_waiting(transport); i++) {
         run_queued(transport);
     }
-    if (!transport->queued.first) {
+    if (!is_waiting(transport)) {
         ev_idle_stop(loop, &transport->idle);
     }
     arm_timer(transport);
@@ -329,6 +369,7 @@ static int get_request(struct curl_transport *transport, struct request **ret)
         if (r < 0) {
             return r;
         }
+        request->got_body = &transport->got_body;
         request_move(request, &transport->idle_requests);
     }
     *ret = request;
@@ -371,10 +412,21 @@ static void curl_cancel(struct exchange *exchange)
     struct request *request = exchange->transport_data;
     struct curl_transport *transport = request->owner;
 
-    if (request->list == &transport->running) {
+    if (request->list == &transport->running || request->list == &transport->held) {
         remove_running(request);
     }
     (void)release(request);
+}
+
+static void curl_resume(struct exchange *exchange)
+{
+    struct request *request = exchange->transport_data;
+    struct curl_transport *transport = request->owner;
+
+    if (request->paused && request->list == &transport->running) {
+        request_move(request, &transport->held);
+        ev_idle_start(transport->loop, &transport->idle);
+    }
 }
 
 static struct transport *curl_free_transport(struct transport *base)
@@ -383,6 +435,9 @@ static struct transport *curl_free_transport(struct transport *base)
 
     while (transport->running.first) {
         curl_cancel(transport->running.first->exchange);
+    }
+    while (transport->held.first) {
+        curl_cancel(transport->held.first->exchange);
     }
     while (transport->queued.first) {
         curl_cancel(transport->queued.first->exchange);
@@ -413,6 +468,7 @@ static const struct transport_ops curl_ops = {
     .connections_free = curl_connections_free,
     .start = curl_start,
     .cancel = curl_cancel,
+    .resume = curl_resume,
     .free = curl_free_transport,
 };
 

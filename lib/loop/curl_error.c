@@ -100,6 +100,7 @@ static enum transport_error error_of(const struct request *request, CURLcode cod
     case CURLE_GOT_NOTHING:
     case CURLE_PARTIAL_FILE:
     case CURLE_HTTP2_STREAM:
+    case CURLE_SEND_FAIL_REWIND:
         return TRANSPORT_RESET;
     case CURLE_SEND_ERROR:
         return is_alert(request) ? TRANSPORT_TLS : TRANSPORT_RESET;
@@ -240,6 +241,8 @@ static void set_error_text(struct request *request, CURLcode code, int error)
         words = resource_text(error, resource, sizeof resource);
     } else if (request->rejected) {
         words = request->rejected;
+    } else if (request->rewinds) {
+        words = "the request would have to be sent again, and its body can't be";
     } else if (exchange->error == TRANSPORT_PROTOCOL && code == CURLE_OUT_OF_MEMORY) {
         words = "a header line is too long";
     } else if (code == CURLE_BAD_FUNCTION_ARGUMENT) {

@@ -96,6 +96,17 @@ static bool begins_again(const struct request *request, const char *line, size_t
            size > 5 && strncmp(line, "HTTP/", 5) == 0;
 }
 
+/* Who is refused with 417 doesn't ask again: libcurl would, with a header of ours, for ever. It
+ * reads the nodes anew when it sends the request again. */
+static void ask_no_more(struct request *request)
+{
+    for (size_t i = 0; i < ELEMENTSOF(request->headers) && request->headers[i].data; i++) {
+        if (strncasecmp(request->headers[i].data, "Expect:", strlen("Expect:")) == 0) {
+            request->headers[i].data = (char *)"Expect:";
+        }
+    }
+}
+
 /* libcurl passes status lines, fields, empty lines and trailers alike, of 1xx answers too. */
 static size_t on_header(char *line, size_t unit, size_t count, void *context)
 {
@@ -116,7 +127,7 @@ static size_t on_header(char *line, size_t unit, size_t count, void *context)
         int status = parse_status(line, length);
         /* 101 is final: what follows it is no second answer. */
         request->provisional = status >= 100 && status < 200 && status != 101;
-        request->status = status;
+        request->status = request->exchange->head_status = status;
         request->headers_state = HEADERS_FIELDS;
         break;
     }
@@ -124,6 +135,9 @@ static size_t on_header(char *line, size_t unit, size_t count, void *context)
         if (length == 0) {
             request->headers_state = request->provisional ? HEADERS_STATUS : HEADERS_OVER;
             request->headers_over_usec = clock_monotonic_usec();
+            if (request->status == 417) {
+                ask_no_more(request);
+            }
         } else if (!request->provisional && line[0] != ' ' && line[0] != '\t' &&
                    memchr(line, ':', length)) {
             /* Continuation lines, which HTTP has given up, and lines that are no field are left
@@ -146,13 +160,21 @@ static size_t on_header(char *line, size_t unit, size_t count, void *context)
     return size;
 }
 
+/* What is held up has HTTP/1.1, since with HTTP/2 a pause makes the stream's window 0, which
+ * libcurl before 8.14 doesn't always open again; and no kept connection, whose use libcurl may not
+ * have told curl_watch.c about when it is held up already. */
 static size_t on_body(char *bytes, size_t unit, size_t count, void *context)
 {
     struct request *request = context;
+    struct exchange *exchange = request->exchange;
     size_t size = unit * count;
 
-    request->has_body = true;
-    if (!request->exchange->callbacks->body(request->exchange, bytes, size)) {
+    request->has_body = *request->got_body = true;
+    if (exchange->holds_up && exchange->callbacks->full(exchange)) {
+        request->paused = true;
+        return CURL_WRITEFUNC_PAUSE;
+    }
+    if (!exchange->callbacks->body(exchange, bytes, size)) {
         request->refused = true;
         return CURL_WRITEFUNC_ERROR;
     }
@@ -183,6 +205,10 @@ static size_t on_read(char *buffer, size_t unit, size_t count, void *context)
     struct exchange *exchange = request->exchange;
     ssize_t n = exchange->callbacks->read(exchange, exchange->body_offset, buffer, unit * count);
 
+    if (n == -EAGAIN) {
+        request->paused = true;
+        return CURL_READFUNC_PAUSE;
+    }
     if (n < 0) {
         return CURL_READFUNC_ABORT;
     }
@@ -194,8 +220,13 @@ static size_t on_read(char *buffer, size_t unit, size_t count, void *context)
 static int on_seek(void *context, curl_off_t offset, int origin _unused_)
 {
     struct request *request = context;
+    struct exchange *exchange = request->exchange;
 
-    request->exchange->body_offset = (uint64_t)offset;
+    if (exchange->reads_once && exchange->body_offset != (uint64_t)offset) {
+        request->rewinds = true;
+        return CURL_SEEKFUNC_FAIL;
+    }
+    exchange->body_offset = (uint64_t)offset;
     return CURL_SEEKFUNC_OK;
 }
 
@@ -277,6 +308,9 @@ static struct curl_slist *chain_headers(struct request *request, bool with_body)
     for (size_t i = 0; i < count; i++) {
         request->headers[i].next = i + 1 < count ? &request->headers[i + 1] : NULL;
     }
+    if (count < ELEMENTSOF(request->headers)) {
+        request->headers[count].data = NULL;
+    }
     return count > 0 ? request->headers : NULL;
 }
 
@@ -300,7 +334,8 @@ static bool set_method(struct request *request)
 
     if (with_body) {
         bool has_body = exchange->body || exchange->reads_body;
-        curl_off_t size = has_body ? (curl_off_t)exchange->body_size_bytes : 0;
+        bool unknown = has_body && exchange->body_size_bytes == EXCHANGE_UNKNOWN_SIZE;
+        curl_off_t size = unknown ? -1 : has_body ? (curl_off_t)exchange->body_size_bytes : 0;
         const void *body = exchange->reads_body ? NULL : has_body ? exchange->body : "";
         done = curl_easy_setopt(easy, CURLOPT_POST, 1L) == CURLE_OK &&
                curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, size) == CURLE_OK &&
@@ -345,6 +380,7 @@ int request_prepare(struct request *request, struct exchange *exchange, CURLSH *
     request->family = AF_UNSPEC;
     request->headers_state = HEADERS_STATUS;
     request->provisional = request->refused = request->none_kept = request->has_body = false;
+    request->paused = request->rewinds = false;
     request->rejected = NULL;
     request->trailer_bytes = 0;
     request->error_text[0] = '\0';

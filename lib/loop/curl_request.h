@@ -32,7 +32,10 @@ struct request {
     uint64_t headers_over_usec;
     int status;           /* of the last status line */
     bool has_body;        /* some of it has come */
+    bool *got_body;       /* the owner's: set when some comes */
     bool refused;         /* the body callback has said no */
+    bool paused;          /* something was told to wait */
+    bool rewinds;         /* the body would be needed again */
     const char *rejected; /* why the answer was given up here; NULL: it wasn't */
     size_t trailer_bytes;
     bool http2;        /* is spoken where it can be */

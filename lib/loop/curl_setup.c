@@ -63,7 +63,8 @@ static bool set_version(struct request *request)
 {
     const struct exchange *exchange = request->exchange;
     bool secure = exchange->url->secure;
-    bool wants = request->http2 && (secure || !exchange->proxy || !exchange->proxy->http);
+    bool wants = request->http2 && !exchange->holds_up &&
+                 (secure || !exchange->proxy || !exchange->proxy->http);
     bool knows = wants && !secure;
 
     request->only_kept =

@@ -86,13 +86,23 @@ static curl_socket_t on_open(void *context, curlsocktype purpose _unused_,
     return fd;
 }
 
+/* Whether a request is held up: its connection is taken off the loop, too, and what comes on it
+ * then was asked for. */
+static bool is_paused(CURL *easy)
+{
+    struct request *request = NULL;
+
+    return curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **)&request) == CURLE_OK && request &&
+           request->paused;
+}
+
 /* A connection is kept: it is watched on, if there is nothing to be changed for that. */
-static void keep(struct curl_watches *watches, struct curl_watch *watch)
+static void keep(struct curl_watches *watches, struct curl_watch *watch, CURL *easy)
 {
     if (watch->kept || !ev_is_active(&watch->io)) {
         return;
     }
-    if (watch->plain && watch->known && watch->io.events == EV_READ) {
+    if (!is_paused(easy) && watch->plain && watch->known && watch->io.events == EV_READ) {
         watch->kept = true;
         ev_unref(watches->loop);
     } else {
@@ -139,7 +149,7 @@ static int on_close(void *context, curl_socket_t fd)
     return 0;
 }
 
-static int on_socket(CURL *easy _unused_, curl_socket_t fd, int what, void *context,
+static int on_socket(CURL *easy, curl_socket_t fd, int what, void *context,
                      void *socket_context _unused_)
 {
     struct curl_watches *watches = context;
@@ -150,7 +160,7 @@ static int on_socket(CURL *easy _unused_, curl_socket_t fd, int what, void *cont
         return 0; /* an error would end every transfer; this one will run into its timeout */
     }
     if (what == CURL_POLL_REMOVE) {
-        keep(watches, watch);
+        keep(watches, watch, easy);
         return 0;
     }
     keep_no_longer(watches, watch);

@@ -85,7 +85,7 @@ int exchange_start(struct transport *transport, struct connections *connections,
     }
     exchange->error = TRANSPORT_OK;
     exchange->error_text[0] = '\0';
-    exchange->status = 0;
+    exchange->status = exchange->head_status = 0;
     exchange->body_offset = 0;
     exchange->http_version = exchange->first_status = 0;
     exchange->first_ended_usec = 0;
@@ -106,5 +106,12 @@ void exchange_cancel(struct exchange *exchange)
     if (exchange->transport) {
         exchange->transport->ops->cancel(exchange);
         exchange->transport = NULL;
+    }
+}
+
+void exchange_resume(struct exchange *exchange)
+{
+    if (exchange->transport) {
+        exchange->transport->ops->resume(exchange);
     }
 }

@@ -17,7 +17,8 @@ struct transport;
 struct connections; /* the connections of one virtual user: shared with nobody */
 struct exchange;
 
-#define EXCHANGE_MAX_HEADERS 64
+#define EXCHANGE_MAX_HEADERS  64
+#define EXCHANGE_UNKNOWN_SIZE UINT64_MAX
 
 /* Why there was no complete answer. The names (transport_error_name) are what reports show. */
 enum transport_error {
@@ -51,6 +52,10 @@ struct exchange_callbacks {
     void (*header)(struct exchange *exchange, const char *line, size_t size);
     /* A piece of the body. Returning false ends the exchange with TRANSPORT_CANCELLED. */
     bool (*body)(struct exchange *exchange, const void *bytes, size_t size);
+    /* Asked before a piece of the body: whether there is no room for more now. It comes after
+     * exchange_resume() then. With holds_up and own_connection. NULL: there always
+     * is room. */
+    bool (*full)(struct exchange *exchange);
     /* The end, once per successful start, never from inside transport_start() or another callback
      * of the transport's library: here a new exchange may be started and this one may be freed. */
     void (*done)(struct exchange *exchange);
@@ -59,8 +64,8 @@ struct exchange_callbacks {
     void (*told)(struct exchange *exchange, const char *line, size_t size);
     /* Another answer follows the one whose headers were given, which is noted in first_status. */
     void (*again)(struct exchange *exchange);
-    /* The body from `offset` on, at most `size` bytes of it, with reads_body. -errno: it is given
-     * up; 0 at the end. */
+    /* The body from `offset` on, at most `size` bytes of it, with reads_body. -EAGAIN: not now, but
+     * after exchange_resume(); another -errno: it is given up; 0 at the end. */
     ssize_t (*read)(struct exchange *exchange, uint64_t offset, void *buffer, size_t size);
 };
 
@@ -74,13 +79,15 @@ struct exchange {
     const char *proxy_address; /* numeric; NULL: its host is */
     const char *source_address; /* of this machine, numeric; NULL: any */
     bool own_connection;        /* for nothing before or after it */
+    bool holds_up;              /* uses full(): by HTTP/1.1, on a connection of its own */
     /* "Name: value" lines, NULL-terminated, at most EXCHANGE_MAX_HEADERS; NULL: none. "Name:" keeps
      * back what the transport would send by itself. */
     const char *const *headers;
-    const void *body; /* NULL: none; never sent with HEAD */
-    bool reads_body;  /* piece by piece, by read(); `body` is NULL */
-    uint64_t body_size_bytes;
-    uint64_t body_offset;                      /* the transport's: how much was read */
+    const void *body;         /* NULL: none; never sent with HEAD */
+    bool reads_body;          /* piece by piece, by read(); `body` is NULL */
+    bool reads_once;          /* what was read of it can't be read again */
+    uint64_t body_size_bytes; /* EXCHANGE_UNKNOWN_SIZE: it is at its end when read() says so */
+    uint64_t body_offset;     /* the transport's: how much was read */
     const char *digest_user, *digest_password; /* for a digest challenge; NULL: it is the answer */
     uint64_t timeout_usec;                     /* for the whole exchange; 0: none */
     const struct exchange_callbacks *callbacks;
@@ -91,6 +98,7 @@ struct exchange {
     char error_text[256]; /* the library's words; without times or counts that would differ each
                              time */
     int status;           /* 0 unless error is TRANSPORT_OK */
+    int head_status;      /* of the headers that came last: in body(), of its answer */
     int http_version;     /* 10, 11, 20; 0: not known */
     uint64_t started_usec, ended_usec; /* CLOCK_MONOTONIC */
     int first_status;          /* of an answer that had the request sent again; 0: there was none */
@@ -111,6 +119,7 @@ struct transport_ops {
     int (*start)(struct transport *transport, struct connections *connections,
                  struct exchange *exchange);
     void (*cancel)(struct exchange *exchange);
+    void (*resume)(struct exchange *exchange);
     struct transport *(*free)(struct transport *transport);
 };
 
@@ -142,5 +151,9 @@ int exchange_start(struct transport *transport, struct connections *connections,
 /* Ends an exchange that is on, at once: no callback follows, what it borrowed is free. Its
  * connection is closed. Harmless when it isn't on. Not from the header and body callbacks. */
 void exchange_cancel(struct exchange *exchange);
+
+/* There is room again, and there are bytes again: what full() and read() have held up goes on,
+ * soon, from the loop. Harmless when nothing is, and when it isn't on. */
+void exchange_resume(struct exchange *exchange);
 
 #endif

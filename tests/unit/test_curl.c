@@ -32,6 +32,8 @@ struct talk {
     size_t body_size;
     unsigned done_count;
     bool refuse;
+    unsigned full; /* how often there is no room */
+    bool held;
     struct exchange *cancels;  /* in done() */
     unsigned again;            /* times to start anew in done() */
     struct connections *frees; /* in done() */
@@ -56,6 +58,30 @@ static bool on_body(struct exchange *exchange, const void *bytes, size_t size)
     return !talk->refuse;
 }
 
+static bool on_full(struct exchange *exchange)
+{
+    struct talk *talk = exchange->context;
+
+    talk->held = talk->full > 0;
+    talk->full -= talk->held;
+    return talk->held;
+}
+
+/* A few bytes at once; not there yet while it is full. */
+static ssize_t on_read(struct exchange *exchange, uint64_t offset, void *buffer, size_t size)
+{
+    struct talk *talk = exchange->context;
+    static const char text[] = "by pieces";
+
+    if (on_full(exchange)) {
+        return -EAGAIN;
+    }
+    talk->held = false;
+    size_t n = MIN((size_t)4, MIN(size, strlen(text) - (size_t)offset));
+    memcpy(buffer, text + offset, n);
+    return (ssize_t)n;
+}
+
 static void on_done(struct exchange *exchange)
 {
     struct talk *talk = exchange->context;
@@ -73,6 +99,10 @@ static void on_done(struct exchange *exchange)
 
 static const struct exchange_callbacks callbacks = {
     .header = on_header, .body = on_body, .done = on_done};
+static const struct exchange_callbacks callbacks_full = {
+    .header = on_header, .body = on_body, .done = on_done, .full = on_full};
+static const struct exchange_callbacks callbacks_read = {
+    .header = on_header, .body = on_body, .done = on_done, .read = on_read};
 
 static int set_up(void **state)
 {
@@ -179,6 +209,75 @@ static void test_get(void **state)
                    timing->receive_usec;
     assert_in_range(sum, 1, talk.exchange.ended_usec - talk.exchange.started_usec);
     assert_int_equal(timing->tls_usec, 0);
+}
+
+/* From start to end, going on whenever it is held up; how often it was. */
+static unsigned perform_held(struct client_case *client, struct talk *talk,
+                             const struct exchange_callbacks *held)
+{
+    unsigned times = 0;
+
+    make(client, talk, "/");
+    talk->exchange.callbacks = held;
+    assert_int_equal(exchange_start(client->transport, client->user, &talk->exchange), 0);
+    while (talk->done_count == 0) {
+        assert_true(ev_run(client->loop, EVRUN_ONCE) || talk->done_count > 0 || talk->held);
+        if (talk->held) {
+            talk->held = false;
+            times++;
+            assert_int_equal(talk->done_count, 0);
+            exchange_resume(&talk->exchange);
+        }
+    }
+    drop(talk);
+    return times;
+}
+
+/* What is held up goes on where it was, and nothing is read away meanwhile. */
+static void test_held_up(void **state)
+{
+    static const struct reply replies[] = {{"/", OK_REPLY, KEEP}, {0}};
+    struct client_case *client = *state;
+    struct talk answer = {.full = 3, .exchange = {.holds_up = true, .own_connection = true}};
+    struct talk request = {
+        .full = 3,
+        .exchange = {.method = "POST", .reads_body = true, .body_size_bytes = strlen("by pieces")}};
+
+    set_replies(replies);
+    assert_int_equal(perform_held(client, &answer, &callbacks_full), 3);
+    assert_string_equal(answer.body, "ok");
+    assert_int_equal(perform_held(client, &request, &callbacks_read), 3);
+    assert_string_equal(request.body, "ok");
+    assert_non_null(strstr(server.last, "Content-Length: 9\r\n\r\nby pieces"));
+    assert_int_equal(server.connections, 2);
+}
+
+/* Cancelled while it is held up, and when it is to go on. */
+static void test_cancelled_held(void **state)
+{
+    static const struct reply replies[] = {{"/", OK_REPLY, KEEP}, {0}};
+    struct client_case *client = *state;
+
+    set_replies(replies);
+    for (int resumed = 0; resumed < 2; resumed++) {
+        struct talk talk = {.full = 1, .exchange = {.holds_up = true, .own_connection = true}};
+        make(client, &talk, "/");
+        talk.exchange.callbacks = &callbacks_full;
+        assert_int_equal(exchange_start(client->transport, client->user, &talk.exchange), 0);
+        while (!talk.held) {
+            assert_true(ev_run(client->loop, EVRUN_ONCE) || talk.held);
+        }
+        if (resumed) {
+            exchange_resume(&talk.exchange);
+        }
+        exchange_cancel(&talk.exchange);
+        exchange_resume(&talk.exchange); /* harmless */
+        drop(&talk);
+        struct talk next = {0};
+        perform(client, &next, "/");
+        assert_string_equal(next.body, "ok");
+        assert_int_equal(talk.done_count, 0);
+    }
 }
 
 static void test_methods(void **state)
@@ -774,6 +873,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         CASE(test_get),
+        CASE(test_held_up),
+        CASE(test_cancelled_held),
         CASE(test_methods),
         CASE(test_head),
         CASE(test_large_body),

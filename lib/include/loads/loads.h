@@ -38,6 +38,7 @@ typedef struct loads_user loads_user;
 typedef struct loads_request loads_request;
 typedef struct loads_response loads_response;
 typedef struct loads_part loads_part;
+typedef struct loads_piece loads_piece;
 typedef struct loads_auth loads_auth;
 typedef struct loads_ws loads_ws;
 typedef struct loads_ws_options loads_ws_options;
@@ -128,6 +129,13 @@ struct loads_request {
     bool expect_continue;  /* the server is asked before a body is sent (Expect: 100-continue) */
     bool raw_body;         /* give the answer's body as it came, not decoded */
     bool discard_body;     /* read the answer's body, and keep nothing of it */
+    /* Is given the answer's body piece by piece as it comes; nothing of it is kept. */
+    void (*on_body)(loads_user *user, const loads_piece *piece, void *context);
+    /* Gives the request's body as it is sent, instead of the others: writes at most `size` bytes
+     * and returns how many; 0: that was all. */
+    size_t (*upload)(loads_user *user, void *buffer, size_t size, void *context);
+    uint64_t upload_size; /* how much that will be; 0: not known: sent in chunks */
+    void *context;        /* for on_body and upload */
     loads_auth auth; /* LOADS_BASIC(user, password) and so on; instead of the URL's user:password */
     const char *name;   /* in reports, instead of the URL without query and fragment */
     double timeout_sec; /* for the whole request, redirects included; 0: --timeout (30 s) */
@@ -155,6 +163,17 @@ struct loads_part {
 };
 
 #define LOADS_PARTS(...) ((const loads_part[]){__VA_ARGS__, {.name = NULL}})
+
+/* A piece of an answer's body, decoded. While a test's function has it, or gives a piece of a
+ * request's, the server waits; the function may do whatever a test may, but for
+ * loads_session_reset(). When it fails the request is given up, which is an error of class
+ * `cancelled` beside the failure. */
+struct loads_piece {
+    const char *data; /* valid until the function returns; no NUL behind */
+    size_t size;
+    uint64_t offset;                /* of its first byte, in the whole body */
+    const loads_response *response; /* its status and headers, and no body */
+};
 
 /* An answer. Statuses of 400 and more are answers like any other: assert on them. */
 struct loads_response {
