@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/figure.h"
 #include "outputs/text.h"
 
 #define ID_LETTERS   8
@@ -169,7 +170,7 @@ static void put_right(FILE *file, const char *text, unsigned columns)
 
 static const char *show_value(const json_t *row, const char *key, char ret[static CELL_BYTES])
 {
-    char number[TEXT_NUMBER_BYTES];
+    char number[FIGURE_BYTES];
     double value;
 
     if (!number_of(row, key, &value)) {
@@ -179,7 +180,7 @@ static const char *show_value(const json_t *row, const char *key, char ret[stati
     } else if (is_of(row, "measure", "errors")) {
         (void)snprintf(ret, CELL_BYTES, "%.2f %%", value * 100);
     } else {
-        (void)snprintf(ret, CELL_BYTES, "%s", text_usec(value, number));
+        (void)snprintf(ret, CELL_BYTES, "%s", figure_usec(value, number));
     }
     return ret;
 }

@@ -134,9 +134,9 @@ static const char *clock_text(double sec, char text[static FIGURE_BYTES])
 }
 
 /* A latency, "-" without any. Returns `text`. */
-static const char *latency_text(uint64_t usec, locale_t utf8, char text[static TEXT_NUMBER_BYTES])
+static const char *latency_text(uint64_t usec, locale_t utf8, char text[static FIGURE_BYTES])
 {
-    char *micro = strstr(usec > 0 ? text_usec((double)usec, text) : strcpy(text, "-"), "µ");
+    char *micro = strstr(usec > 0 ? figure_usec((double)usec, text) : strcpy(text, "-"), "µ");
 
     if (micro && !utf8) {
         *micro = 'u';
@@ -253,7 +253,7 @@ static void row_of_latency(struct line *line, const struct progress_numbers *num
     const uint64_t usec[] = {numbers->recent.p50_usec, numbers->recent.p95_usec,
                              numbers->recent.p99_usec};
     static const char *const names[] = {"p50", "p95", "p99"};
-    char text[TEXT_NUMBER_BYTES];
+    char text[FIGURE_BYTES];
 
     for (unsigned i = 0; i < ELEMENTSOF(usec); i++) {
         (void)snprintf(fields[i].full, FIELD_BYTES, "%s %s", names[i],
@@ -271,7 +271,7 @@ static void row_of_trend(struct line *line, const struct progress_numbers *numbe
     static const char *const blocks[] = {" ", "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
     static const char *const signs[LEVELS + 1] = {" ", ".", ":", "-", "=", "+", "*", "#", "@"};
     const struct recent_numbers *recent = &numbers->recent;
-    char most[TEXT_NUMBER_BYTES], end[FIELD_BYTES], drawn[4 * RECENT_TREND_SEC + 1] = "";
+    char most[FIGURE_BYTES], end[FIELD_BYTES], drawn[4 * RECENT_TREND_SEC + 1] = "";
     unsigned n_trend = MIN(recent->n_trend, (unsigned)RECENT_TREND_SEC);
     unsigned beside =
         2 * GAP + (unsigned)strlen("p95 by second") + (unsigned)strlen("up to 9999 ms");
