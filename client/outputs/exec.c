@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* The program is started before the run, so that one that isn't there is known then, and reads from
- * a pipe. Whoever writes to it is the one thread that also looks after the run: it waits while the
- * pipe is full, as for a slow disk, but never longer than the timeout without a byte gone. Then the
- * program is given up and the run goes on. Users meanwhile wait with their next request, so that no
- * latency is bent (metrics/detail.h). */
+ * a pipe. Whoever writes to it is the one thread that also looks after the run, so it doesn't wait
+ * for a slow program: what the pipe has no room for is kept here, and while that is much, no more
+ * is asked for (exec_takes_more()). Users then wait with their next request, so that no latency is
+ * bent (metrics/detail.h). At the end it does wait, and where nobody asks whether there is room. A
+ * program that takes nothing for the timeout is given up, and the run goes on. */
 #include "outputs/exec.h"
 
 #include <errno.h>
@@ -23,6 +24,10 @@
 #define PARTING_USEC (1 * USEC_PER_SEC) /* from a closed pipe to an end */
 #define KILL_USEC    (2 * USEC_PER_SEC) /* from TERM to KILL */
 
+#define PIPE_BYTES  (1 << 20)
+#define MUCH_BYTES  ((size_t)1 << 20)  /* kept here: it takes no more */
+#define LIMIT_BYTES ((size_t)64 << 20) /* what is written in spite of that has to wait */
+
 struct exec {
     char *name; /* the program, for texts */
     uint64_t timeout_usec;
@@ -30,6 +35,9 @@ struct exec {
     int status;
     int fd;     /* we write here; -1: closed */
     int result; /* -errno of a write that failed */
+    char *kept; /* what the pipe had no room for: n_kept bytes from `kept_from` on */
+    size_t kept_from, n_kept, kept_capacity;
+    uint64_t moved_usec; /* when the pipe last took something, or nothing was kept */
 };
 
 /* ---- its end ---- */
@@ -64,10 +72,17 @@ static bool is_there(const struct exec *exec)
 }
 
 /* It has a group of its own, and what it started is in it. */
-static void end_it(struct exec *exec)
+static void ask_to_end(const struct exec *exec)
 {
     if (is_there(exec)) {
         (void)kill(-exec->note.pid, SIGTERM);
+    }
+}
+
+static void end_it(struct exec *exec)
+{
+    if (is_there(exec)) {
+        ask_to_end(exec);
         if (!await_end(exec, KILL_USEC)) {
             (void)kill(-exec->note.pid, SIGKILL);
             (void)await_end(exec, KILL_USEC); /* a process in the kernel's hands goes later */
@@ -85,24 +100,99 @@ static int describe_end(const struct exec *exec, const char *when, struct error 
 
 /* ---- writing ---- */
 
+/* What goes into the pipe without waiting. */
+static size_t push(struct exec *exec, const char *bytes, size_t size)
+{
+    size_t done = 0;
+    bool full = false;
+
+    while (exec->result == 0 && done < size && !full) {
+        ssize_t n = write(exec->fd, bytes + done, size - done);
+        if (n > 0) {
+            done += (size_t)n;
+            exec->moved_usec = clock_monotonic_usec();
+        } else if (n < 0 && errno == EAGAIN) {
+            full = true;
+        } else if (n < 0 && errno != EINTR) {
+            exec->result = -errno;
+        }
+    }
+    return done;
+}
+
+static void push_kept(struct exec *exec)
+{
+    if (exec->n_kept == 0) {
+        return;
+    }
+    size_t n = push(exec, exec->kept + exec->kept_from, exec->n_kept);
+
+    exec->n_kept -= n;
+    exec->kept_from = exec->n_kept > 0 ? exec->kept_from + n : 0;
+}
+
+/* Gives up a program that took nothing for the timeout; else returns how long it still has. */
+static uint64_t left_usec(struct exec *exec)
+{
+    uint64_t idle_usec = clock_monotonic_usec() - exec->moved_usec;
+
+    if (exec->result == 0 && exec->n_kept > 0 && idle_usec >= exec->timeout_usec) {
+        exec->result = -ETIMEDOUT;
+    }
+    return exec->timeout_usec - MIN(idle_usec, exec->timeout_usec);
+}
+
+/* Waits until at most so much is kept. */
+static void wait_for(struct exec *exec, size_t n_kept)
+{
+    push_kept(exec);
+    while (exec->result == 0 && exec->n_kept > n_kept) {
+        struct pollfd poller = {.fd = exec->fd, .events = POLLOUT};
+        (void)poll(&poller, 1, (int)MIN(left_usec(exec) / 1000 + 1, (uint64_t)3600000));
+        push_kept(exec); /* and if it wasn't ready, time tells */
+    }
+}
+
+static void keep(struct exec *exec, const char *bytes, size_t size)
+{
+    size_t needed = exec->n_kept + size;
+
+    if (exec->n_kept == 0) {
+        exec->moved_usec = clock_monotonic_usec();
+    }
+    if (exec->kept_from > 0) {
+        memmove(exec->kept, exec->kept + exec->kept_from, exec->n_kept);
+        exec->kept_from = 0;
+    }
+    if (needed > exec->kept_capacity) {
+        size_t capacity = MAX(2 * exec->kept_capacity, needed);
+        char *bigger = realloc(exec->kept, capacity);
+        if (!bigger) {
+            exec->result = -ENOMEM;
+            return;
+        }
+        exec->kept = bigger;
+        exec->kept_capacity = capacity;
+    }
+    memcpy(exec->kept + exec->n_kept, bytes, size);
+    exec->n_kept = needed;
+}
+
 /* All of it, or 0 with errno. */
 static ssize_t write_pipe(void *cookie, const char *bytes, size_t size)
 {
     struct exec *exec = cookie;
     size_t done = 0;
 
-    while (exec->result == 0 && done < size) {
-        struct pollfd poller = {.fd = exec->fd, .events = POLLOUT};
-        ssize_t n = write(exec->fd, bytes + done, size - done);
-        if (n >= 0) {
-            done += (size_t)n;
-        } else if (errno == EAGAIN) {
-            int ready =
-                poll(&poller, 1, (int)MIN(exec->timeout_usec / 1000 + 1, (uint64_t)3600000));
-            exec->result = ready == 0 ? -ETIMEDOUT : 0;
-        } else if (errno != EINTR) {
-            exec->result = -errno;
-        }
+    push_kept(exec);
+    if (exec->n_kept == 0) {
+        done = push(exec, bytes, size);
+    }
+    if (exec->result == 0 && done < size) {
+        keep(exec, bytes + done, size - done);
+    }
+    if (exec->n_kept > LIMIT_BYTES) {
+        wait_for(exec, LIMIT_BYTES / 2);
     }
     errno = -exec->result;
     return exec->result == 0 ? (ssize_t)size : 0;
@@ -112,8 +202,18 @@ static int close_pipe(void *cookie)
 {
     struct exec *exec = cookie;
 
+    wait_for(exec, 0);
     exec->fd = close_fd(exec->fd);
-    return 0;
+    errno = -exec->result;
+    return exec->result == 0 ? 0 : -1;
+}
+
+int exec_takes_more(struct exec *exec, bool *ret)
+{
+    push_kept(exec);
+    (void)left_usec(exec); /* what follows from it is the result */
+    *ret = exec->n_kept < MUCH_BYTES;
+    return exec->result;
 }
 
 FILE *exec_stream(struct exec *exec)
@@ -124,8 +224,11 @@ FILE *exec_stream(struct exec *exec)
 
 int exec_failure(struct exec *exec, struct error *error)
 {
+    if (exec->result == -ENOMEM) {
+        return error_set_errno(error, -ENOMEM, "output exec: '%s'", exec->name);
+    }
     if (exec->result == -ETIMEDOUT) {
-        end_it(exec);
+        ask_to_end(exec); /* it has until the end of the run */
         return error_set(error, -ETIMEDOUT,
                          "output exec: '%s' read nothing for %g s: it was ended, and the run goes "
                          "on without it",
@@ -165,6 +268,7 @@ static int start(struct exec *exec, const struct strlist *words)
     if (theirs < 0) {
         return -errno;
     }
+    (void)fcntl(exec->fd, F_SETPIPE_SZ, PIPE_BYTES); /* what it is by itself is enough, too */
     int flags = fcntl(exec->fd, F_GETFL);
     if (flags < 0 || fcntl(exec->fd, F_SETFL, flags | O_NONBLOCK) < 0) {
         return -errno;
@@ -218,6 +322,7 @@ struct exec *exec_free(struct exec *exec)
         close_fd(exec->fd);
         end_it(exec);
         free(exec->name);
+        free(exec->kept);
         free(exec);
     }
     return NULL;

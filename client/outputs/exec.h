@@ -3,6 +3,7 @@
 #ifndef LOADS_OUTPUTS_EXEC_H
 #define LOADS_OUTPUTS_EXEC_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 
@@ -15,11 +16,16 @@ struct exec;
 int exec_start(struct exec **ret, const char *command, uint64_t timeout_usec, struct error *error)
     _must_check_;
 
-/* A stream to it, the caller's to close, before exec_end(). Writing waits for a program that is
- * slow, and fails for good when it took nothing for the timeout, or is gone. NULL: no memory. */
+/* A stream to it, the caller's to close, before exec_end(). What a slow program doesn't take yet is
+ * kept, some megabytes of it; then writing waits, as closing does. It fails for good when the
+ * program took nothing for the timeout, or is gone. NULL: no memory. */
 FILE *exec_stream(struct exec *exec);
 
-/* Why writing failed: -errno with a text. A program that took nothing is killed. */
+/* Whether there is room to write without waiting; never waits itself. -errno: writing failed, see
+ * exec_failure(). To be called now and then while something may be kept. */
+int exec_takes_more(struct exec *exec, bool *ret) _must_check_;
+
+/* Why writing failed: -errno with a text. A program that took nothing is told to end. */
 int exec_failure(struct exec *exec, struct error *error) _must_check_;
 
 /* Waits for its end, for the timeout at most; then it is told to, and killed. -errno with a text

@@ -334,6 +334,16 @@ int output_detail(struct output *output, const struct output_run *run, const str
     return settle(output, output->type->detail(output, run, detail, error));
 }
 
+int output_takes_detail(struct output *output, bool *ret, struct error *error)
+{
+    *ret = true;
+    if (output->broken || !output->exec) {
+        return 0;
+    }
+    int r = exec_takes_more(output->exec, ret);
+    return r < 0 ? settle(output, exec_failure(output->exec, error)) : 0;
+}
+
 int output_end(struct output *output, const struct output_run *run, const struct summary *summary,
                struct error *error)
 {

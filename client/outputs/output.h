@@ -74,6 +74,10 @@ int output_begin(struct output *output, const struct output_run *run, struct err
     _must_check_;
 int output_detail(struct output *output, const struct output_run *run, const struct detail *detail,
                   struct error *error) _must_check_;
+/* Whether it has room for more detail without keeping its caller waiting; one that never says so
+ * has. Takes the place of waiting if it is called every now and then while there is detail. */
+int output_takes_detail(struct output *output, bool *ret, struct error *error) _must_check_;
+
 int output_end(struct output *output, const struct output_run *run, const struct summary *summary,
                struct error *error) _must_check_;
 

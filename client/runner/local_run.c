@@ -187,6 +187,15 @@ static void on_detail(const struct detail *detail, void *context)
     reports_detail(&run->reports, &run->report, detail);
 }
 
+/* A run that is being stopped doesn't wait for a slow program: there is little that still comes. */
+static bool on_wants_detail(void *context)
+{
+    struct local_run *run = context;
+    bool stops = run->interrupts > 0 || run->stopped_for;
+
+    return reports_take_detail(&run->reports) || stops;
+}
+
 static void on_cycle(unsigned index, const struct cycle *cycle, void *context)
 {
     struct local_run *run = context;
@@ -326,6 +335,7 @@ static int supervise(struct local_run *run)
         .workers = workers,
         .callbacks = {.interval = on_interval,
                       .detail = on_detail,
+                      .wants_detail = on_wants_detail,
                       .cycle = on_cycle,
                       .problem = on_problem,
                       .finished = on_finished,

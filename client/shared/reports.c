@@ -80,6 +80,19 @@ void reports_detail(struct reports *reports, const struct output_run *run,
     }
 }
 
+bool reports_take_detail(struct reports *reports)
+{
+    struct error error = {0};
+    bool all = true;
+
+    for (size_t i = 0; i < reports->count; i++) {
+        bool takes;
+        complain(reports, output_takes_detail(reports->outputs[i], &takes, &error), &error);
+        all = all && (takes || reports->outputs[i]->broken);
+    }
+    return all;
+}
+
 int reports_end(struct reports *reports, const struct output_run *run,
                 const struct summary *summary)
 {

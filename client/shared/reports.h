@@ -30,6 +30,9 @@ void reports_begin(struct reports *reports, const struct output_run *run);
 void reports_detail(struct reports *reports, const struct output_run *run,
                     const struct detail *detail);
 
+/* Whether reports_detail() would not have to wait. */
+bool reports_take_detail(struct reports *reports);
+
 /* The last ones; closes all. -EIO: one of them could not be written, which was said. */
 int reports_end(struct reports *reports, const struct output_run *run,
                 const struct summary *summary) _must_check_;

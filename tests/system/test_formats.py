@@ -372,6 +372,19 @@ def test_exec_reads_nothing(runner, target):
     assert ran.stderr.count("output exec") == 1 and "read nothing for 0.2 s: it was ended" in ran.stderr
 
 
+def test_exec_holds_nothing_up(runner, target):
+    """While one reads nothing, the run is looked after: here it is stopped. Then it reads, and gets all."""
+    command = program(runner, "while not os.path.exists('go'):\n    time.sleep(0.01)\n"
+                              "print('hits', sum('\"add_hit\"' in line for line in sys.stdin))")
+    running = runner.start(f"{target.url}/any", "-u", "2", "-d", "1h", "--threshold", "hits < 3000, stop",
+                           "--output-exec-timeout", "1h", "--output", command)
+    running.wait_for("stopping: hits < 3000, stop does not hold")
+    (runner.folder / "go").touch()
+    ran = running.wait()
+    assert ran.code == 99 and ran.counts["Hits"] >= 3000 and "output exec" not in ran.stderr, ran
+    assert f"hits {ran.counts['Hits']}\n" in ran.stdout
+
+
 def test_exec_never_ends(runner, target):
     ran = runner.run(f"{target.url}/any", "--output-exec-timeout", "0.2", "--output",
                      program(runner, "sys.stdin.read(); time.sleep(1000)"))

@@ -79,7 +79,7 @@ def test_attached(stored, target, module, tmp_path):
     """One run: attached to from its start, attached to when it is over, and shown."""
     paths, arguments = outputs(tmp_path, SUMMARIES + DETAILS)
     stored.run("loads-runner", "shop.TestShop.test_browse", "-a", 2, "-u", "2:3", "-d", 2, "--seed", 7,
-               "--save-hits", "--threshold", "p95 < 100s", "--threshold", "failures < 1%", "--server-url",
+               "--save-hits", "--threshold", "p95 < 100s", "--threshold", "failures < 1% for 1s", "--server-url",
                target.url, *arguments, cwd=module, code=99)
     expected, rows = check(paths)
     assert expected.hits > 10 and expected.request_errors > 0 and expected.outcomes[1] > 0
@@ -89,7 +89,8 @@ def test_attached(stored, target, module, tmp_path):
     assert {int(one["thread"]) for one in funkload.results if one["cycle"] == "001"} == set(range(6))
     summary = json.loads(paths["json"].read_text())
     assert [(one["threshold"], one["holds"]) for one in summary["thresholds"]] == \
-        [("p95 < 100s", True), ("failures < 1%", False)]
+        [("p95 < 100s", True), ("failures < 1% for 1s", False)]
+    assert summary["thresholds"][1]["broken_sec"] < 5 and "broken_sec" not in summary["thresholds"][0]
     (run_id,) = (row["run_id"] for row in stored.database.rows("SELECT run_id FROM loads.runs"))
     timeline = stored.database.rows(
         f"SELECT * FROM loads.timeline WHERE run_id = '{run_id}' ORDER BY second")
