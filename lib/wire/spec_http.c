@@ -136,7 +136,9 @@ int spec_http_parse_resolve(const char *text, struct spec_resolve *ret, struct e
     if (!next || size == 0 || size >= sizeof ret->host || next[1] == '\0') {
         return error_set(error, -EINVAL, "'%.200s' is not HOST:PORT:ADDRESS[,ADDRESS...]", text);
     }
-    (void)snprintf(digits, sizeof digits, "%.*s", (int)(next - port), port);
+    if (next - port < (ptrdiff_t)sizeof digits) { /* else it is none: not a part of it, either */
+        (void)snprintf(digits, sizeof digits, "%.*s", (int)(next - port), port);
+    }
     if (parse_unsigned(digits, 1, 65535, &number, error) < 0) {
         return error_set(error, -EINVAL, "'%.200s': its port is not from 1 to 65535", text);
     }
