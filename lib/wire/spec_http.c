@@ -146,6 +146,10 @@ int spec_http_parse_resolve(const char *text, struct spec_resolve *ret, struct e
     for (size_t i = 0; i < size; i++) {
         ret->host[i] = (char)tolower((unsigned char)host[i]);
     }
+    struct in6_addr bracketed;
+    if (text[0] == '[' && inet_pton(AF_INET6, ret->host, &bracketed) != 1) {
+        return error_set(error, -EINVAL, "'%.200s': what is in brackets is no IPv6 address", text);
+    }
     next++;
     int r;
     char address[INET6_ADDRSTRLEN];

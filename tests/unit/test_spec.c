@@ -151,6 +151,7 @@ static void test_resolve(void **state _unused_)
         "a:80:1.2.3",
         "a:80:[::1",
         "a:00000801234:1.1.1.1",
+        "[a]:80:1.1.1.1",
     };
     struct spec_resolve resolve;
     struct error error;
