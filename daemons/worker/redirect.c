@@ -5,7 +5,8 @@
  *
  * What a test gave by hand for one server isn't told to another: credentials, and the Host header,
  * which names the first one. "Another" is any change of scheme, host or port, the step from http to
- * https included: who sits on a port isn't known from who sits on the next. */
+ * https included: who sits on a port isn't known from who sits on the next. A Referer stays, as
+ * with curl, but nobody is told without encryption what was asked for with it (RFC 9110). */
 #include "worker/redirect.h"
 
 #include <string.h>
@@ -89,7 +90,7 @@ static bool is_one_of(const struct header_field *field, const char *const *names
     return false;
 }
 
-bool redirect_keeps(const char *line, const struct redirect *redirect, bool leaves)
+bool redirect_keeps(const char *line, const struct redirect *redirect, bool leaves, bool bares)
 {
     struct header_field field;
 
@@ -97,5 +98,6 @@ bool redirect_keeps(const char *line, const struct redirect *redirect, bool leav
         return false;
     }
     return !(redirect->drop_body && is_one_of(&field, body_headers, ELEMENTSOF(body_headers))) &&
-           !(leaves && is_one_of(&field, origin_headers, ELEMENTSOF(origin_headers)));
+           !(leaves && is_one_of(&field, origin_headers, ELEMENTSOF(origin_headers))) &&
+           !(bares && header_is(&field, "Referer"));
 }

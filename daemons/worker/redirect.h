@@ -25,7 +25,8 @@ const char *redirect_location(struct arena *arena, const char *location) _must_c
 /* Whether the next hop goes to another scheme, host or port. */
 bool redirect_leaves(const struct url *from, const struct url *to);
 
-/* Whether a header that the test gave ("Name: value") is sent with the next hop. */
-bool redirect_keeps(const char *line, const struct redirect *redirect, bool leaves);
+/* Whether a header that the test gave ("Name: value") is sent with the next hop, which leaves where
+ * it was meant for, and bares it: without encryption, after a hop that had it. */
+bool redirect_keeps(const char *line, const struct redirect *redirect, bool leaves, bool bares);
 
 #endif

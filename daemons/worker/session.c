@@ -465,6 +465,7 @@ static int follow(struct call *call)
     response->redirects++;
     debug_http_note(call->user, "redirected to %s", next->name);
     call->left_origin = call->left_origin || redirect_leaves(call->url, next);
+    call->bares = call->bares || (call->url->secure && !next->secure);
     call->method = call->redirect.method;
     if (call->redirect.drop_body) {
         upload_close(&call->upload);

@@ -27,6 +27,7 @@ struct call {
     const char *method;
     struct upload upload;     /* its body */
     bool left_origin;         /* a redirect led to another host: credentials stay behind */
+    bool bares;               /* … or from https to http: then the Referer does */
     struct redirect redirect; /* how this hop came to be; method NULL: it is the first */
     struct auth auth;         /* of this hop */
     const char *lines[EXCHANGE_MAX_HEADERS + 1];

@@ -36,7 +36,8 @@ static int add_given_lines(struct call *call)
         if (r < 0) {
             return session_fail(call, "request", "%s", error.text);
         }
-        if (call->redirect.method && !redirect_keeps(*line, &call->redirect, call->left_origin)) {
+        if (call->redirect.method &&
+            !redirect_keeps(*line, &call->redirect, call->left_origin, call->bares)) {
             continue;
         }
         r = add_line(call, *line);

@@ -136,13 +136,19 @@ int spec_http_parse_resolve(const char *text, struct spec_resolve *ret, struct e
     if (!next || size == 0 || size >= sizeof ret->host || next[1] == '\0') {
         return error_set(error, -EINVAL, "'%.200s' is not HOST:PORT:ADDRESS[,ADDRESS...]", text);
     }
-    (void)snprintf(digits, sizeof digits, "%.*s", (int)(next - port), port);
+    if (next - port < (ptrdiff_t)sizeof digits) { /* else it is none: not a part of it, either */
+        (void)snprintf(digits, sizeof digits, "%.*s", (int)(next - port), port);
+    }
     if (parse_unsigned(digits, 1, 65535, &number, error) < 0) {
         return error_set(error, -EINVAL, "'%.200s': its port is not from 1 to 65535", text);
     }
     ret->port = (uint16_t)number;
     for (size_t i = 0; i < size; i++) {
         ret->host[i] = (char)tolower((unsigned char)host[i]);
+    }
+    struct in6_addr bracketed;
+    if (text[0] == '[' && inet_pton(AF_INET6, ret->host, &bracketed) != 1) {
+        return error_set(error, -EINVAL, "'%.200s': what is in brackets is no IPv6 address", text);
     }
     next++;
     int r;

@@ -50,8 +50,8 @@ static void check_redirect(const char *method, int status, const char *line)
     }
     assert(status >= 301 && status <= 308 && !redirect_next(method, status, false, &redirect));
     assert(strcmp(redirect.method, "GET") == 0 || redirect.method == method);
-    bool near = redirect_keeps(line, &redirect, false);
-    bool far = redirect_keeps(line, &redirect, true);
+    bool near = redirect_keeps(line, &redirect, false, false);
+    bool far = redirect_keeps(line, &redirect, true, false);
     assert(near || !far); /* what isn't sent to the same server isn't sent to another */
     if (strncasecmp(line, "Authorization:", 14) == 0 || strncasecmp(line, "Cookie :", 8) == 0) {
         assert(!far);

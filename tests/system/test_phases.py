@@ -50,3 +50,17 @@ def test_a_name(runner, target):
 
 def test_without_hits(runner):
     assert runner.summarize("http://127.0.0.1:1/").summary["phases"] == []
+
+
+def test_tls(runner, start_nginx, https, authority):
+    """On a new connection, and not on one that was kept."""
+    known = authority()
+    nginx = start_nginx(https(known.sign("server")))
+    for how, count in (("keep", 2), ("request", 8)):
+        ran = runner.summarize(f"https://localhost:{nginx.ports[0]}/", "-u", 2, "--hits", 4, "--connections", how,
+                               "--ca-file", known.path)
+        assert ran.code == 0, ran
+        found = phases(ran.summary)
+        assert found["tls"]["count"] == found["connect"]["count"] == count
+        assert found["tls"]["latency"]["min_usec"] > 0
+        adds_up(ran.summary)

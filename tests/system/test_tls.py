@@ -9,11 +9,31 @@ from web import Authority
 
 MODULE = """\
 #include <loads/loads.h>
+#ifndef THERE
+#define THERE ""
+#define HERE  ""
+#endif
+#ifndef PORT
+#define PORT "1"
+#endif
 LOADS_TEST(Tls, page)
 {
     loads_response *res = loads_get(user, "/page");
     loads_assert_int_eq(res->status, 200);
     loads_log(user, "%s", res->body);
+}
+LOADS_TEST(Tls, away)
+{
+    const char *const *headers = LOADS_HEADERS("Referer: https://localhost/secret", "Cookie: a=b", "X-Kept: yes");
+    for (int i = 0; i < 2; i++) {
+        const char *url = loads_printf(user, "/away?to=%s", i ? HERE : THERE);
+        loads_response *res = loads_get(user, url, .headers = headers, .auth = LOADS_BASIC("ada", "secret"));
+        loads_log(user, "%s", res->body);
+    }
+}
+LOADS_TEST(Tls, socket)
+{
+    loads_ws_open(user, "wss://localhost:" PORT "/");
 }
 """
 
@@ -184,3 +204,33 @@ def test_files_travel_to_agents(runner, two_agents, start_nginx, https, known):
     two_agents.run("loads-runner", f"https://localhost:{nginx.ports[0]}/", "-a", "2", "--ca-file", known.path,
                    "--cert", ours.path, "--key", ours.key)
     assert [line.client for line in nginx.access_log()] == ["CN=users.test"] * 2
+
+
+SAYS = 'location = /says { return 200 "[$http_referer][$http_cookie][$http_authorization][$http_x_kept]"; }'
+
+
+def test_what_stays_behind(runner, start_nginx, https, known):
+    """Where a redirect leaves https for http, nobody is told what was asked for with it."""
+    nginx = start_nginx(https(known.sign("server"), "location = /away { return 302 $arg_to; }", SAYS),
+                        "server { listen 127.0.0.1:{port}; %s }" % SAYS)
+    runner.write("tls.c", MODULE)
+    ran = runner.run(
+        "tls.Tls.away", "--server-url", f"https://localhost:{nginx.ports[0]}", "--ca-file", known.path, "--cflags",
+        f"'-DTHERE=\"http://127.0.0.1:{nginx.ports[1]}/says\"' '-DHERE=\"/says\"'")
+    assert ran.code == 0, ran
+    assert "[][][][yes]" in ran.stderr
+    assert "[https://localhost/secret][a=b][Basic YWRhOnNlY3JldA==][yes]" in ran.stderr
+
+
+def test_sockets(runner, start_nginx, https, known):
+    """wss:// shows the certificate, too: nginx answers, though it speaks no WebSockets here. Another
+    name for the host and another address of ours hold as well."""
+    nginx = start_nginx(https(known.sign("server"), wants_certificates(known)))
+    ours = known.sign("client", host="users.test")
+    runner.write("tls.c", MODULE)
+    options = ["--ca-file", known.path, "--cert", ours.path, "--key", ours.key, "--cflags",
+               f"'-DPORT=\"{nginx.ports[0]}\"'"]
+    runner.summarize("tls.Tls.socket", *options, "--source-address", "127.0.0.3", "--tls-min", "1.3",
+                     "--resolve", f"localhost:{nginx.ports[0]}:127.0.0.1")
+    (line,) = nginx.access_log()
+    assert (line.client, line.address, line.tls) == ("CN=users.test", "127.0.0.3", "TLSv1.3")

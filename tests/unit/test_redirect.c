@@ -75,19 +75,22 @@ static void test_headers(void **state _unused_)
 {
     const struct redirect keeps = {"POST", false}, drops = {"GET", true};
 
-    assert_true(redirect_keeps("Content-Type: text/plain", &keeps, true));
-    assert_false(redirect_keeps("Content-Type: text/plain", &drops, false));
-    assert_false(redirect_keeps("content-length:3", &drops, false));
-    assert_false(redirect_keeps("TRANSFER-ENCODING: chunked", &drops, false));
-    assert_true(redirect_keeps("Content-Typo: x", &drops, true));
-    assert_true(redirect_keeps("Accept: */*", &drops, true));
-    assert_true(redirect_keeps("Authorization: Basic eDp5", &drops, false));
-    assert_false(redirect_keeps("authorization: Basic eDp5", &keeps, true));
-    assert_false(redirect_keeps("Cookie: a=b", &keeps, true));
-    assert_true(redirect_keeps("Cookie: a=b", &keeps, false));
-    assert_false(redirect_keeps("Host: a", &keeps, true));
-    assert_true(redirect_keeps("Host: a", &keeps, false));
-    assert_false(redirect_keeps("no header", &keeps, false));
+    assert_true(redirect_keeps("Content-Type: text/plain", &keeps, true, false));
+    assert_false(redirect_keeps("Content-Type: text/plain", &drops, false, false));
+    assert_false(redirect_keeps("content-length:3", &drops, false, false));
+    assert_false(redirect_keeps("TRANSFER-ENCODING: chunked", &drops, false, false));
+    assert_true(redirect_keeps("Content-Typo: x", &drops, true, false));
+    assert_true(redirect_keeps("Accept: */*", &drops, true, false));
+    assert_true(redirect_keeps("Authorization: Basic eDp5", &drops, false, false));
+    assert_false(redirect_keeps("authorization: Basic eDp5", &keeps, true, false));
+    assert_false(redirect_keeps("Cookie: a=b", &keeps, true, false));
+    assert_true(redirect_keeps("Cookie: a=b", &keeps, false, false));
+    assert_false(redirect_keeps("Host: a", &keeps, true, false));
+    assert_true(redirect_keeps("Host: a", &keeps, false, false));
+    assert_false(redirect_keeps("no header", &keeps, false, false));
+    assert_true(redirect_keeps("Referer: https://a/b", &keeps, true, false));
+    assert_false(redirect_keeps("Referer: https://a/b", &keeps, true, true));
+    assert_true(redirect_keeps("Accept: */*", &keeps, true, true));
 }
 
 int main(void)
