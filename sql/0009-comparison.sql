@@ -7,8 +7,8 @@
 -- error of a difference. The first tenth of a run (5 to 60 seconds) is in every drawn run as it is,
 -- since warming up is no chance. Where blocks are still like the ones before, the error is larger by
 -- that. It is larger, too, when a run took less than a minute, and so can't show what comes and goes
--- within minutes: by the root of how many times it fits into one. And blocks are few, so intervals and
--- limits are Student's and not the normal distribution's.
+-- within minutes: by the fourth root of how many times it fits into one. And blocks are few, so
+-- intervals and limits are Student's and not the normal distribution's.
 --
 -- Of a hundred numbers compared five are beyond their 95 % interval by chance. So a mark takes more:
 -- the drawn runs say what the largest of all deviations (each in standard errors) is in 95 % of cases
@@ -348,7 +348,7 @@ likeness AS (
 degrees AS (
     SELECT CASE WHEN min(s.blocks) >= 5 THEN sum(s.blocks)::int - 2 END AS degrees,
            sqrt(max(s.blocks / nullif(s.blocks - 1.0, 0) * s.seconds / (s.seconds - s.warm))
-                * greatest(1, 60.0 / min(s.seconds)))::float8 AS widen
+                * sqrt(greatest(1, 60.0 / min(s.seconds))))::float8 AS widen
     FROM sides AS s
 ),
 largest AS (
