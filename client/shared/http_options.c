@@ -10,6 +10,7 @@
 
 #include "base/parse.h"
 #include "loop/proxy.h"
+#include "run/certificate.h"
 
 #define HTTP "HTTP and TLS"
 
@@ -215,6 +216,10 @@ static int find_files(const struct http_options *options, struct run_spec *spec,
                                "--cert %s has no private key in it: --key says where "
                                "that is",
                                options->cert);
+    }
+    if (r == 0 && options->cert) {
+        const char *key = spec->http.key_file ? spec->http.key_file : spec->http.cert_file;
+        r = certificate_check_key(spec->http.cert_file, key, error);
     }
     return r;
 }

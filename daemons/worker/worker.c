@@ -139,13 +139,17 @@ static void go(struct worker *worker, const struct message_go *order)
     }
 }
 
-static void on_channel(struct ev_loop *loop _unused_, ev_io *watcher, int events _unused_)
+static void on_channel(struct ev_loop *loop, ev_io *watcher, int events _unused_)
 {
     struct worker *worker = watcher->data;
     struct message message;
     int r;
 
     while ((r = channel_receive(worker->channel, &message)) != 0) {
+        if (r == -EBADF || r == -ENOTSOCK) { /* a test closed it: the supervisor sees to our end */
+            ev_io_stop(loop, watcher);
+            return;
+        }
         if (r < 0) {
             _exit(EXIT_FAILURE); /* the supervisor is gone: nobody will read what we count */
         }

@@ -179,10 +179,15 @@ static int take_locks(struct database_session *session)
     return r;
 }
 
-/* The connection's end would do it, some time: a broker may be waiting. */
+/* The connection's end would do it, some time: a broker may be waiting. The writer's is the first,
+ * so that who waits for the other finds it free. */
 static int give_locks_back(struct database_session *session)
 {
-    return database_ask(session, "SELECT pg_advisory_unlock_all()", NULL, 0);
+    int r = database_ask(session,
+                         "SELECT pg_advisory_unlock(" SCHEMA_LOCK_CLASS ", " SCHEMA_LOCK_WRITER ")",
+                         NULL, 0);
+
+    return r < 0 ? r : database_ask(session, "SELECT pg_advisory_unlock_all()", NULL, 0);
 }
 
 static int migrate(struct database_session *session, schema_told *told, void *context)
@@ -190,12 +195,14 @@ static int migrate(struct database_session *session, schema_told *told, void *co
     _cleanup_(strlist_clear) struct strlist names = {0};
     char folder[PATH_MAX], text[NAME_MAX + 16];
     int version, r = find_files(&names, folder, session->error);
+    bool locked = false;
 
     if (r == 0) {
         r = read_version(session, &version);
     }
     if (r == 0 && version < LOADS_SCHEMA_VERSION) {
         r = take_locks(session);
+        locked = r == 0;
         if (r == 0) {
             r = read_version(session, &version); /* somebody else may have been faster */
         }
@@ -213,7 +220,7 @@ static int migrate(struct database_session *session, schema_told *told, void *co
             told(text, context);
         }
     }
-    return r < 0 ? r : give_locks_back(session);
+    return r < 0 || !locked ? r : give_locks_back(session);
 }
 
 int schema_status(const char *conninfo, int *ret_version, struct error *error)

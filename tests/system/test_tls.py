@@ -188,11 +188,11 @@ def test_a_key_with_a_passphrase(runner, known):
     assert "the key is encrypted" in refused(runner, "--cert", ours.path, "--key", locked)
 
 
-def test_a_key_that_is_another_certificates(runner, start_nginx, https, known):
-    nginx = start_nginx(https(known.sign("server"), wants_certificates(known)))
-    ran = runner.summarize(f"https://localhost:{nginx.ports[0]}/", "--ca-file", known.path,
-                           "--cert", known.sign("client").path, "--key", known.sign("other").key)
-    assert "private key" in error_of(ran)
+def test_a_key_that_is_another_certificates(runner, two_agents, known):
+    ours, other = known.sign("client"), known.sign("other")
+    for arguments in ([], ["-a", "2"]):
+        said = refused(runner, *arguments, "--cert", ours.path, "--key", other.key)
+        assert f"the private key in {other.key} is not that of the certificate in {ours.path}" in said
 
 
 # ---- agents --------------------------------------------------------------------------------------
