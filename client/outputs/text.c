@@ -254,6 +254,7 @@ unsigned text_fit(char *buffer, size_t room, const char *text, size_t size, unsi
         return used;
     }
     (void)fit(text, size, columns - end_columns, utf8, buffer, room - strlen(end), &used);
-    (void)strcat(buffer, end); /* there is room */
+    size_t length = strlen(buffer);
+    memcpy(buffer + length, end, strlen(end) + 1); /* there is room */
     return used + end_columns;
 }

@@ -136,8 +136,10 @@ static const char *clock_text(double sec, char text[static FIGURE_BYTES])
 /* A latency, "-" without any. Returns `text`. */
 static const char *latency_text(uint64_t usec, locale_t utf8, char text[static FIGURE_BYTES])
 {
-    char *micro = strstr(usec > 0 ? figure_usec((double)usec, text) : strcpy(text, "-"), "µ");
-
+    if (usec == 0) {
+        return memcpy(text, "-", sizeof "-");
+    }
+    char *micro = strstr(figure_usec((double)usec, text), "µ");
     if (micro && !utf8) {
         *micro = 'u';
         memmove(micro + 1, micro + strlen("µ"), strlen(micro + strlen("µ")) + 1);
