@@ -11,13 +11,9 @@
 #include <string.h>
 #include <sys/wait.h>
 
-#include <curl/curl.h>
-
 #include "loop/curl.h"
 #include "loop/transport.h"
 #include "loop/url.h"
-
-#define CACHING_VERSION 0x075700 /* of libcurl, 7.87.0: it keeps the authorities it has read */
 
 static char directory[] = "/tmp/loads-test-tls-XXXXXX";
 static char certificate[64], key[64];
@@ -232,16 +228,13 @@ static void test_in_turns(void **state _unused_)
     }
 }
 
-/* Authorities are read once, not for each connection: the system's are many. */
+/* Authorities are read once, not for each connection: the system's are many. Since libcurl 7.87. */
 static void test_read_once(void **state _unused_)
 {
     char copy[128];
     const struct transport_curl_options options = {.ca_file = copy};
     struct exchange exchange;
 
-    if (curl_version_info(CURLVERSION_NOW)->version_num < CACHING_VERSION) {
-        skip();
-    }
     (void)snprintf(copy, sizeof copy, "%s.copy", certificate);
     assert_int_equal(link(certificate, copy), 0);
     perform_all(&options, "right.invalid", &exchange, 1, copy);
