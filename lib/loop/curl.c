@@ -516,21 +516,12 @@ static void curl_resume(struct exchange *exchange)
 static struct transport *curl_free_transport(struct transport *base)
 {
     struct curl_transport *transport = CONTAINER_OF(base, struct curl_transport, base);
-
-    while (transport->running.first) {
-        curl_cancel(transport->running.first->exchange);
-    }
-    while (transport->held.first) {
-        curl_cancel(transport->held.first->exchange);
-    }
-    while (transport->queued.first) {
-        curl_cancel(transport->queued.first->exchange);
-    }
-    while (transport->opening.first) {
-        curl_cancel(transport->opening.first->exchange);
-    }
-    while (transport->done.first) {
-        curl_cancel(transport->done.first->exchange);
+    struct request_list *const lists[] = {&transport->running, &transport->held, &transport->queued,
+                                          &transport->opening, &transport->done};
+    for (size_t i = 0; i < ELEMENTSOF(lists); i++) {
+        while (lists[i]->first) {
+            curl_cancel(lists[i]->first->exchange);
+        }
     }
     while (transport->idle_requests.first) {
         struct request *request = transport->idle_requests.first;
