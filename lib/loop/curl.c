@@ -6,8 +6,14 @@
  * libcurl may not be called from its own callbacks, so nothing of ours runs inside of it but the
  * exchange's header() and body(). What is started waits in `queued` until the loop is about to
  * wait; what libcurl has finished waits in `done` until libcurl has returned. A request is in
- * exactly one of the lists idle, queued, running, held and done, and request_move() moves it: those
- * in `held` run, and libcurl is to be told that what was held up can go on.
+ * exactly one of the lists idle, queued, opening, running, held and done, and request_move() moves
+ * it: those in `held` run, and libcurl is to be told that what was held up can go on.
+ *
+ * To open a connection with TLS takes a millisecond, and thousands of users may begin at once. So
+ * that the loop goes on meanwhile, a turn of it has so much time for requests in `opening`, which
+ * is `queued` for those that probably need a connection, and so much for what comes of handshakes.
+ * The rest waits for the next turn, requests in their order. It is time, not a number, since what
+ * one takes depends on certificates and ciphers.
  */
 #include "loop/curl.h"
 
@@ -16,11 +22,13 @@
 #include "base/clock.h"
 #include "loop/curl_request.h"
 #include "loop/curl_watch.h"
+#include "loop/url.h"
 
 #define MAX_CONNECTIONS 32L /* kept per struct connections */
 /* Exchanges that done() starts are begun in the same turn, but descriptors must get theirs too. */
 #define ROUNDS_PER_TURN 4
 #define MAX_CALLS       1000 /* for one descriptor that is ready */
+#define OPENING_USEC    10000
 
 struct request_list {
     struct request *first, *last;
@@ -34,6 +42,8 @@ struct curl_transport {
     CURLM *multi;
     bool inside;   /* libcurl is being called */
     bool got_body; /* in that call */
+    bool behind;   /* a turn had no time for all that is in `opening`: it waits for the next */
+    uint64_t opening_usec, handshakes_usec; /* that this turn has spent on them */
 
     ev_prepare prepare; /* before the loop waits; doesn't keep it going */
     ev_idle idle;       /* on while something is queued: the loop mustn't wait */
@@ -43,13 +53,14 @@ struct curl_transport {
 
     struct curl_watches watches;
 
-    struct request_list idle_requests, queued, running, held, done;
+    struct request_list idle_requests, queued, opening, running, held, done;
 };
 
 struct curl_connections {
     struct connections base;
     CURLSH *share; /* NULL: no request yet */
     unsigned exchanges;
+    bool opened[2]; /* there probably is one that is kept: without TLS, with it */
 };
 
 static void list_remove(struct request *request)
@@ -98,6 +109,15 @@ static int on_deadline(CURLM *multi _unused_, long timeout_ms, void *context)
     return 0;
 }
 
+static void note_kept(struct request *request, CURLcode result)
+{
+    struct curl_connections *connections = request->connections;
+
+    if (result == CURLE_OK && !request->exchange->own_connection) {
+        connections->opened[request->exchange->url->secure] = true;
+    }
+}
+
 /* Lets libcurl work and takes what it has finished. */
 static void call_libcurl(struct curl_transport *transport, curl_socket_t fd, int events)
 {
@@ -119,11 +139,12 @@ static void call_libcurl(struct curl_transport *transport, curl_socket_t fd, int
         CURLcode result = message->data.result; /* the message goes with the handle */
         if (result != CURLE_OK && request_again(request)) {
             remove_running(request);
-            request_move(request, &transport->queued);
+            request_move(request, &transport->opening);
             ev_idle_start(transport->loop, &transport->idle);
             continue;
         }
         request_finish(request, result);
+        note_kept(request, result);
         remove_running(request);
         request_move(request, &transport->done);
     }
@@ -166,16 +187,52 @@ static void tell_done(struct curl_transport *transport)
     }
 }
 
+static void start_request(struct curl_transport *transport, struct request *request)
+{
+    CURLMcode code = request_shorten(request)
+                         ? curl_multi_add_handle(transport->multi, request->easy)
+                         : CURLM_OUT_OF_MEMORY;
+
+    if (code == CURLM_OK) {
+        request_move(request, &transport->running);
+    } else {
+        request_finish(request,
+                       code == CURLM_OUT_OF_MEMORY ? CURLE_OUT_OF_MEMORY : CURLE_FAILED_INIT);
+        request_move(request, &transport->done);
+    }
+}
+
 static void start_queued(struct curl_transport *transport)
 {
     while (transport->queued.first) {
-        struct request *request = transport->queued.first;
-        CURLMcode code = curl_multi_add_handle(transport->multi, request->easy);
-        if (code == CURLM_OK) {
-            request_move(request, &transport->running);
-        } else {
-            request_finish(request,
-                           code == CURLM_OUT_OF_MEMORY ? CURLE_OUT_OF_MEMORY : CURLE_FAILED_INIT);
+        start_request(transport, transport->queued.first);
+    }
+}
+
+/* As many as there is time for. */
+static void start_opening(struct curl_transport *transport)
+{
+    uint64_t last_usec = clock_monotonic_usec();
+
+    while (transport->opening.first && transport->opening_usec < transport->options.opening_usec) {
+        start_request(transport, transport->opening.first);
+        call_libcurl(transport, CURL_SOCKET_TIMEOUT, 0);
+        uint64_t now = clock_monotonic_usec();
+        transport->opening_usec += now - last_usec;
+        last_usec = now;
+    }
+    transport->behind = transport->opening.first;
+}
+
+/* libcurl doesn't know of them yet. */
+static void end_late(struct curl_transport *transport)
+{
+    struct request *next;
+
+    for (struct request *request = transport->opening.first; request; request = next) {
+        next = request->next;
+        if (request_is_late(request)) {
+            request_finish(request, CURLE_OPERATION_TIMEDOUT);
             request_move(request, &transport->done);
         }
     }
@@ -201,7 +258,7 @@ static void resume_held(struct curl_transport *transport)
 
 static bool is_waiting(const struct curl_transport *transport)
 {
-    return transport->queued.first || transport->held.first;
+    return transport->queued.first || transport->held.first || transport->opening.first;
 }
 
 static void run_queued(struct curl_transport *transport)
@@ -212,6 +269,14 @@ static void run_queued(struct curl_transport *transport)
     tell_done(transport);
 }
 
+static void run_opening(struct curl_transport *transport)
+{
+    if (transport->opening.first && !transport->behind) {
+        start_opening(transport);
+        tell_done(transport);
+    }
+}
+
 /* What follows from an answer happens at once: when all answers of a turn come first, then all that
  * they cause, and then all requests, each finds its memory gone from the caches. */
 static void settle(struct curl_transport *transport)
@@ -220,9 +285,10 @@ static void settle(struct curl_transport *transport)
     if (transport->options.told) {
         transport->options.told(transport->options.context);
     }
-    if (is_waiting(transport)) {
+    if (transport->queued.first || transport->held.first) {
         run_queued(transport);
     }
+    run_opening(transport);
 }
 
 /* ---- the loop ---- */
@@ -230,14 +296,23 @@ static void settle(struct curl_transport *transport)
 static void on_io(struct ev_loop *loop _unused_, ev_io *io, int events)
 {
     struct curl_transport *transport = io->data;
+    bool handshakes = curl_watch_handshakes(io);
+    uint64_t begun_usec = handshakes ? clock_monotonic_usec() : 0;
 
+    if (handshakes && transport->handshakes_usec >= transport->options.opening_usec) {
+        return; /* it is ready in the next turn, too */
+    }
     if (curl_watch_give_up(&transport->watches, io)) {
         return;
     }
+    curl_watch_note_call(io);
     call_for_socket(transport, io->fd,
                     (events & EV_READ ? CURL_CSELECT_IN : 0) |
                         (events & EV_WRITE ? CURL_CSELECT_OUT : 0));
     settle(transport);
+    if (handshakes) {
+        transport->handshakes_usec += clock_monotonic_usec() - begun_usec;
+    }
 }
 
 static void on_timer(struct ev_loop *loop _unused_, ev_timer *timer, int events _unused_)
@@ -274,9 +349,17 @@ static void on_prepare(struct ev_loop *loop, ev_prepare *prepare, int events _un
 {
     struct curl_transport *transport = CONTAINER_OF(prepare, struct curl_transport, prepare);
 
+    if (transport->behind) {
+        end_late(transport);
+        tell_done(transport);
+        transport->behind = false;
+        transport->opening_usec = 0; /* at least one */
+    }
     for (int i = 0; i < ROUNDS_PER_TURN && is_waiting(transport); i++) {
         run_queued(transport);
+        run_opening(transport);
     }
+    transport->opening_usec = transport->handshakes_usec = 0;
     if (!is_waiting(transport)) {
         ev_idle_stop(loop, &transport->idle);
     }
@@ -402,7 +485,8 @@ static int curl_start(struct transport *base, struct connections *connections_ba
     request->connections = connections;
     connections->exchanges++;
     exchange->transport_data = request;
-    request_move(request, &transport->queued);
+    bool opens = exchange->own_connection || !connections->opened[exchange->url->secure];
+    request_move(request, opens ? &transport->opening : &transport->queued);
     ev_idle_start(transport->loop, &transport->idle);
     return 0;
 }
@@ -432,18 +516,12 @@ static void curl_resume(struct exchange *exchange)
 static struct transport *curl_free_transport(struct transport *base)
 {
     struct curl_transport *transport = CONTAINER_OF(base, struct curl_transport, base);
-
-    while (transport->running.first) {
-        curl_cancel(transport->running.first->exchange);
-    }
-    while (transport->held.first) {
-        curl_cancel(transport->held.first->exchange);
-    }
-    while (transport->queued.first) {
-        curl_cancel(transport->queued.first->exchange);
-    }
-    while (transport->done.first) {
-        curl_cancel(transport->done.first->exchange);
+    struct request_list *const lists[] = {&transport->running, &transport->held, &transport->queued,
+                                          &transport->opening, &transport->done};
+    for (size_t i = 0; i < ELEMENTSOF(lists); i++) {
+        while (lists[i]->first) {
+            curl_cancel(lists[i]->first->exchange);
+        }
     }
     while (transport->idle_requests.first) {
         struct request *request = transport->idle_requests.first;
@@ -500,6 +578,9 @@ int transport_curl_new(struct transport **ret, struct ev_loop *loop,
     transport->loop = loop;
     transport->watches = (struct curl_watches){.loop = loop, .on_io = on_io, .data = transport};
     transport->options = options ? *options : (struct transport_curl_options){0};
+    if (transport->options.opening_usec == 0) {
+        transport->options.opening_usec = OPENING_USEC;
+    }
     ev_timer_init(&transport->timer, on_timer, 0., 0.);
     ev_idle_init(&transport->idle, on_idle);
     ev_prepare_init(&transport->prepare, on_prepare);

@@ -21,7 +21,9 @@ struct transport_curl_options {
     const char *cert_file, *key_file; /* PEM: what is shown to servers; key NULL: in the same file;
                                          kept by the caller */
     unsigned tls_min;                 /* 12 or 13: the oldest version of TLS; 0: libcurl's own */
-    bool http2; /* by ALPN with https, without asking with http; else HTTP/1.1 */
+    unsigned opening_usec; /* in one turn of the loop, for connections that are to be opened, and
+                              likewise for TLS handshakes that go on; 0: 10 ms */
+    bool http2;            /* by ALPN with https, without asking with http; else HTTP/1.1 */
     /* Some exchanges may be done(): whoever waited for them can go on now, and what is started then
      * is sent before the next answers are looked at. NULL: nothing waits for it. */
     void (*told)(void *context);

@@ -395,6 +395,32 @@ int request_prepare(struct request *request, struct exchange *exchange, CURLSH *
                : -ENOMEM;
 }
 
+static uint64_t waited_usec(const struct request *request)
+{
+    return clock_monotonic_usec() - request->exchange->started_usec;
+}
+
+bool request_shorten(struct request *request)
+{
+    uint64_t timeout = request->exchange->timeout_usec, waited;
+
+    if (timeout == 0 || (waited = waited_usec(request)) < USEC_PER_MSEC) {
+        return true;
+    }
+    return set_timeout(request, timeout > waited ? timeout - waited : 1);
+}
+
+bool request_is_late(struct request *request)
+{
+    if (request->exchange->timeout_usec == 0 ||
+        waited_usec(request) < request->exchange->timeout_usec) {
+        return false;
+    }
+    (void)snprintf(request->error_text, sizeof request->error_text,
+                   "timed out before it was started: the worker has too much to do");
+    return true;
+}
+
 bool request_again(struct request *request)
 {
     if (!request->only_kept || !request->none_kept) {

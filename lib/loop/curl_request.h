@@ -78,6 +78,12 @@ long request_long(const struct request *request, CURLINFO info);
 /* curl_error.c: the exchange's error and its text. `error` is the system's, or 0. */
 void request_set_error(struct request *request, CURLcode code, int error);
 
+/* Its timeout without what it has waited for its start. False: no memory. */
+bool request_shorten(struct request *request) _must_check_;
+
+/* Whether its time was over before it was started. */
+bool request_is_late(struct request *request);
+
 /* Whether it has to be started once more, with a new connection; it is prepared for that then. */
 bool request_again(struct request *request) _must_check_;
 

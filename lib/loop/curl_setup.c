@@ -6,6 +6,7 @@
  * authentication, content decoding, and no TLS session of one virtual user resumed by another. */
 #include "loop/curl_request.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -13,6 +14,23 @@
 #include "loop/url.h"
 
 #define MAX_CONNECTION_AGE_SECONDS 3600L
+
+/* libcurl keeps what it has read from a file, for all connections, unless it is to look into a
+ * directory, too. It would read the system's for each connection anew: some 140 certificates are 40
+ * ms and 800 KiB. Where the system has a file it is all that is in the directory. */
+static bool set_authorities(CURL *easy, const struct transport_curl_options *options)
+{
+    const curl_version_info_data *info = curl_version_info(CURLVERSION_NOW);
+    const char *file = options->insecure  ? NULL
+                       : options->ca_file ? options->ca_file
+                                          : info->cainfo;
+    const char *directory = options->insecure || file ? NULL : info->capath;
+
+    return curl_easy_setopt(easy, CURLOPT_CAINFO, file) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_CAPATH, directory) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_PROXY_CAINFO, file) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_PROXY_CAPATH, directory) == CURLE_OK;
+}
 
 static bool set_tls(CURL *easy, const struct transport_curl_options *options)
 {
@@ -22,7 +40,8 @@ static bool set_tls(CURL *easy, const struct transport_curl_options *options)
                                            : CURL_SSLVERSION_DEFAULT;
     const char *key = options->key_file ? options->key_file : options->cert_file;
 
-    return curl_easy_setopt(easy, CURLOPT_SSL_SESSIONID_CACHE, 0L) == CURLE_OK &&
+    return set_authorities(easy, options) &&
+           curl_easy_setopt(easy, CURLOPT_SSL_SESSIONID_CACHE, 0L) == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, verify) == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, verify * 2) == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_SSLVERSION, oldest) == CURLE_OK &&
@@ -31,10 +50,7 @@ static bool set_tls(CURL *easy, const struct transport_curl_options *options)
            curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L) == CURLE_OK &&
            (!options->cert_file ||
             (curl_easy_setopt(easy, CURLOPT_SSLCERT, options->cert_file) == CURLE_OK &&
-             curl_easy_setopt(easy, CURLOPT_SSLKEY, key) == CURLE_OK)) &&
-           (!options->ca_file ||
-            (curl_easy_setopt(easy, CURLOPT_CAINFO, options->ca_file) == CURLE_OK &&
-             curl_easy_setopt(easy, CURLOPT_PROXY_CAINFO, options->ca_file) == CURLE_OK));
+             curl_easy_setopt(easy, CURLOPT_SSLKEY, key) == CURLE_OK));
 }
 
 bool request_set_constants(struct request *request, const struct transport_curl_options *options)
@@ -51,6 +67,9 @@ bool request_set_constants(struct request *request, const struct transport_curl_
            curl_easy_setopt(easy, CURLOPT_HTTP_CONTENT_DECODING, 0L) == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L) == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_TCP_NODELAY, 1L) == CURLE_OK &&
+           /* There is one address. When this is over, libcurl looks at every connection that isn't
+            * ready yet. */
+           curl_easy_setopt(easy, CURLOPT_HAPPY_EYEBALLS_TIMEOUT_MS, (long)INT_MAX) == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, MAX_CONNECTION_AGE_SECONDS) == CURLE_OK &&
            set_tls(easy, options);
 }

@@ -11,6 +11,8 @@
 
 #include "loop/url.h"
 
+/* It is connected; then the server's part comes, perhaps in two pieces. */
+#define HANDSHAKE_CALLS   3
 #define MAX_UNASKED_BYTES ((size_t)1 << 20) /* read from a connection that is given up */
 
 struct curl_watch {
@@ -19,6 +21,7 @@ struct curl_watch {
     bool known; /* libev has this very descriptor */
     bool plain; /* HTTP/1.1 without TLS and proxy: what comes between requests can only be wrong */
     bool kept;  /* no request uses it now; the loop doesn't go on for its sake */
+    unsigned handshake_calls; /* of libcurl that may still be for a TLS handshake */
 };
 
 /* The watcher of a descriptor; NULL: no memory. */
@@ -78,6 +81,7 @@ static curl_socket_t on_open(void *context, curlsocktype purpose _unused_,
     watch->known = false;
     watch->plain = strcmp(request->exchange->url->scheme, "http") == 0 && !request->http2 &&
                    !request->exchange->proxy;
+    watch->handshake_calls = request->exchange->url->secure ? HANDSHAKE_CALLS : 0;
     if (request->exchange->source_address) {
         /* The port is chosen when it is known where to, so that one is enough for many. */
         int on = 1;
@@ -189,6 +193,18 @@ bool curl_watch_give_up(struct curl_watches *watches, ev_io *io)
         give_up_kept(watches, watch);
     }
     return kept;
+}
+
+bool curl_watch_handshakes(const ev_io *io)
+{
+    return CONTAINER_OF(io, struct curl_watch, io)->handshake_calls > 0;
+}
+
+void curl_watch_note_call(ev_io *io)
+{
+    struct curl_watch *watch = CONTAINER_OF(io, struct curl_watch, io);
+
+    watch->handshake_calls -= watch->handshake_calls > 0;
 }
 
 bool curl_watches_set_multi(struct curl_watches *watches, CURLM *multi)

@@ -25,4 +25,9 @@ bool curl_watches_set(struct curl_watches *watches, struct request *request);
 /* True: no request uses the descriptor that something came on, and its connection is given up. */
 bool curl_watch_give_up(struct curl_watches *watches, ev_io *io);
 
+/* Whether libcurl, told of the descriptor, probably goes on with a TLS handshake. It is noted each
+ * time that libcurl is told. */
+bool curl_watch_handshakes(const ev_io *io);
+void curl_watch_note_call(ev_io *io);
+
 #endif

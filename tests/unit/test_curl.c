@@ -867,6 +867,57 @@ static void test_free_while_on(void **state)
     drop(&queued);
 }
 
+/* No time for more than one new connection in a turn: the others come in the next ones. */
+static void test_opened_in_turns(void **state)
+{
+    static const struct reply replies[] = {{"/", OK_REPLY, KEEP}, {0}};
+    static const struct transport_curl_options hasty = {.opening_usec = 1};
+    struct client_case *client = *state;
+    struct connections *users[6];
+    struct talk talks[6] = {{.done_count = 0}};
+
+    set_replies(replies);
+    connections_free(client->user);
+    transport_free(client->transport);
+    assert_int_equal(transport_curl_new(&client->transport, client->loop, &hasty), 0);
+    assert_int_equal(connections_new(client->transport, &client->user), 0);
+    talks[3].exchange.timeout_usec = 1; /* over before its turn comes */
+    for (size_t i = 0; i < ELEMENTSOF(talks); i++) {
+        assert_int_equal(connections_new(client->transport, &users[i]), 0);
+        start(client, users[i], &talks[i], "/");
+    }
+    ev_run(client->loop, EVRUN_NOWAIT);
+    ev_run(client->loop, EVRUN_NOWAIT);
+    assert_int_equal(talks[3].done_count, 1);
+    assert_int_equal(talks[3].exchange.error, TRANSPORT_TIMEOUT);
+    assert_string_equal(talks[3].exchange.error_text,
+                        "timed out before it was started: the worker has too much to do");
+    assert_true(server_connections() <= 2);
+    exchange_cancel(&talks[4].exchange);
+    ev_run(client->loop, 0);
+    for (size_t i = 0; i < ELEMENTSOF(talks); i++) {
+        assert_int_equal(talks[i].done_count, i != 4);
+        if (i < 3 || i == 5) {
+            assert_int_equal(talks[i].exchange.error, TRANSPORT_OK);
+        }
+    }
+    assert_int_equal(server_connections(), 4);
+
+    start(client, users[3], &talks[3], "/"); /* freed while some wait for their turn */
+    start(client, users[4], &talks[4], "/");
+    ev_run(client->loop, EVRUN_NOWAIT);
+    client->transport = transport_free(client->transport);
+    ev_run(client->loop, 0);
+    assert_int_equal(talks[3].done_count, 1);
+    assert_int_equal(talks[4].done_count, 0);
+    drop(&talks[3]);
+    drop(&talks[4]);
+    for (size_t i = 0; i < ELEMENTSOF(talks); i++) {
+        connections_free(users[i]);
+        drop(&talks[i]);
+    }
+}
+
 #define CASE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -897,6 +948,7 @@ int main(void)
         CASE(test_start_before_waiting),
         CASE(test_out_of_descriptors),
         CASE(test_free_while_on),
+        CASE(test_opened_in_turns),
     };
     return cmocka_run_group_tests_name("curl", tests, start_server, stop_server);
 }

@@ -127,37 +127,54 @@ static bool ignore_body(struct exchange *exchange _unused_, const void *bytes _u
 
 static void note_done(struct exchange *exchange)
 {
-    *(bool *)exchange->context = true;
+    (*(unsigned *)exchange->context)++;
 }
 
-/* One exchange with a host, which is this server whatever its name. */
-static void perform(const struct transport_curl_options *options, const char *host,
-                    struct exchange *exchange)
+/* Some exchanges at once, each on a connection of its own, with a host, which is this server
+ * whatever its name; then the file is removed, if one is given, and all are made again. */
+static void perform_all(const struct transport_curl_options *options, const char *host,
+                        struct exchange *exchanges, size_t n, const char *removed)
 {
     static const struct exchange_callbacks callbacks = {
         .header = ignore_header, .body = ignore_body, .done = note_done};
     struct ev_loop *loop = ev_loop_new(EVFLAG_AUTO);
     struct transport *transport = NULL;
-    struct connections *user = NULL;
+    struct connections *users[4];
     struct url_cache *urls = NULL;
     char url[128];
-    bool done = false;
+    unsigned done = 0;
 
     (void)snprintf(url, sizeof url, "https://%s:%u/", host, port);
+    assert_true(n <= ELEMENTSOF(users));
     assert_int_equal(url_cache_new(&urls, 1), 0);
-    *exchange = (struct exchange){
-        .method = "GET", .address = "127.0.0.1", .callbacks = &callbacks, .context = &done};
-    assert_int_equal(url_get(urls, NULL, url, &exchange->url, NULL), 0);
     assert_int_equal(transport_curl_new(&transport, loop, options), 0);
-    assert_int_equal(connections_new(transport, &user), 0);
-    assert_int_equal(exchange_start(transport, user, exchange), 0);
-    ev_run(loop, 0);
-    assert_true(done);
-    url_unref(exchange->url);
-    connections_free(user);
+    for (unsigned round = 0; round < (removed ? 2 : 1); round++) {
+        for (size_t i = 0; i < n; i++) {
+            exchanges[i] = (struct exchange){
+                .method = "GET", .address = "127.0.0.1", .callbacks = &callbacks, .context = &done};
+            assert_int_equal(url_get(urls, NULL, url, &exchanges[i].url, NULL), 0);
+            assert_int_equal(connections_new(transport, &users[i]), 0);
+            assert_int_equal(exchange_start(transport, users[i], &exchanges[i]), 0);
+        }
+        ev_run(loop, 0);
+        assert_int_equal(done, (round + 1) * n);
+        for (size_t i = 0; i < n; i++) {
+            url_unref(exchanges[i].url);
+            connections_free(users[i]);
+        }
+        if (removed) {
+            (void)unlink(removed); /* gone after the first round */
+        }
+    }
     transport_free(transport);
     url_cache_free(urls);
     ev_loop_destroy(loop);
+}
+
+static void perform(const struct transport_curl_options *options, const char *host,
+                    struct exchange *exchange)
+{
+    perform_all(options, host, exchange, 1, NULL);
 }
 
 static void test_trusted(void **state _unused_)
@@ -198,12 +215,39 @@ static void test_refused(void **state _unused_)
     assert_int_equal(exchange.status, 0);
 }
 
+/* No time for more than one in a turn: they come in the next ones. */
+static void test_in_turns(void **state _unused_)
+{
+    const struct transport_curl_options options = {.ca_file = certificate, .opening_usec = 1};
+    struct exchange exchanges[4];
+
+    perform_all(&options, "right.invalid", exchanges, ELEMENTSOF(exchanges), NULL);
+    for (size_t i = 0; i < ELEMENTSOF(exchanges); i++) {
+        assert_string_equal(exchanges[i].error_text, "");
+        assert_int_equal(exchanges[i].status, 200);
+    }
+}
+
+/* Authorities are read once, not for each connection: the system's are many. Since libcurl 7.87. */
+static void test_read_once(void **state _unused_)
+{
+    char copy[128];
+    const struct transport_curl_options options = {.ca_file = copy};
+    struct exchange exchange;
+
+    (void)snprintf(copy, sizeof copy, "%s.copy", certificate);
+    assert_int_equal(link(certificate, copy), 0);
+    perform_all(&options, "right.invalid", &exchange, 1, copy);
+    assert_string_equal(exchange.error_text, "");
+    assert_int_equal(exchange.status, 200);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_trusted),
-        cmocka_unit_test(test_insecure),
-        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_trusted),   cmocka_unit_test(test_insecure),
+        cmocka_unit_test(test_refused),   cmocka_unit_test(test_in_turns),
+        cmocka_unit_test(test_read_once),
     };
     return cmocka_run_group_tests_name("curl_tls", tests, start_server, stop_server);
 }
