@@ -96,7 +96,8 @@ def test_no_descriptors(abuse, target):
     assert_complete(run, target)
     assert set(run.messages("error")) == {
         "out of file descriptors (limit 3): raise it with ulimit -n or LimitNOFILE="}
-    assert run.summary["request_errors"] >= USERS * (ITERATIONS - 1)
+    # One that waits for its turn may find that another user has raised the limit again.
+    assert run.summary["request_errors"] >= USERS
 
 
 def test_threads_are_refused(abuse):
