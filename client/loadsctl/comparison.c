@@ -137,9 +137,11 @@ void comparison_judge(const json_t *document, struct comparison_limit *limit)
     size_t i;
 
     limit->rows = 0;
+    limit->is_named = false;
     limit->furthest = NULL;
     json_array_foreach(rows, i, row)
     {
+        limit->is_named = limit->is_named || is_about(&limit->limit, row);
         limit->rows += can_tell(&limit->limit, row);
     }
     json_array_foreach(rows, i, row)
@@ -160,6 +162,12 @@ void comparison_judge(const json_t *document, struct comparison_limit *limit)
 }
 
 /* ---- cells ---- */
+
+/* A share of a hundred; what is shown as nothing has no sign of its own. */
+static double hundredths(double value)
+{
+    return fabs(value) < 0.00005 ? 0 : value * 100;
+}
 
 static void put_right(FILE *file, const char *text, unsigned columns)
 {
@@ -195,7 +203,7 @@ static const char *show_difference(const json_t *row, char ret[static CELL_BYTES
         (void)snprintf(ret, CELL_BYTES, "-");
     } else {
         (void)snprintf(ret, CELL_BYTES, is_of(row, "measure", "errors") ? "%+.2f" : "%+.1f %%",
-                       value * 100);
+                       hundredths(value));
     }
     return ret;
 }
@@ -207,7 +215,7 @@ static const char *show_interval(const json_t *row, char ret[static CELL_BYTES])
     if (!number_of(row, "low", &low) || !number_of(row, "high", &high)) {
         (void)snprintf(ret, CELL_BYTES, "too little");
     } else if (is_of(row, "measure", "errors")) {
-        (void)snprintf(ret, CELL_BYTES, "%+.2f … %+.2f", low * 100, high * 100);
+        (void)snprintf(ret, CELL_BYTES, "%+.2f … %+.2f", hundredths(low), hundredths(high));
     } else {
         (void)snprintf(ret, CELL_BYTES, "%+.1f … %+.1f %%", low * 100, high * 100);
     }
@@ -371,7 +379,8 @@ void comparison_put_limits(FILE *file, const struct comparison_limit *limits, si
         (void)fprintf(file, "  %s ", limit->holds ? "✓" : "✗");
         text_put_padded(file, limit->limit.text, 32);
         if (!limit->furthest) {
-            (void)fputs("  too little to tell by\n", file);
+            (void)fputs(limit->is_named ? "  too little to tell by\n" : "  nothing has that name\n",
+                        file);
             continue;
         }
         put_right(file, show_difference(limit->furthest, cell), 10);

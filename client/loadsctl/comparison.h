@@ -11,7 +11,8 @@
 /* A --fail-if. */
 struct comparison_limit {
     struct threshold limit;
-    size_t rows;            /* that it is about, and that can be told by */
+    bool is_named;          /* there are rows that it is about */
+    size_t rows;            /* of these, that can be told by */
     bool holds;             /* there are some, and none is beyond it and more than chance */
     bool by_chance;         /* it holds since what is beyond it may be chance */
     const json_t *furthest; /* the row that it is missed by, or is nearest; NULL; borrowed */

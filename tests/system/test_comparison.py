@@ -190,7 +190,7 @@ def test_from_end_to_end(new_cluster, database):
     assert re.search(r"^the whole run\n  rps .* \*$", text, re.MULTILINE)
     assert re.search(r"^  ✗ p50 \+10% +\+\d+\.\d %$", text, re.MULTILINE)
     assert re.search(r"^  ✓ errors \+1% +[+-]0\.\d\d$", text, re.MULTILINE)
-    assert re.search(r"^  ✗ p99\{url=/nosuch\} \+1% +too little to tell by$", text, re.MULTILINE)
+    assert re.search(r"^  ✗ p99\{url=/nosuch\} \+1% +nothing has that name$", text, re.MULTILINE)
     assert re.search(r"^\* more than chance: \d+ of 26 differences$", text, re.MULTILINE)
 
     document = json.loads(ctl("compare", runs.slower, "main", "--json", *limits("p50 +10%"), code=99))
